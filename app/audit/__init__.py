@@ -1,0 +1,1 @@
+"""What happened: events, whose numbers are the revisions, and the decisions that callers were given."""

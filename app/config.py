@@ -1,0 +1,130 @@
+"""Every setting, read once from the environment and checked before anything starts."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingError(Exception):
+    """A setting is wrong. The message is one sentence that says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation can choose. Field names in upper case are the environment variables."""
+
+    development: bool = False
+    """Shows the outbox page and the demo services; cookies work without https."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://127.0.0.1:8000"
+    """The address that people type; links in e-mails start with it."""
+    data_dir: Path = ROOT / "var"
+    database_url: str = ""
+    """`sqlite:///path` or `postgresql://user:password@host/name`; a SQLite file in `data_dir` if empty."""
+    secret_key: str = ""
+    """Signs cookies and forms; made once and kept in `data_dir` if empty."""
+    smtp_url: str = ""
+    """`smtp://user:password@host:port` (STARTTLS when a user is given) or `smtps://...`; files if empty."""
+    mail_from: str = "Tessera <no-reply@example.org>"
+    portal_name: str = "Tessera"
+    support_email: str = "support@example.org"
+    support_telephone: str = "01632 960 000"
+    workers: int = 2
+    """Web processes."""
+    policies_dir: Path = ROOT / "policies"
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the portal over https."""
+        return self.public_url.startswith("https://")
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of this process.
+
+    Raises `SettingError` when a value cannot be used.
+    """
+    env = os.environ if environ is None else environ
+    data_dir = Path(env.get("DATA_DIR") or ROOT / "var").absolute()
+    host = env.get("HOST") or "127.0.0.1"
+    port = _whole_number(env, "PORT", 8000, 1, 65535)
+    settings = Settings(
+        development=_yes_or_no(env, "DEVELOPMENT"),
+        host=host,
+        port=port,
+        public_url=(env.get("PUBLIC_URL") or _local_url(host, port)).rstrip("/"),
+        data_dir=data_dir,
+        database_url=env.get("DATABASE_URL") or f"sqlite:///{data_dir / 'tessera.db'}",
+        secret_key=env.get("SECRET_KEY") or _kept_secret(data_dir),
+        smtp_url=env.get("SMTP_URL", ""),
+        mail_from=env.get("MAIL_FROM") or Settings.mail_from,
+        portal_name=env.get("PORTAL_NAME") or Settings.portal_name,
+        support_email=env.get("SUPPORT_EMAIL") or Settings.support_email,
+        support_telephone=env.get("SUPPORT_TELEPHONE") or Settings.support_telephone,
+        workers=_whole_number(env, "WORKERS", 2, 1, 64),
+        policies_dir=Path(env.get("POLICIES_DIR") or ROOT / "policies").absolute(),
+    )
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    if len(settings.secret_key) < 16:
+        raise SettingError("SECRET_KEY is too short: give at least 16 characters, or leave it out.")
+    scheme = urlsplit(settings.database_url).scheme
+    if scheme not in {"sqlite", "postgresql", "postgres"}:
+        raise SettingError(f"DATABASE_URL must start with sqlite:/// or postgresql://, not {scheme or 'nothing'}://.")
+    public = urlsplit(settings.public_url)
+    if public.scheme not in {"http", "https"} or not public.hostname or public.path or public.query:
+        raise SettingError("PUBLIC_URL must look like https://portal.example.org, with nothing after the host.")
+    if not settings.development and not settings.secure:
+        raise SettingError("PUBLIC_URL must start with https:// outside development; DEVELOPMENT=1 allows http.")
+    if settings.smtp_url and (
+        urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"} or not urlsplit(settings.smtp_url).hostname
+    ):
+        raise SettingError("SMTP_URL must look like smtp://user:password@host:587 or smtps://user:password@host:465.")
+    if not settings.policies_dir.is_dir():
+        raise SettingError(f"POLICIES_DIR names {settings.policies_dir}, which is not a folder.")
+
+
+def _whole_number(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise SettingError(f"{name} must be a whole number from {least} to {most}, not {text!r}.")
+    return int(text)
+
+
+def _yes_or_no(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name) or "0"
+    if text not in {"0", "1"}:
+        raise SettingError(f"{name} must be 0 or 1, not {text!r}.")
+    return text == "1"
+
+
+def _local_url(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in {"", "0.0.0.0", "::"} else host  # noqa: S104  (compared, not bound)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _kept_secret(data_dir: Path) -> str:
+    path = data_dir / "secret-key"
+    draft = data_dir / f"secret-key.{secrets.token_hex(8)}"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+            # A link appears whole or not at all: of several starting processes one wins and all read its key.
+            with suppress(FileExistsError):
+                os.link(draft, path)
+            draft.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingError(f"DATA_DIR {data_dir} cannot be used: {error.strerror}.") from error

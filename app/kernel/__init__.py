@@ -1,0 +1,1 @@
+"""The ground under every room: database, clock, ids, tokens, paging and errors."""

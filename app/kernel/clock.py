@@ -1,0 +1,43 @@
+"""The one place that asks what time it is.
+
+Times are UTC and aware. A day is a day at a place: the last day of a role ends at midnight in the
+organisation's own time zone, also on the days when the clocks change.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+_pinned: ContextVar[datetime | None] = ContextVar("pinned", default=None)
+
+
+def now() -> datetime:
+    """Return the present moment in UTC, or the pinned one."""
+    return _pinned.get() or datetime.now(UTC)
+
+
+@contextmanager
+def pinned(moment: datetime) -> Iterator[None]:
+    """Make `now()` answer `moment` (aware) inside the block, so that one decision has one clock."""
+    token = _pinned.set(moment)
+    try:
+        yield
+    finally:
+        _pinned.reset(token)
+
+
+def start_of_day(day: date, time_zone: str) -> datetime:
+    """Return the UTC moment at which `day` begins in `time_zone` (an IANA name)."""
+    return datetime.combine(day, time.min, ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def end_of_day(day: date, time_zone: str) -> datetime:
+    """Return the first UTC moment after `day` in `time_zone`."""
+    return start_of_day(day + timedelta(days=1), time_zone)
+
+
+def today(time_zone: str) -> date:
+    """Return the present day in `time_zone`."""
+    return now().astimezone(ZoneInfo(time_zone)).date()

@@ -1,0 +1,151 @@
+"""The one database, SQLite or PostgreSQL, and the one way to change it.
+
+`changing()` is the only way to write. Writers take one lock, so the events' numbers (the revisions) become
+visible in their own order, and what a writer read before it writes is still true when it commits.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from peewee import (
+    Database,
+    DatabaseProxy,
+    DateTimeField,
+    Model,
+    PostgresqlDatabase,
+    SqliteDatabase,
+)
+from playhouse import migrations as runner
+from playhouse.db_url import parse as parse_url
+from playhouse.pool import PooledPostgresqlDatabase
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+_WRITER_LOCK = 4242001
+_MIGRATION_LOCK = 4242002
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+database = DatabaseProxy()
+"""Bound by `bind()` at start; every model speaks through it."""
+
+
+class BaseModel(Model):
+    """What every stored thing has in common: the one database."""
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+class UTCDateTimeField(DateTimeField):
+    """A moment: aware on the way in and on the way out, stored as UTC without a zone.
+
+    PostgreSQL would hand an aware moment back shifted to the session's zone; a naive one it leaves alone.
+    """
+
+    def db_value(self, value: Any) -> Any:
+        """Return what is stored. Raises ValueError for a naive moment."""
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError("a moment needs a time zone")
+            value = value.astimezone(UTC).replace(tzinfo=None)
+        return super().db_value(value)
+
+    def python_value(self, value: Any) -> Any:
+        """Return an aware moment."""
+        value = super().python_value(value)
+        return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def open_database(url: str) -> Database:
+    """Return an unconnected database for `url` (`sqlite:///path` or `postgresql://...`)."""
+    if url.startswith("sqlite"):
+        path = url.removeprefix("sqlite:///")
+        if path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return SqliteDatabase(
+            path,
+            # A deferred transaction that reads and then writes fails at once when another writer came between.
+            lock_type="IMMEDIATE",
+            autoconnect=False,
+            pragmas={
+                "journal_mode": "wal",
+                "busy_timeout": 15_000,
+                "foreign_keys": 1,
+                # Who may do what survives a power cut: a removed role must not come back.
+                "synchronous": "full",
+                "cache_size": -32_000,
+            },
+        )
+    return PooledPostgresqlDatabase(
+        **parse_url(url), prefer_psycopg3=True, autoconnect=False, max_connections=32, timeout=10, stale_timeout=300
+    )
+
+
+def bind(url: str) -> None:
+    """Make `url` the database of this process."""
+    database.initialize(open_database(url))
+
+
+def is_postgresql() -> bool:
+    """Return whether the bound database is PostgreSQL."""
+    return isinstance(database.obj, PostgresqlDatabase)
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Hold a connection for the block and give it back after, unless one was open already."""
+    opened = database.connect(reuse_if_open=True)
+    try:
+        yield
+    finally:
+        if opened:
+            database.close()
+
+
+@contextmanager
+def changing() -> Iterator[None]:
+    """Run the block as one transaction under the writers' lock; an exception undoes all of it. Nests."""
+    with database.atomic():
+        if is_postgresql():
+            database.execute_sql("select pg_advisory_xact_lock(%s)", (_WRITER_LOCK,))
+        yield
+
+
+def change(operation: Callable[P, R]) -> Callable[P, R]:
+    """Decorate an operation: all of it happens in one transaction, or none of it."""
+
+    @wraps(operation)
+    def in_one_transaction(*args: P.args, **kwargs: P.kwargs) -> R:
+        with changing():
+            return operation(*args, **kwargs)
+
+    return in_one_transaction
+
+
+def migrate() -> list[str]:
+    """Bring the tables up to date, one process at a time. Returns the names of what was applied."""
+    with connected(), _migration_lock():
+        return list(runner.run(database.obj, str(MIGRATIONS)))
+
+
+@contextmanager
+def _migration_lock() -> Iterator[None]:
+    if is_postgresql():
+        database.execute_sql("select pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+        try:
+            yield
+        finally:
+            database.execute_sql("select pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+    elif database.obj.database == ":memory:":
+        yield
+    else:
+        with open(f"{database.obj.database}.migrate-lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

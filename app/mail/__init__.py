@@ -1,0 +1,1 @@
+"""Outgoing mail: written with the change that causes it, sent by a worker, never lost."""

@@ -1,0 +1,1 @@
+"""People: accounts, addresses, passwords and sessions."""

@@ -1,0 +1,1 @@
+"""The catalogue: services, their roles, and the clients that ask about them."""

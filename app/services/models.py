@@ -1,0 +1,59 @@
+"""Services, roles and clients, as stored. Rows, not code: a new service needs no release."""
+
+from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, JSONField
+from playhouse.fields import EnumField
+
+from app.kernel.database import BaseModel, UTCDateTimeField
+from app.vocabulary import ServiceState
+
+
+class Service(BaseModel):
+    """What a tile opens."""
+
+    slug = CharField(max_length=60, unique=True)
+    name = CharField(max_length=100)
+    sentence = CharField(max_length=200)
+    launch_address = CharField(max_length=500)
+    state = EnumField(ServiceState, max_length=20, default=ServiceState.LIVE)
+    second_factor = BooleanField(default=False)
+    """Whether the service wants a second factor at sign-in."""
+
+    @property
+    def reference(self) -> str:
+        """How events name this service."""
+        return f"service:{self.slug}"
+
+
+class Role(BaseModel):
+    """Something that can be ticked for a person. Without a service it belongs to the portal itself."""
+
+    slug = CharField(max_length=120, unique=True)
+    """`SERVICE:ROLE`, or `portal:ROLE`; how callers and policies name it."""
+    service = ForeignKeyField(Service, null=True, backref="roles", on_delete="CASCADE")
+    name = CharField(max_length=100)
+    sentence = CharField(max_length=200)
+    officers_may_give = BooleanField(default=True)
+    position = IntegerField(default=0)
+
+    @property
+    def reference(self) -> str:
+        """How events name this role."""
+        return f"role:{self.slug}"
+
+
+class Client(BaseModel):
+    """A program with a key that calls the decision API, on behalf of one service."""
+
+    public_id = CharField(max_length=40, unique=True)
+    name = CharField(max_length=100)
+    service = ForeignKeyField(Service, null=True, on_delete="CASCADE")
+    kinds = JSONField(default=list)
+    """The resource types that it asks about."""
+    key_hash = CharField(max_length=64, unique=True)
+    created_at = UTCDateTimeField()
+    ended_at = UTCDateTimeField(null=True)
+
+    @property
+    def reference(self) -> str:
+        """How events name this client."""
+        return f"client:{self.public_id}"

@@ -1,0 +1,175 @@
+"""The words that the code and the policy share. Imports nothing of the project.
+
+A word that a policy, a page and a table all use has its one home here. The structure tests compare
+`PERMISSIONS` with the resource blocks in `policies/`, so neither can drift from the other.
+"""
+
+from enum import StrEnum
+
+
+class PersonState(StrEnum):
+    """Where a human's account stands."""
+
+    INVITED = "invited"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class OrganisationState(StrEnum):
+    """Where a school or college stands."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class MembershipState(StrEnum):
+    """Where a person's place at an organisation stands."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+
+
+class ServiceState(StrEnum):
+    """Whether a service is offered."""
+
+    LIVE = "live"
+    HIDDEN = "hidden"
+    RETIRED = "retired"
+
+
+class StaffRole(StrEnum):
+    """Roles held on the platform, never on an organisation."""
+
+    SUPPORT = "support"
+    CATALOGUE = "catalogue"
+    POLICY_AUTHOR = "policy_author"
+    AUDITOR = "auditor"
+
+
+class Action(StrEnum):
+    """Every verb that can be asked about. `read` means: may know that it exists."""
+
+    ACT_IN = "act_in"
+    ADD_ORGANISATION = "add_organisation"
+    ADD_PERSON = "add_person"
+    ASK = "ask"
+    CANCEL_INVITATION = "cancel_invitation"
+    CHANGE_DETAILS = "change_details"
+    CHANGE_PASSWORD = "change_password"  # noqa: S105  (an action, not a password)
+    CHANGE_ROLES = "change_roles"
+    CREATE_ACCOUNT = "create_account"
+    GIVE = "give"
+    LAUNCH = "launch"
+    LIST_ORGANISATIONS = "list_organisations"
+    LIST_PEOPLE = "list_people"
+    READ = "read"
+    REACTIVATE = "reactivate"
+    REMOVE = "remove"
+    RESEND_INVITATION = "resend_invitation"
+    SEE_HOME = "see_home"
+    SIGN_IN = "sign_in"
+    SUSPEND = "suspend"
+    USE = "use"
+
+
+PERMISSIONS: dict[str, frozenset[Action]] = {
+    "Evaluation": frozenset({Action.ASK}),
+    "Membership": frozenset(
+        {
+            Action.READ,
+            Action.CHANGE_ROLES,
+            Action.SUSPEND,
+            Action.REACTIVATE,
+            Action.REMOVE,
+            Action.RESEND_INVITATION,
+            Action.CANCEL_INVITATION,
+        }
+    ),
+    "Organisation": frozenset({Action.READ, Action.ACT_IN, Action.LIST_PEOPLE, Action.ADD_PERSON}),
+    "Person": frozenset({Action.READ, Action.CHANGE_DETAILS, Action.CHANGE_PASSWORD}),
+    "Platform": frozenset({Action.LIST_ORGANISATIONS, Action.ADD_ORGANISATION}),
+    "Portal": frozenset({Action.SIGN_IN, Action.CREATE_ACCOUNT, Action.SEE_HOME}),
+    "Role": frozenset({Action.GIVE, Action.USE}),
+    "Service": frozenset({Action.READ, Action.LAUNCH}),
+}
+"""What may be asked of each kind of thing; the same sets stand in the Polar blocks."""
+
+USER_MANAGEMENT = "portal:user-management"
+"""The role that makes its holder an exams officer."""
+
+SUBJECT_TYPES = frozenset({"person", "user"})
+"""What a caller may name a human by; AuthZEN's own examples say `user`."""
+
+
+class Reason(StrEnum):
+    """Machine codes for why a decision is what it is."""
+
+    ALLOWED = "allowed"
+    NOT_ALLOWED = "not_allowed"
+    NOT_SIGNED_IN = "not_signed_in"
+    UNKNOWN_SUBJECT = "unknown_subject"
+    UNKNOWN_RESOURCE = "unknown_resource"
+    UNKNOWN_ORGANISATION = "unknown_organisation"
+    UNKNOWN_ACTION = "unknown_action"
+    PERSON_NOT_ACTIVE = "person_not_active"
+    NO_MEMBERSHIP = "no_membership"
+    MEMBERSHIP_NOT_ACTIVE = "membership_not_active"
+    ORGANISATION_NOT_ACTIVE = "organisation_not_active"
+    SERVICE_NOT_LIVE = "service_not_live"
+    ROLE_MISSING = "role_missing"
+    ROLE_NOT_STARTED = "role_not_started"
+    ROLE_ENDED = "role_ended"
+    OWN_MEMBERSHIP = "own_membership"
+    POLICY_ERROR = "policy_error"
+
+
+REASON_SENTENCES: dict[Reason, str] = {
+    Reason.ALLOWED: "The policy allows this.",
+    Reason.NOT_ALLOWED: "The policy does not allow this.",
+    Reason.NOT_SIGNED_IN: "Nobody is signed in.",
+    Reason.UNKNOWN_SUBJECT: "No such person is known.",
+    Reason.UNKNOWN_RESOURCE: "No such thing is known.",
+    Reason.UNKNOWN_ORGANISATION: "No such organisation is known.",
+    Reason.UNKNOWN_ACTION: "This action is not known for this kind of thing.",
+    Reason.PERSON_NOT_ACTIVE: "The person's account is not active.",
+    Reason.NO_MEMBERSHIP: "The person does not belong to an organisation that could give access.",
+    Reason.MEMBERSHIP_NOT_ACTIVE: "The person's place at the organisation is not active.",
+    Reason.ORGANISATION_NOT_ACTIVE: "The organisation is not active.",
+    Reason.SERVICE_NOT_LIVE: "The service is not open.",
+    Reason.ROLE_MISSING: "The person has not been given a role that allows this.",
+    Reason.ROLE_NOT_STARTED: "The person's role has not started yet.",
+    Reason.ROLE_ENDED: "The person's role has come to its last day.",
+    Reason.OWN_MEMBERSHIP: "Nobody changes their own access.",
+    Reason.POLICY_ERROR: "The policy could not be evaluated, so the answer is no.",
+}
+
+
+class EventName(StrEnum):
+    """Everything that is recorded as having happened, in the past tense."""
+
+    ACCOUNT_CREATED = "account_created"
+    CLIENT_ADDED = "client_added"
+    DECIDING_FAILED = "deciding_failed"
+    DETAILS_CHANGED = "details_changed"
+    INVITATION_CANCELLED = "invitation_cancelled"
+    INVITATION_SENT = "invitation_sent"
+    MAIL_REFUSED = "mail_refused"
+    MAIL_SENT = "mail_sent"
+    MEMBER_ADDED = "member_added"
+    MEMBER_REACTIVATED = "member_reactivated"
+    MEMBER_REMOVED = "member_removed"
+    MEMBER_SUSPENDED = "member_suspended"
+    ORGANISATION_ADDED = "organisation_added"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105
+    PERSON_ACTIVATED = "person_activated"
+    REFUSED = "refused"
+    ROLES_CHANGED = "roles_changed"
+    SERVICE_OPENED = "service_opened"
+    SESSION_ENDED = "session_ended"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    STAFF_ROLE_GIVEN = "staff_role_given"

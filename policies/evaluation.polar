@@ -1,0 +1,14 @@
+# An evaluation is a question that a client puts to the decision service.
+# A client asks about the kinds of thing that it has declared, and only those of its own service.
+
+resource Evaluation {
+  permissions = ["ask"];
+  roles = ["asker"];
+
+  "ask" if "asker";
+}
+
+has_role(client: Client, "asker", evaluation: Evaluation) if
+  evaluation.kind in client.kinds and
+  client.service != nil and
+  evaluation.service = client.service;

@@ -1,0 +1,28 @@
+# Every question comes in here as allow(actor, action, resource, context).
+# An actor that is not in good standing gets no further, whatever the other files say.
+
+# oso knows these two with three arguments; ours carry the request's own facts as a fourth.
+type allow(_actor: Actor, _action, _resource, _context: Context);
+type has_permission(_actor: Actor, _permission: String, _resource: Resource, _context: Context);
+
+actor Person {}
+actor Client {}
+actor Guest {}
+
+allow(person: Person, action, resource, context: Context) if
+  person.state = "active" and
+  permits(person, action, resource, context);
+
+allow(client: Client, action, resource, context: Context) if
+  client.state = "active" and
+  permits(client, action, resource, context);
+
+allow(guest: Guest, action, resource, context: Context) if
+  permits(guest, action, resource, context);
+
+# A permission either holds in every context, or looks at the request's own facts.
+permits(actor, action, resource, _context: Context) if
+  has_permission(actor, action, resource);
+
+permits(actor, action, resource, context: Context) if
+  has_permission(actor, action, resource, context);

@@ -1,0 +1,21 @@
+# A role is something that can be ticked for a person at one organisation.
+# Giving it and taking it away are one permission: whoever may not give a role may not take it either.
+
+resource Role {
+  permissions = ["give", "use"];
+}
+
+# The board keeps some roles to itself, and a role at no organisation is nobody's to give.
+has_permission(person: Person, "give", role: Role) if
+  role.officers_may_give = true and
+  role.organisation != nil and
+  has_role(person, "exams_officer", role.organisation);
+
+# A person acts in a role that they hold now, at the organisation asked about, or at any if none is named.
+has_permission(person: Person, "use", role: Role, context: Context) if
+  membership in person.memberships and
+  membership_in_force(membership) and
+  acting_at(context, membership.organisation) and
+  grant in membership.grants and
+  grant.role.slug = role.slug and
+  grant.in_force = true;
