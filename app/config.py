@@ -38,12 +38,28 @@ class Settings:
     support_telephone: str = "01632 960 000"
     workers: int = 2
     """Web processes."""
+    proxies: int = 0
+    """How many proxies stand in front and add `X-Forwarded-For`; 0 trusts none."""
     policies_dir: Path = ROOT / "policies"
 
     @property
     def secure(self) -> bool:
         """Whether people reach the portal over https."""
         return self.public_url.startswith("https://")
+
+
+_current = Settings()
+
+
+def use(settings: Settings) -> None:
+    """Make `settings` those of this process."""
+    global _current  # noqa: PLW0603  (set once at start, like the database)
+    _current = settings
+
+
+def settings() -> Settings:
+    """Return the settings of this process."""
+    return _current
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -69,6 +85,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         support_email=env.get("SUPPORT_EMAIL") or Settings.support_email,
         support_telephone=env.get("SUPPORT_TELEPHONE") or Settings.support_telephone,
         workers=_whole_number(env, "WORKERS", 2, 1, 64),
+        proxies=_whole_number(env, "PROXIES", 0, 0, 9),
         policies_dir=Path(env.get("POLICIES_DIR") or ROOT / "policies").absolute(),
     )
     _check(settings)

@@ -20,7 +20,5 @@ def record(name: EventName, *, by: str, subject: str, organisation: str = "", **
     Called inside the operation that makes the change, so both are kept or neither. `details` are plain JSON
     values without secrets, passwords or e-mail addresses.
     """
-    event = Event.create(
-        at=clock.now(), name=name, by=by, subject=subject, organisation=organisation, details=details
-    )
+    event = Event.create(at=clock.now(), name=name, by=by, subject=subject, organisation=organisation, details=details)
     return int(event.revision)

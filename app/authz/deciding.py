@@ -1,0 +1,79 @@
+"""The one question: may this actor do this to that? Any error on the way to an answer is a no."""
+
+import logging
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+
+from peewee import PeeweeException
+
+from app.audit.operations import record
+from app.authz import facts
+from app.authz.engine import Engine, PolicyError
+from app.kernel import clock
+from app.vocabulary import EventName, Reason
+
+_log = logging.getLogger(__name__)
+_ANY_ORGANISATION = facts.Context()
+
+errors: Counter[str] = Counter()
+"""How often deciding failed in this process, by policy digest."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An answer. `reason` is finer than yes and no only where `explaining.reason_for` was asked."""
+
+    allowed: bool
+    reason: Reason
+    policy: str
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+_engine: Engine | None = None
+
+
+def use_policy(engine: Engine) -> None:
+    """Make `engine` the one that decides in this process. It is swapped in whole."""
+    global _engine  # noqa: PLW0603  (one policy is in force, and readers see the old one or the new one)
+    _engine = engine
+
+
+def policy() -> Engine:
+    """Return the engine that decides. Raises `PolicyError` before the first `use_policy`."""
+    if _engine is None:
+        raise PolicyError("no policy has been loaded")
+    return _engine
+
+
+def decide(
+    actor: facts.Fact, action: str, resource: facts.Fact, context: facts.Context = _ANY_ORGANISATION
+) -> Decision:
+    """Return whether the policy in force lets `actor` do `action` to `resource` in `context`. Never raises."""
+    digest = "none"
+    try:
+        engine = policy()
+        digest = engine.digest
+        with clock.pinned(clock.now()):
+            allowed = engine.allows(actor, action, resource, context)
+    except Exception as error:  # noqa: BLE001  (whatever goes wrong while deciding is a no)
+        _note_failure(error, digest, resource)
+        return Decision(allowed=False, reason=Reason.POLICY_ERROR, policy=digest)
+    return Decision(allowed, Reason.ALLOWED if allowed else Reason.NOT_ALLOWED, digest)
+
+
+def _note_failure(error: Exception, digest: str, resource: facts.Fact) -> None:
+    errors[digest] += 1
+    # Only our own errors have messages that are known to hold nothing personal.
+    sentence = str(error) if isinstance(error, PolicyError) else type(error).__name__
+    _log.error("deciding failed under policy %s: %s", digest, sentence)
+    with suppress(PeeweeException):
+        record(
+            EventName.DECIDING_FAILED,
+            by="policy",
+            subject=f"policy:{digest}",
+            resource=type(resource).__name__,
+            error=sentence[:300],
+        )

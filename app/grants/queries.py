@@ -1,0 +1,50 @@
+"""Questions about grants."""
+
+from collections.abc import Iterable
+
+from peewee import JOIN
+
+from app.grants.models import Grant
+from app.organisations.models import Membership, Organisation
+from app.people.models import EmailAddress, Person
+from app.services.models import Role, Service
+from app.vocabulary import USER_MANAGEMENT, MembershipState, PersonState
+
+
+def grants_of(memberships: Iterable[Membership]) -> dict[int, list[Grant]]:
+    """Return the grants of several memberships by membership row id, with role, service and giver, in one query."""
+    found: dict[int, list[Grant]] = {}
+    query = (
+        Grant.select(Grant, Role, Service, Person)
+        .join(Role)
+        .join(Service, JOIN.LEFT_OUTER)
+        .switch(Grant)
+        .join(Person, JOIN.LEFT_OUTER, on=(Grant.given_by == Person.id))
+        .where(Grant.membership.in_([membership.id for membership in memberships]))
+        .order_by(Role.service.is_null(False), Service.name, Role.position, Role.id)
+    )
+    for grant in query:
+        found.setdefault(grant.membership_id, []).append(grant)
+    return found
+
+
+def user_managers(organisation: Organisation) -> list[Membership]:
+    """Return the active memberships of active people who hold *User management*, with person and address, by name.
+
+    Whether a grant is in force today is for the policy to say.
+    """
+    return list(
+        Membership.select(Membership, Person, EmailAddress.address.alias("address"))
+        .join(Person)
+        .join(EmailAddress, JOIN.LEFT_OUTER, on=((EmailAddress.person == Person.id) & EmailAddress.primary))
+        .switch(Membership)
+        .join(Grant)
+        .join(Role)
+        .where(
+            Membership.organisation == organisation,
+            Membership.state == MembershipState.ACTIVE,
+            Person.state == PersonState.ACTIVE,
+            Role.slug == USER_MANAGEMENT,
+        )
+        .order_by(Person.name)
+    )

@@ -1,0 +1,84 @@
+"""The words of every mail. Each letter is its subject and its plain text."""
+
+from app.config import settings
+
+Letter = tuple[str, str]
+
+
+def _letter(subject: str, *paragraphs: str) -> Letter:
+    chosen = settings()
+    signature = (
+        f"{chosen.portal_name}\nQuestions? Write to {chosen.support_email} or telephone {chosen.support_telephone}."
+    )
+    return subject, "\n\n".join((*paragraphs, signature)) + "\n"
+
+
+def _link(path: str) -> str:
+    return f"{settings().public_url}{path}"
+
+
+def invitation(name: str, organisation: str, inviter: str, token: str) -> Letter:
+    """To somebody new whom an exams officer (or support) added."""
+    return _letter(
+        f"Activate your {settings().portal_name} account",
+        f"Dear {name},",
+        f"{inviter} has added you to {organisation}.",
+        "To choose a password and start, open this link within 14 days:",
+        _link(f"/activate/{token}"),
+        f"If you do not work with {organisation}, you need not do anything.",
+    )
+
+
+def added(name: str, organisation: str, inviter: str) -> Letter:
+    """To somebody who has an account already and was added to one more organisation."""
+    return _letter(
+        f"You have been added to {organisation}",
+        f"Dear {name},",
+        f"{inviter} has added you to {organisation}. Sign in as usual; you will find it beside your other organisations:",
+        _link("/"),
+        "If you do not know why, please tell us.",
+    )
+
+
+def account_created(name: str, token: str) -> Letter:
+    """To somebody who created an account themselves."""
+    return _letter(
+        f"Activate your {settings().portal_name} account",
+        f"Dear {name},",
+        "You asked for an account. To choose a password and finish, open this link within 14 days:",
+        _link(f"/activate/{token}"),
+        "If this was not you, you need not do anything.",
+    )
+
+
+def account_exists(name: str) -> Letter:
+    """To somebody who tried to create a second account."""
+    return _letter(
+        f"You have a {settings().portal_name} account already",
+        f"Dear {name},",
+        "Somebody, probably you, asked for an account with this e-mail address. You have one already. Sign in here:",
+        _link("/sign-in"),
+        "If you do not know your password, you can choose a new one there. If you have not activated the account yet, "
+        "use the link in the mail that invited you, or ask your exams officer to send it again.",
+    )
+
+
+def password_reset(name: str, token: str) -> Letter:
+    """To somebody who forgot their password."""
+    return _letter(
+        f"Choose a new {settings().portal_name} password",
+        f"Dear {name},",
+        "To choose a new password, open this link within one hour:",
+        _link(f"/reset-password/{token}"),
+        "If you did not ask for this, you need not do anything: your password stays as it is.",
+    )
+
+
+def password_changed(name: str) -> Letter:
+    """To somebody whose password was changed."""
+    return _letter(
+        f"Your {settings().portal_name} password was changed",
+        f"Dear {name},",
+        "Your password has just been changed, and other browsers have been signed out.",
+        "If this was not you, telephone us at once.",
+    )

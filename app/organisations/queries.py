@@ -1,0 +1,90 @@
+"""Questions about organisations, memberships and invitations."""
+
+from peewee import JOIN, ModelSelect, fn
+
+from app.kernel import clock
+from app.kernel.tokens import hash_token
+from app.organisations.models import Invitation, Membership, Organisation
+from app.people.models import EmailAddress, Person
+from app.vocabulary import MembershipState
+
+
+def organisation_with_id(public_id: str) -> Organisation | None:
+    """Return one organisation, or None."""
+    return Organisation.get_or_none(Organisation.public_id == public_id)
+
+
+def organisation_named(name: str) -> Organisation | None:
+    """Return the organisation with this public id or centre number, or None."""
+    return Organisation.get_or_none((Organisation.public_id == name) | (Organisation.centre_number == name))
+
+
+def membership_with_id(organisation: Organisation, public_id: str) -> Membership | None:
+    """Return a membership of `organisation` that has not ended, with its person, or None."""
+    return (
+        Membership.select(Membership, Person)
+        .join(Person)
+        .where(
+            Membership.public_id == public_id,
+            Membership.organisation == organisation,
+            Membership.state != MembershipState.ENDED,
+        )
+        .first()
+    )
+
+
+def membership_of(person: Person, organisation: Organisation) -> Membership | None:
+    """Return the membership of `person` at `organisation`, ended or not, or None."""
+    return Membership.get_or_none(Membership.person == person, Membership.organisation == organisation)
+
+
+def organisations_of(person: Person) -> list[Organisation]:
+    """Return the organisations to which `person` belongs, in whatever state, by name."""
+    return list(
+        Organisation.select()
+        .join(Membership)
+        .where(Membership.person == person, Membership.state != MembershipState.ENDED)
+        .order_by(fn.LOWER(Organisation.name))
+    )
+
+
+def memberships_at(organisation: Organisation, search: str = "") -> ModelSelect:
+    """Return the memberships of `organisation` that have not ended, with person and primary address, by name.
+
+    `search` keeps those whose name or address contains it.
+    """
+    query = (
+        Membership.select(Membership, Person, EmailAddress.address.alias("address"))
+        .join(Person)
+        .join(EmailAddress, JOIN.LEFT_OUTER, on=((EmailAddress.person == Person.id) & EmailAddress.primary))
+        .where(Membership.organisation == organisation, Membership.state != MembershipState.ENDED)
+        .order_by(fn.LOWER(Person.name), Membership.id)
+    )
+    if search:
+        query = query.where(Person.name.contains(search) | EmailAddress.address.contains(search))
+    return query
+
+
+def organisations_list(search: str = "") -> ModelSelect:
+    """Return all organisations by name; `search` keeps those whose name or centre number contains it."""
+    query = Organisation.select().order_by(fn.LOWER(Organisation.name), Organisation.id)
+    if search:
+        query = query.where(Organisation.name.contains(search) | Organisation.centre_number.startswith(search))
+    return query
+
+
+def invitation_with(token: str) -> Invitation | None:
+    """Return the invitation that `token` belongs to, good or not, with person and organisation, or None."""
+    return (
+        Invitation.select(Invitation, Person, Organisation)
+        .join(Person, on=(Invitation.person == Person.id))
+        .switch(Invitation)
+        .join(Organisation, JOIN.LEFT_OUTER)
+        .where(Invitation.token_hash == hash_token(token))
+        .first()
+    )
+
+
+def is_open(invitation: Invitation) -> bool:
+    """Return whether the link of `invitation` still works."""
+    return invitation.used_at is None and invitation.cancelled_at is None and clock.now() < invitation.ends_at

@@ -1,0 +1,57 @@
+"""Questions about people."""
+
+from datetime import timedelta
+
+from app.kernel import clock
+from app.kernel.tokens import hash_token
+from app.people.models import EmailAddress, PasswordReset, Person, Session
+
+SESSION_IDLE = timedelta(hours=1)
+"""A browser left alone this long is signed out."""
+SESSION_LONGEST = timedelta(hours=12)
+"""Nobody stays signed in longer than a working day."""
+
+
+def person_with_address(address: str) -> Person | None:
+    """Return the person with this address (in normal form), or None."""
+    row = EmailAddress.select(EmailAddress, Person).join(Person).where(EmailAddress.address == address).first()
+    return None if row is None else row.person
+
+
+def primary_address(person: Person) -> str:
+    """Return the address that mail for `person` goes to."""
+    row = (
+        EmailAddress.select(EmailAddress.address)
+        .where(EmailAddress.person == person)
+        .order_by(EmailAddress.primary.desc(), EmailAddress.id)
+        .first()
+    )
+    return "" if row is None else str(row.address)
+
+
+def session_of(token: str) -> Session | None:
+    """Return the session that `token` opens, with its person, or None when it has ended in any way."""
+    session = (
+        Session.select(Session, Person)
+        .join(Person)
+        .where(Session.token_hash == hash_token(token), Session.ended_at.is_null())
+        .first()
+    )
+    moment = clock.now()
+    if session is None or moment - session.seen_at > SESSION_IDLE or moment - session.started_at > SESSION_LONGEST:
+        return None
+    return session
+
+
+def open_reset(token: str) -> PasswordReset | None:
+    """Return the password reset that `token` opens, or None when it is unknown, used or out of date."""
+    return (
+        PasswordReset.select(PasswordReset, Person)
+        .join(Person)
+        .where(
+            PasswordReset.token_hash == hash_token(token),
+            PasswordReset.used_at.is_null(),
+            PasswordReset.ends_at > clock.now(),
+        )
+        .first()
+    )

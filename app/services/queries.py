@@ -1,0 +1,40 @@
+"""Questions about the catalogue."""
+
+from peewee import JOIN, fn
+
+from app.kernel.tokens import hash_token
+from app.services.models import Client, Role, Service
+
+
+def services() -> list[Service]:
+    """Return the whole catalogue by name."""
+    return list(Service.select().order_by(fn.LOWER(Service.name)))
+
+
+def service_with_slug(slug: str) -> Service | None:
+    """Return one service, or None."""
+    return Service.get_or_none(Service.slug == slug)
+
+
+def roles() -> list[Role]:
+    """Return every role with its service: the portal's own first, then by service."""
+    return list(
+        Role.select(Role, Service)
+        .join(Service, JOIN.LEFT_OUTER)
+        .order_by(Role.service.is_null(False), fn.LOWER(Service.name), Role.position, Role.id)
+    )
+
+
+def role_with_slug(slug: str) -> Role | None:
+    """Return one role with its service, or None."""
+    return Role.select(Role, Service).join(Service, JOIN.LEFT_OUTER).where(Role.slug == slug).first()
+
+
+def client_with_key(key: str) -> Client | None:
+    """Return the client with this key, with its service, or None.
+
+    Looked up by hash: a comparison that stops early tells nothing about the key itself.
+    """
+    return (
+        Client.select(Client, Service).join(Service, JOIN.LEFT_OUTER).where(Client.key_hash == hash_token(key)).first()
+    )
