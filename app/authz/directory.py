@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from peewee import JOIN
+
 from app.authz import facts
 from app.grants.models import Grant, StaffGrant
 from app.kernel import clock
@@ -124,7 +126,7 @@ def _grants(rows: list[Membership]) -> dict[int, list[Grant]]:
     query = (
         Grant.select(Grant, Role, Service)
         .join(Role)
-        .join(Service, "LEFT OUTER", on=(Role.service == Service.id))
+        .join(Service, JOIN.LEFT_OUTER, on=(Role.service == Service.id))
         .where(Grant.membership.in_([row.id for row in rows]))
         .order_by(Grant.id)
     )
