@@ -48,6 +48,16 @@ def organisations_of(person: Person) -> list[Organisation]:
     )
 
 
+def memberships_of(person: Person) -> list[Membership]:
+    """Return the memberships of `person` that have not ended, with their organisations, by name."""
+    return list(
+        Membership.select(Membership, Organisation)
+        .join(Organisation)
+        .where(Membership.person == person, Membership.state != MembershipState.ENDED)
+        .order_by(fn.LOWER(Organisation.name))
+    )
+
+
 def memberships_at(organisation: Organisation, search: str = "") -> ModelSelect:
     """Return the memberships of `organisation` that have not ended, with person and primary address, by name.
 

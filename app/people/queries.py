@@ -29,6 +29,15 @@ def primary_address(person: Person) -> str:
     return "" if row is None else str(row.address)
 
 
+def addresses_of(person: Person) -> list[EmailAddress]:
+    """Return the addresses of `person`, the primary one first."""
+    return list(
+        EmailAddress.select()
+        .where(EmailAddress.person == person)
+        .order_by(EmailAddress.primary.desc(), EmailAddress.address)
+    )
+
+
 def session_of(token: str) -> Session | None:
     """Return the session that `token` opens, with its person, or None when it has ended in any way."""
     session = (

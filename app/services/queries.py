@@ -11,9 +11,9 @@ def services() -> list[Service]:
     return list(Service.select().order_by(fn.LOWER(Service.name)))
 
 
-def service_with_slug(slug: str) -> Service | None:
+def service_with_slug(service_slug: str) -> Service | None:
     """Return one service, or None."""
-    return Service.get_or_none(Service.slug == slug)
+    return Service.get_or_none(Service.slug == service_slug)
 
 
 def roles() -> list[Role]:
@@ -22,6 +22,13 @@ def roles() -> list[Role]:
         Role.select(Role, Service)
         .join(Service, JOIN.LEFT_OUTER)
         .order_by(Role.service.is_null(False), fn.LOWER(Service.name), Role.position, Role.id)
+    )
+
+
+def roles_of(service: Service) -> list[Role]:
+    """Return the roles of one service, in their order."""
+    return list(
+        Role.select(Role, Service).join(Service).where(Role.service == service).order_by(Role.position, Role.id)
     )
 
 

@@ -1,0 +1,64 @@
+"""The wiring diagram: settings, database, policy, then one surface after the other."""
+
+from datetime import timedelta
+
+from flask import Flask, g
+from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFProtect
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import api, config, console, manage, portal, signin
+from app.authz.deciding import use_policy
+from app.authz.engine import Engine
+from app.config import Settings
+from app.kernel import database
+from app.ui import asking, pages, signed_in
+
+_LARGEST_FORM = 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the web application. Binds this process to its database and loads the policy.
+
+    Raises `SettingError` and `PolicyError` rather than start with something wrong.
+    """
+    settings = settings or config.read_settings()
+    config.use(settings)
+    database.bind(settings.database_url)
+    use_policy(Engine.load(settings.policies_dir))
+    app = Flask("app")
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=_LARGEST_FORM,
+        SESSION_COOKIE_NAME="__Host-tessera" if settings.secure else "tessera",
+        SESSION_COOKIE_SECURE=settings.secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=timedelta(hours=12).seconds,
+        BOOTSTRAP_SERVE_LOCAL=True,
+    )
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
+    app.before_request(_connect)
+    app.teardown_appcontext(_disconnect)
+    csrf = CSRFProtect(app)
+    Bootstrap5(app)
+    signed_in.init_app(app)
+    asking.init_app(app)
+    pages.init_app(app)
+    for surface in (signin, portal, manage, console, api):
+        app.register_blueprint(surface.blueprint)
+    csrf.exempt(api.blueprint)
+    return app
+
+
+def _connect() -> None:
+    g.opened_database = database.database.connect(reuse_if_open=True)
+
+
+def _disconnect(_error: BaseException | None) -> None:
+    if g.pop("opened_database", False):
+        database.database.close()

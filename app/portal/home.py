@@ -1,0 +1,94 @@
+"""The tiles, and the way through them to the services."""
+
+from flask import redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from app.authz import directory, facts
+from app.authz.explaining import Question, reason_for
+from app.organisations.models import Organisation
+from app.organisations.queries import organisation_with_id, organisations_of
+from app.portal import blueprint
+from app.services.models import Service
+from app.services.operations import note_opened
+from app.services.queries import roles_of, service_with_slug, services
+from app.ui import acting
+from app.ui.asking import actor, can, requires
+from app.ui.officers import officers_of
+from app.ui.signed_in import signed_in_person
+from app.vocabulary import Action, Reason
+
+
+@blueprint.get("/")
+@requires(Action.SEE_HOME, directory.PORTAL)
+def home() -> ResponseReturnValue:
+    """Show the tiles that open here and now, and below them what else there is."""
+    if _must_choose():
+        return redirect(url_for("portal.choose_organisation"))
+    acting.acting_organisation()
+    known = [service for service in services() if can(Action.READ, service)]
+    tiles = [service for service in known if can(Action.LAUNCH, service)]
+    return render_template(
+        "portal/home.html", tiles=tiles, others=[service for service in known if service not in tiles]
+    )
+
+
+@blueprint.get("/open/<string:service_slug>")
+@requires(Action.READ, service_with_slug)
+def open_service(service: Service) -> ResponseReturnValue:
+    """Go to a service, or say what is missing and who can give it. The direct door, signed out or in."""
+    if _must_choose():
+        return redirect(url_for("portal.choose_organisation", next=request.path))
+    organisation = acting.acting_organisation()
+    if can(Action.LAUNCH, service):
+        person = signed_in_person()
+        note_opened(
+            service,
+            by=person.reference if person else "",
+            organisation=organisation.public_id if organisation else "",
+        )
+        return redirect(service.launch_address)
+    page = render_template(
+        "portal/closed_service.html",
+        service=service,
+        why=_why_closed(service, organisation),
+        organisation=organisation or _only_organisation(),
+        officers=officers_of(organisation, besides=actor()),
+        roles=roles_of(service),
+    )
+    return page, 403
+
+
+@blueprint.route("/choose-organisation", methods=["GET", "POST"])
+@requires(Action.SEE_HOME, directory.PORTAL)
+def choose_organisation() -> ResponseReturnValue:
+    """Let somebody with several organisations say which one they act in."""
+    missing = False
+    if request.method == "POST":
+        chosen = organisation_with_id(request.form.get("organisation", ""))
+        if chosen is not None and can(Action.ACT_IN, chosen):
+            acting.choose(chosen)
+            return redirect(session.pop("after_choosing", None) or url_for("portal.home"), 303)
+        missing = True
+    elif request.args.get("next", "").startswith("/open/"):
+        session["after_choosing"] = request.args["next"]
+    page = render_template("portal/choose_organisation.html", organisations=acting.open_organisations(), missing=missing)
+    return page, 422 if missing else 200
+
+
+def _must_choose() -> bool:
+    return len(acting.open_organisations()) > 1 and acting.acting_organisation() is None
+
+
+def _why_closed(service: Service, organisation: Organisation | None) -> Reason:
+    here = directory.organisation(organisation) if organisation else None
+    roles = tuple(directory.role(role, here) for role in roles_of(service))
+    return reason_for(
+        Question(actor(), Action.LAUNCH, directory.service(service), facts.Context(here), roles)
+    ).reason
+
+
+def _only_organisation() -> Organisation | None:
+    """Return the organisation of somebody who has just one, though it is not open, so that the page can name it."""
+    person = signed_in_person()
+    held = organisations_of(person) if person else []
+    return held[0] if len(held) == 1 else None

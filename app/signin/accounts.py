@@ -1,0 +1,109 @@
+"""Activating an account from the mailed link, and creating one."""
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import logout_user
+from flask_wtf import FlaskForm
+from wtforms import PasswordField
+from wtforms.validators import InputRequired
+
+from app.kernel.errors import ProblemError
+from app.organisations.models import Invitation
+from app.organisations.operations import activate as activate_person
+from app.organisations.operations import create_account as create
+from app.organisations.queries import invitation_with, is_open
+from app.people import throttling
+from app.people.passwords import check_choice
+from app.people.queries import primary_address
+from app.signin import blueprint
+from app.ui.asking import can, public
+from app.authz import directory
+from app.ui.forms import address_field, name_field, show_problem
+from app.ui.officers import officers_of
+from app.ui.signed_in import sign_in as start
+from app.ui.signed_in import signed_in_person
+from app.vocabulary import Action
+
+
+class ChoosePasswordForm(FlaskForm):
+    """A new password. Asked once: people can look at it instead of typing it twice."""
+
+    password = PasswordField(
+        "Password",
+        description="At least 12 characters. Three words that do not belong together work well.",
+        validators=[InputRequired("Choose a password.")],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class CreateAccountForm(FlaskForm):
+    """Name and address."""
+
+    name = name_field("Your name", "Enter your name.")
+    address = address_field("Your work e-mail address")
+
+
+@blueprint.route("/activate/<string:token>", methods=["GET", "POST"])
+@public("the link in the mail is the proof; opening it changes nothing, the button does")
+def activate(token: str) -> ResponseReturnValue:
+    """Let an invited person choose a password and come in."""
+    invitation = invitation_with(token)
+    if invitation is None or not is_open(invitation):
+        return _dead_link(invitation)
+    form = ChoosePasswordForm()
+    person = invitation.person
+    if form.validate_on_submit():
+        try:
+            check_choice(form.password.data or "", person.name, primary_address(person))
+            person = activate_person(token, form.password.data or "")
+        except ProblemError as problem:
+            show_problem(form, problem)
+        else:
+            # The link may be opened in a browser where a colleague is signed in.
+            logout_user()
+            start(person)
+            flash("Your account is active. Welcome.", "success")
+            return redirect(url_for("portal.home"), 303)
+    page = render_template(
+        "signin/activate.html",
+        form=form,
+        invitation=invitation,
+        address=primary_address(person),
+        somebody_else=signed_in_person(),
+    )
+    return page, 422 if form.errors else 200
+
+
+@blueprint.route("/create-account", methods=["GET", "POST"])
+@public("whoever creates an account is nobody yet")
+def create_account() -> ResponseReturnValue:
+    """Let anybody ask for an account. What they get with it, their school decides."""
+    if not can(Action.CREATE_ACCOUNT, directory.PORTAL):
+        return redirect(url_for("portal.home"))
+    form = CreateAccountForm()
+    if form.validate_on_submit():
+        try:
+            throttling.count_mail(form.address.data or "", request.remote_addr or "")
+            create(form.name.data or "", form.address.data or "")
+        except ProblemError as problem:
+            show_problem(form, problem)
+        else:
+            return render_template("signin/check_your_mail.html", address=form.address.data, back="signin.create_account")
+    return render_template("signin/create_account.html", form=form), 422 if form.errors else 200
+
+
+def _dead_link(invitation: Invitation | None) -> ResponseReturnValue:
+    """Say why a link does not work, to whoever holds it: they had the mail."""
+    if invitation is None:
+        why = "unknown"
+    elif invitation.used_at is not None:
+        why = "used"
+    elif invitation.cancelled_at is not None:
+        why = "cancelled"
+    else:
+        why = "late"
+    organisation = invitation.organisation if invitation else None
+    page = render_template(
+        "signin/dead_link.html", why=why, organisation=organisation, officers=officers_of(organisation)
+    )
+    return page, 410 if invitation else 404

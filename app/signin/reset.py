@@ -1,0 +1,60 @@
+"""Choosing a new password when the old one is forgotten."""
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+
+from app.kernel.errors import ProblemError
+from app.people import throttling
+from app.people.operations import ask_password_reset
+from app.people.operations import reset_password as reset
+from app.people.passwords import check_choice
+from app.people.queries import open_reset, primary_address
+from app.signin import blueprint
+from app.signin.accounts import ChoosePasswordForm
+from app.ui.asking import public
+from app.ui.forms import address_field, show_problem
+
+
+class ForgottenForm(FlaskForm):
+    """The address to send a link to."""
+
+    address = address_field()
+
+
+@blueprint.route("/forgotten-password", methods=["GET", "POST"])
+@public("whoever forgot their password cannot sign in")
+def forgotten_password() -> ResponseReturnValue:
+    """Mail a link for a new password; the page says the same whether the address is known or not."""
+    form = ForgottenForm()
+    if form.validate_on_submit():
+        try:
+            throttling.count_mail(form.address.data or "", request.remote_addr or "")
+            ask_password_reset(form.address.data or "")
+        except ProblemError as problem:
+            show_problem(form, problem)
+        else:
+            return render_template(
+                "signin/check_your_mail.html", address=form.address.data, back="signin.forgotten_password"
+            )
+    return render_template("signin/forgotten_password.html", form=form), 422 if form.errors else 200
+
+
+@blueprint.route("/reset-password/<string:token>", methods=["GET", "POST"])
+@public("the link in the mail is the proof; opening it changes nothing, the button does")
+def reset_password(token: str) -> ResponseReturnValue:
+    """Let the holder of a link choose a new password. They sign in with it afterwards, as always."""
+    waiting = open_reset(token)
+    if waiting is None:
+        return render_template("signin/dead_reset.html"), 410
+    form = ChoosePasswordForm()
+    if form.validate_on_submit():
+        try:
+            check_choice(form.password.data or "", waiting.person.name, primary_address(waiting.person))
+            reset(token, form.password.data or "")
+        except ProblemError as problem:
+            show_problem(form, problem)
+        else:
+            flash("Your password has been changed. Sign in with the new one.", "success")
+            return redirect(url_for("signin.sign_in"), 303)
+    return render_template("signin/reset_password.html", form=form), 422 if form.errors else 200

@@ -1,0 +1,93 @@
+"""Signing in and out."""
+
+from urllib.parse import urlsplit
+
+from flask import flash, g, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, logout_user
+from flask_wtf import FlaskForm
+from wtforms import PasswordField
+from wtforms.validators import InputRequired
+
+from app.authz import directory
+from app.authz.deciding import decide
+from app.kernel.errors import ProblemError
+from app.people import throttling
+from app.people.models import Person
+from app.people.operations import end_session, note_failed_sign_in
+from app.people.passwords import matches
+from app.people.queries import person_with_address
+from app.signin import blueprint
+from app.ui.asking import public
+from app.ui.forms import address_field, show_problem
+from app.ui.signed_in import sign_in as start
+from app.ui.signed_in import signed_in_person
+from app.vocabulary import Action
+
+_WRONG = "This e-mail address and password do not belong together. Check both and try again."
+_CLOSED = "Your account is not open at the moment. Telephone or write to the support desk; they can tell you why."
+
+
+class SignInForm(FlaskForm):
+    """Address and password."""
+
+    address = address_field(autocomplete="username")
+    password = PasswordField(
+        "Password",
+        validators=[InputRequired("Enter your password.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+@blueprint.route("/sign-in", methods=["GET", "POST"])
+@public("whoever signs in is nobody yet; the policy is asked once the password was right")
+def sign_in() -> ResponseReturnValue:
+    """Sign somebody in and take them where they were going."""
+    if signed_in_person() is not None:
+        return redirect(_destination())
+    form = SignInForm()
+    if form.validate_on_submit():
+        try:
+            start(_proven_person(form.address.data or "", form.password.data or ""))
+        except ProblemError as problem:
+            show_problem(form, problem)
+        else:
+            return redirect(_destination(), 303)
+    return render_template("signin/sign_in.html", form=form), 422 if form.errors else 200
+
+
+@blueprint.post("/sign-out")
+@public("whoever is signed in may always leave")
+def sign_out() -> ResponseReturnValue:
+    """End the session here and in the database."""
+    if current_user.is_authenticated:
+        end_session(current_user.session)
+        logout_user()
+    session.clear()
+    g.pop("actor", None)
+    flash("You have signed out.", "success")
+    return redirect(url_for("signin.sign_in"), 303)
+
+
+def _proven_person(address: str, password: str) -> Person:
+    place = request.remote_addr or ""
+    throttling.count_sign_in(address, place)
+    person = person_with_address(address)
+    if not matches(person.password_hash if person else "", password) or person is None:
+        note_failed_sign_in(person)
+        raise ProblemError(_WRONG)
+    facts = directory.person(person.id)
+    # Only somebody who knows the password learns that the account is not open.
+    if facts is None or not decide(facts, Action.SIGN_IN, directory.PORTAL):
+        note_failed_sign_in(person)
+        raise ProblemError(_CLOSED)
+    throttling.forget_sign_in(address, place)
+    return person
+
+
+def _destination() -> str:
+    """Return where to go after signing in: an address of this portal, and never anybody else's."""
+    wanted = request.args.get("next", "")
+    parts = urlsplit(wanted)
+    safe = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
+    return wanted if safe and "\\" not in wanted and wanted.isprintable() else url_for("portal.home")

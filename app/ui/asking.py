@@ -1,0 +1,151 @@
+"""Asking the policy from a view, and the law that every view must ask.
+
+A view carries `@requires(action, load)` or `@public("why")`. A response that leaves without a recorded decision is a
+programming error: 500 in development and tests, 403 in production.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Flask, abort, current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.authz import directory, facts
+from app.authz.deciding import Decision, decide
+from app.kernel.database import changing
+from app.organisations.models import Membership, Organisation
+from app.services.models import Role, Service
+from app.ui.signed_in import signed_in_person
+from app.vocabulary import Action
+
+Thing = facts.Fact | Organisation | Membership | Service
+View = Callable[..., ResponseReturnValue]
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class RefusedError(Exception):
+    """The actor may know of the thing but may not do this to it."""
+
+    def __init__(self, action: Action, fact: facts.Fact) -> None:
+        super().__init__(action)
+        self.action = action
+        self.fact = fact
+
+
+def actor() -> facts.Fact:
+    """Return the facts of whoever is at the door, read once a request."""
+    if "actor" not in g:
+        person = signed_in_person()
+        g.actor = (person and directory.person(person.id)) or directory.GUEST
+    return g.actor
+
+
+def fact_of(thing: Thing) -> facts.Fact | None:
+    """Return the facts of a row; a fact is its own. None for a membership that has ended."""
+    if isinstance(thing, facts.Fact):
+        return thing
+    if isinstance(thing, Organisation):
+        return directory.organisation(thing)
+    if isinstance(thing, Service):
+        return directory.service(thing)
+    return directory.memberships([thing])[0]
+
+
+def role_at(role: Role, organisation: Organisation) -> facts.Role:
+    """Return the facts of `role` as held at `organisation`."""
+    return directory.role(role, directory.organisation(organisation))
+
+
+def ask(action: Action, fact: facts.Fact) -> Decision:
+    """Return whether whoever is at the door may do `action`, acting in the organisation of the page."""
+    g.asked = True
+    acting = g.get("acting")
+    return decide(actor(), action, fact, facts.Context(directory.organisation(acting) if acting else None))
+
+
+def can(action: str, thing: Thing) -> bool:
+    """Return the answer to `ask` for templates, which draw by it and never by role names."""
+    fact = fact_of(thing)
+    return fact is not None and bool(ask(Action(action), fact))
+
+
+def requires(action: Action, load: Callable[..., Any] | Thing) -> Callable[[View], View]:
+    """Guard a view: load the thing that its address names, ask, and only then run the view.
+
+    `load` takes the parts of the address and returns the thing or None (404), or is the thing itself, in which case
+    the view takes no argument. A view that changes something runs as one transaction, the decision included: what was
+    true when the policy was asked is still true when the change is kept.
+    """
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def guarded(**address: str) -> ResponseReturnValue:
+            if isinstance(actor(), facts.Guest):
+                g.asked = True
+                return redirect(url_for("signin.sign_in", next=_way_back()))
+            if request.method in SAFE_METHODS:
+                return _asked(action, load, view, address)
+            # Read again inside the lock: what was known before may have been changed by somebody who was first.
+            with changing():
+                g.pop("actor", None)
+                return _asked(action, load, view, address)
+
+        guarded.guard = (action, load)  # type: ignore[attr-defined]
+        return guarded
+
+    return wrap
+
+
+def public(why: str) -> Callable[[View], View]:
+    """Mark a view that anybody may reach, and say why."""
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def guarded(**address: str) -> ResponseReturnValue:
+            g.asked = True
+            return view(**address)
+
+        guarded.guard = why  # type: ignore[attr-defined]
+        return guarded
+
+    return wrap
+
+
+def _asked(
+    action: Action, load: Callable[..., Any] | Thing, view: View, address: dict[str, str]
+) -> ResponseReturnValue:
+    named = callable(load) and not isinstance(load, facts.Fact)
+    thing = load(**address) if named else load
+    fact = None if thing is None else fact_of(thing)
+    g.asked = True
+    if fact is None:
+        abort(404)
+    if not ask(action, fact):
+        # Nobody learns of a thing that they may not even know.
+        if isinstance(fact, facts.Portal | facts.Platform) or not ask(Action.READ, fact):
+            abort(404)
+        raise RefusedError(action, fact)
+    return view(thing) if named else view()
+
+
+def _way_back() -> str:
+    # After signing in, a change is not made by itself: the person goes back to where they can press the button.
+    return request.full_path.rstrip("?") if request.method in SAFE_METHODS else "/"
+
+
+def init_app(app: Flask) -> None:
+    """Refuse every response that leaves without a decision, and let templates ask."""
+    app.jinja_env.globals["can"] = can
+
+    @app.after_request
+    def no_answer_without_a_decision(response: Any) -> Any:
+        if g.get("asked") or request.endpoint is None or response.status_code >= 400 or _is_static():
+            return response
+        if current_app.debug or current_app.testing:
+            raise RuntimeError(f"{request.endpoint} answered without asking the policy: add @requires or @public")
+        abort(403)
+
+
+def _is_static() -> bool:
+    return request.endpoint in {"static", "bootstrap.static"}

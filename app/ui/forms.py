@@ -1,0 +1,46 @@
+"""What forms share."""
+
+from flask_wtf import FlaskForm
+from wtforms import StringField, ValidationError
+from wtforms.validators import InputRequired, Length
+
+from app.kernel.errors import ProblemError
+from app.people.addresses import normal_address
+
+
+def _tidy(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _is_address(_form: FlaskForm, field: StringField) -> None:
+    try:
+        field.data = normal_address(field.data or "")
+    except ProblemError as problem:
+        raise ValidationError(problem.sentence) from problem
+
+
+def name_field(label: str, question: str) -> StringField:
+    """Return a field for a person's name; `question` is what to do when it is empty."""
+    return StringField(
+        label,
+        filters=[_tidy],
+        validators=[InputRequired(question), Length(max=120, message="A name has at most 120 characters here.")],
+        render_kw={"autocomplete": "name", "spellcheck": "false"},
+    )
+
+
+def address_field(label: str = "E-mail address", **attributes: str) -> StringField:
+    """Return a field for an e-mail address, in normal form once validated."""
+    return StringField(
+        label,
+        validators=[InputRequired("Enter an e-mail address."), Length(max=254), _is_address],
+        render_kw={"type": "email", "autocomplete": "email", "spellcheck": "false", **attributes},
+    )
+
+
+def show_problem(form: FlaskForm, problem: ProblemError) -> None:
+    """Put a sentence from an operation beside the field that it is about, or above the form."""
+    if problem.field and problem.field in form:
+        form[problem.field].errors = [*form[problem.field].errors, problem.sentence]
+    else:
+        form.form_errors.append(problem.sentence)

@@ -1,0 +1,31 @@
+"""Who can help: the exams officers whom the policy lets change somebody's access."""
+
+from dataclasses import dataclass
+
+from app.authz import directory, facts
+from app.authz.deciding import decide
+from app.grants.queries import user_managers
+from app.organisations.models import Organisation
+from app.vocabulary import Action
+
+
+@dataclass(frozen=True)
+class Officer:
+    """Somebody to write to."""
+
+    name: str
+    address: str
+
+
+def officers_of(organisation: Organisation | None, *, besides: facts.Fact | None = None) -> list[Officer]:
+    """Return the exams officers of `organisation` who may manage its people today, by name, without `besides`."""
+    if organisation is None:
+        return []
+    rows = user_managers(organisation)
+    people = directory.people(row.person_id for row in rows)
+    here = directory.organisation(organisation)
+    return [
+        Officer(row.person.name, row.person.address)
+        for row in rows
+        if people[row.person_id] != besides and decide(people[row.person_id], Action.ADD_PERSON, here)
+    ]

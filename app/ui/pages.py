@@ -1,0 +1,110 @@
+"""What every page carries (menu, help, headers) and the pages for what goes wrong."""
+
+import secrets
+from contextlib import suppress
+from typing import Any
+
+from flask import Flask, current_app, g, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from peewee import PeeweeException
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from app.audit.operations import record
+from app.authz import facts
+from app.config import settings
+from app.ui.acting import acting_organisation
+from app.ui.asking import RefusedError
+from app.ui.navigation import menu
+from app.ui.officers import officers_of
+from app.ui.signed_in import signed_in_person
+from app.vocabulary import EventName
+
+_MESSAGES = {
+    400: ("This did not work", "What your browser sent could not be understood. Go back and try again."),
+    403: ("You cannot do this", "Your account does not allow this."),
+    404: ("Page not found", "If you typed the address, check it. If you followed a link, it may be out of date."),
+    405: ("This did not work", "This address cannot be used in this way. Go back and try again."),
+    413: ("This is too much", "What was sent is too large."),
+    429: ("Too many tries", "Wait 15 minutes, then try again."),
+    500: ("Something went wrong", "This is our fault, not yours. Nothing was changed. Try again in a moment."),
+}
+
+
+def init_app(app: Flask) -> None:
+    """Give every page its surroundings and every error its page."""
+    app.context_processor(_surroundings)
+    app.after_request(_secure)
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(RefusedError, _refused)
+    app.register_error_handler(HTTPException, _failed)
+    app.register_error_handler(Exception, _broken)
+
+
+def _surroundings() -> dict[str, Any]:
+    return {
+        "settings": settings(),
+        "menu": menu,
+        "acting_organisation": acting_organisation,
+        "signed_in_person": signed_in_person,
+    }
+
+
+def _secure(response: Any) -> Any:
+    headers = response.headers
+    headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    )
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if settings().secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if request.endpoint not in {"static", "bootstrap.static"}:
+        # A shared computer in a staff room: the back button must not show the last person's pages.
+        headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _refused(refusal: RefusedError) -> ResponseReturnValue:
+    person = signed_in_person()
+    with suppress(PeeweeException):
+        record(
+            EventName.REFUSED,
+            by=person.reference if person else "guest",
+            subject=type(refusal.fact).__name__.lower(),
+            action=str(refusal.action),
+        )
+    own = isinstance(refusal.fact, facts.Membership) and refusal.fact.person == g.get("actor")
+    return render_template("errors/refused.html", own=own, officers=officers_of(acting_organisation(), besides=g.get("actor"))), 403
+
+
+def _stale_form(_error: CSRFError) -> ResponseReturnValue:
+    title = "This page was open for too long"
+    sentence = "To keep you safe, forms stop working after a while. Go back, reload the page and try again."
+    return render_template("errors/error.html", title=title, sentence=sentence), 400
+
+
+def _failed(error: HTTPException) -> ResponseReturnValue:
+    code = error.code or 500
+    if code < 400:
+        return error.get_response()
+    title, sentence = _MESSAGES.get(code, _MESSAGES[400] if code < 500 else _MESSAGES[500])
+    response = error.get_response()
+    response.data = render_template("errors/error.html", title=title, sentence=sentence)
+    response.content_type = "text/html; charset=utf-8"
+    return response
+
+
+def _broken(error: Exception) -> ResponseReturnValue:
+    # The number lets the support desk find the log line without the person describing anything.
+    number = secrets.token_hex(4)
+    current_app.logger.error("error %s at %s: %s", number, request.endpoint, type(error).__name__, exc_info=error)
+    if current_app.testing or current_app.debug:
+        raise error
+    title, sentence = _MESSAGES[500]
+    page = render_template("errors/error.html", title=title, sentence=f"{sentence} Error number: {number}.")
+    return page, InternalServerError.code

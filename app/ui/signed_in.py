@@ -1,0 +1,56 @@
+"""Who is at the door: flask-login on top of sessions that live in the database, so that they can be ended."""
+
+from typing import Any
+
+from flask import Flask
+from flask_login import LoginManager, current_user, login_user
+
+from app.people.models import Person, Session
+from app.people.operations import start_session, touch_session
+from app.people.queries import session_of
+
+
+class SignedIn:
+    """The signed-in person of a request, as flask-login wants one."""
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def __init__(self, session: Session, token: str) -> None:
+        self.session = session
+        self.person: Person = session.person
+        self._token = token
+
+    def get_id(self) -> str:
+        """Return what the browser keeps."""
+        return self._token
+
+
+def sign_in(person: Person) -> None:
+    """Start a session for `person` in this browser."""
+    token = start_session(person)
+    session = session_of(token)
+    if session is not None:
+        login_user(SignedIn(session, token))
+
+
+def signed_in_person() -> Person | None:
+    """Return the person who is signed in, or None."""
+    return current_user.person if current_user.is_authenticated else None
+
+
+def init_app(app: Flask) -> None:
+    """Let flask-login find the session of each request."""
+    manager = LoginManager()
+    # A session is bound to its token; binding it to an address too would sign people out on the move.
+    manager.session_protection = None
+    manager.init_app(app)
+
+    @manager.user_loader
+    def load(token: str) -> Any:
+        session = session_of(token)
+        if session is None:
+            return None
+        touch_session(session)
+        return SignedIn(session, token)
