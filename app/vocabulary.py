@@ -168,6 +168,7 @@ class EventName(StrEnum):
     PERSON_ACTIVATED = "person_activated"
     REFUSED = "refused"
     ROLES_CHANGED = "roles_changed"
+    SERVICE_ADDED = "service_added"
     SERVICE_OPENED = "service_opened"
     SESSION_ENDED = "session_ended"
     SIGNED_IN = "signed_in"

@@ -147,7 +147,9 @@ def _add_roles(entries: Sequence[Entry], service: Service | None) -> dict[str, R
     roles = {}
     for position, entry in enumerate(entries):
         slug = f"{owner}:{entry['slug']}"
-        roles[slug] = Role.create(**(entry | {"slug": slug}), service=service, position=position)
+        described = entry | {"slug": slug, "service": service, "position": position}
+        # The portal's own role stands in every database from the start.
+        roles[slug], _created = Role.get_or_create(slug=slug, defaults=described)
     return roles
 
 

@@ -13,8 +13,8 @@ from app.kernel.errors import ProblemError
 from app.kernel.ids import new_public_id
 from app.mail import letters
 from app.mail.operations import queue
-from app.organisations.models import Invitation, Membership, Organisation
-from app.organisations.operations import invite, new_person, reference_of
+from app.organisations.models import DEFAULT_TIME_ZONE, Invitation, Membership, Organisation
+from app.organisations.operations import invite, invite_staff, new_person, reference_of
 from app.organisations.queries import membership_of
 from app.people.models import Person
 from app.people.queries import person_with_address, primary_address
@@ -52,7 +52,13 @@ def add_people(organisation: Organisation, people: Sequence[NewPerson], *, by: P
 
 @change
 def set_up_organisation(
-    name: str, centre_number: str, officer_name: str, officer_address: str, *, by: Person | None
+    name: str,
+    centre_number: str,
+    officer_name: str,
+    officer_address: str,
+    *,
+    time_zone: str = DEFAULT_TIME_ZONE,
+    by: Person | None,
 ) -> Organisation:
     """Add an organisation together with its first exams officer, who is mailed.
 
@@ -66,7 +72,11 @@ def set_up_organisation(
             "The role User management is missing from the catalogue, so nobody could be its exams officer."
         )
     organisation = Organisation.create(
-        public_id=new_public_id(), centre_number=centre_number, name=name, created_at=clock.now()
+        public_id=new_public_id(),
+        centre_number=centre_number,
+        name=name,
+        time_zone=time_zone,
+        created_at=clock.now(),
     )
     record(
         EventName.ORGANISATION_ADDED,
@@ -132,10 +142,20 @@ def remove_person(membership: Membership, *, by: Person) -> None:
 
 
 @change
-def give_staff_role(person: Person, role: StaffRole, *, by: Person | None) -> None:
-    """Let `person` work for the operator in `role`."""
+def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) -> Person:
+    """Let the person with `address` work for the operator in `role`; somebody new is added as `name` and mailed.
+
+    Raises `ProblemError` when somebody new has no name.
+    """
+    person = person_with_address(address)
+    if person is None and not name:
+        raise ProblemError("Nobody has this e-mail address yet, so give their name as well.", field="name")
+    person = person or new_person(name, address)
     StaffGrant.get_or_create(person=person, role=role, defaults={"created_at": clock.now()})
     record(EventName.STAFF_ROLE_GIVEN, by=reference_of(by), subject=person.reference, role=str(role))
+    if person.state == PersonState.INVITED:
+        invite_staff(person, by=by)
+    return person
 
 
 def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Person | None) -> Membership:

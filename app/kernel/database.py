@@ -135,6 +135,12 @@ def migrate() -> list[str]:
         return list(runner.run(database.obj, str(MIGRATIONS)))
 
 
+def pending_migrations() -> list[str]:
+    """Return the names of the migrations that have not been applied. Needs an open connection."""
+    status = runner.Runner(database.obj, str(MIGRATIONS)).status()
+    return [migration.name for migration in status if not migration.applied]
+
+
 @contextmanager
 def _migration_lock() -> Iterator[None]:
     if is_postgresql():

@@ -29,6 +29,18 @@ def invitation(name: str, organisation: str, inviter: str, token: str) -> Letter
     )
 
 
+def staff_invitation(name: str, token: str) -> Letter:
+    """To somebody new who will work for the operator."""
+    return _letter(
+        f"Activate your {settings().portal_name} account",
+        f"Dear {name},",
+        f"You have been added to the staff of {settings().portal_name}.",
+        "To choose a password and start, open this link within 14 days:",
+        _link(f"/activate/{token}"),
+        "If you did not expect this, please tell us.",
+    )
+
+
 def added(name: str, organisation: str, inviter: str) -> Letter:
     """To somebody who has an account already and was added to one more organisation."""
     return _letter(

@@ -65,6 +65,13 @@ def invite(person: Person, organisation: Organisation, *, by: Person | None) -> 
 
 
 @change
+def invite_staff(person: Person, *, by: Person | None) -> None:
+    """Mail `person`, who will work for the operator, a link to activate their account."""
+    queue(primary_address(person), *letters.staff_invitation(person.name, _new_invitation(person, None, by)))
+    record(EventName.INVITATION_SENT, by=reference_of(by), subject=person.reference)
+
+
+@change
 def cancel_invitation(membership: Membership, *, by: Person) -> None:
     """Take an invitation back: its link stops working and the place at the organisation ends."""
     _cancel_invitations(membership.person, membership.organisation)

@@ -1,15 +1,28 @@
 """Changes to the catalogue."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from app.audit.operations import OPERATOR, record
 from app.kernel import clock
 from app.kernel.database import change
+from app.kernel.errors import ProblemError
 from app.kernel.ids import new_public_id
 from app.kernel.tokens import hash_token, new_token
-from app.services.models import Client, Service
+from app.services.models import Client, Role, Service
 from app.vocabulary import EventName
 
 KEY_PREFIX = "tessera_"
 """Lets people and secret scanners recognise a key that has got about."""
+
+
+@dataclass(frozen=True)
+class NewRole:
+    """A role to add with its service; `slug` is its part after the service's."""
+
+    slug: str
+    name: str
+    sentence: str = ""
 
 
 @change
@@ -26,6 +39,27 @@ def add_client(name: str, service: Service, kinds: list[str], *, by: str = OPERA
     )
     record(EventName.CLIENT_ADDED, by=by, subject=client.reference, service=service.slug, kinds=kinds)
     return client, key
+
+
+@change
+def add_service(
+    slug: str, name: str, sentence: str, launch_address: str, roles: Sequence[NewRole], *, by: str = OPERATOR
+) -> Service:
+    """Add a service with its roles, in the order in which they are shown.
+
+    Raises `ProblemError` when the slug is taken or a role comes twice.
+    """
+    if Service.get_or_none(Service.slug == slug) is not None:
+        raise ProblemError(f"There is a service {slug} already.", field="slug")
+    if len({role.slug for role in roles}) != len(roles):
+        raise ProblemError("A service has each of its roles once.", field="role")
+    service = Service.create(slug=slug, name=name, sentence=sentence, launch_address=launch_address)
+    for position, role in enumerate(roles):
+        Role.create(
+            slug=f"{slug}:{role.slug}", service=service, name=role.name, sentence=role.sentence, position=position
+        )
+    record(EventName.SERVICE_ADDED, by=by, subject=service.reference, roles=[role.slug for role in roles])
+    return service
 
 
 @change
