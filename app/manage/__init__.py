@@ -1,0 +1,7 @@
+"""For exams officers: the people of their own organisation, and what each may open."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("manage", __name__, url_prefix="/organisations/<string:organisation_id>/users")
+
+from app.manage import adding, people, standing  # noqa: E402, F401  (views register themselves on the blueprint)

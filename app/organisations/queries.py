@@ -75,6 +75,21 @@ def memberships_at(organisation: Organisation, search: str = "") -> ModelSelect:
     return query
 
 
+def addresses_at(organisation: Organisation, addresses: list[str]) -> set[str]:
+    """Return those of `addresses` that belong to people of `organisation`."""
+    query = (
+        EmailAddress.select(EmailAddress.address)
+        .join(Person)
+        .join(Membership)
+        .where(
+            EmailAddress.address.in_(addresses),
+            Membership.organisation == organisation,
+            Membership.state != MembershipState.ENDED,
+        )
+    )
+    return {str(row.address) for row in query}
+
+
 def organisations_list(search: str = "") -> ModelSelect:
     """Return all organisations by name; `search` keeps those whose name or centre number contains it."""
     query = Organisation.select().order_by(fn.LOWER(Organisation.name), Organisation.id)

@@ -71,7 +71,9 @@ def choose_organisation() -> ResponseReturnValue:
         missing = True
     elif request.args.get("next", "").startswith("/open/"):
         session["after_choosing"] = request.args["next"]
-    page = render_template("portal/choose_organisation.html", organisations=acting.open_organisations(), missing=missing)
+    page = render_template(
+        "portal/choose_organisation.html", organisations=acting.open_organisations(), missing=missing
+    )
     return page, 422 if missing else 200
 
 
@@ -82,9 +84,7 @@ def _must_choose() -> bool:
 def _why_closed(service: Service, organisation: Organisation | None) -> Reason:
     here = directory.organisation(organisation) if organisation else None
     roles = tuple(directory.role(role, here) for role in roles_of(service))
-    return reason_for(
-        Question(actor(), Action.LAUNCH, directory.service(service), facts.Context(here), roles)
-    ).reason
+    return reason_for(Question(actor(), Action.LAUNCH, directory.service(service), facts.Context(here), roles)).reason
 
 
 def _only_organisation() -> Organisation | None:

@@ -88,7 +88,9 @@ def create_account() -> ResponseReturnValue:
         except ProblemError as problem:
             show_problem(form, problem)
         else:
-            return render_template("signin/check_your_mail.html", address=form.address.data, back="signin.create_account")
+            return render_template(
+                "signin/check_your_mail.html", address=form.address.data, back="signin.create_account"
+            )
     return render_template("signin/create_account.html", form=form), 422 if form.errors else 200
 
 

@@ -15,11 +15,12 @@ from app.authz import directory, facts
 from app.authz.deciding import Decision, decide
 from app.kernel.database import changing
 from app.organisations.models import Membership, Organisation
+from app.people.models import Person
 from app.services.models import Role, Service
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
-Thing = facts.Fact | Organisation | Membership | Service
+Thing = facts.Fact | Person | Organisation | Membership | Service
 View = Callable[..., ResponseReturnValue]
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -49,6 +50,8 @@ def fact_of(thing: Thing) -> facts.Fact | None:
         return directory.organisation(thing)
     if isinstance(thing, Service):
         return directory.service(thing)
+    if isinstance(thing, Person):
+        return directory.person(thing.id)
     return directory.memberships([thing])[0]
 
 

@@ -79,7 +79,9 @@ def _refused(refusal: RefusedError) -> ResponseReturnValue:
             action=str(refusal.action),
         )
     own = isinstance(refusal.fact, facts.Membership) and refusal.fact.person == g.get("actor")
-    return render_template("errors/refused.html", own=own, officers=officers_of(acting_organisation(), besides=g.get("actor"))), 403
+    return render_template(
+        "errors/refused.html", own=own, officers=officers_of(acting_organisation(), besides=g.get("actor"))
+    ), 403
 
 
 def _stale_form(_error: CSRFError) -> ResponseReturnValue:

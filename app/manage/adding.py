@@ -1,0 +1,121 @@
+"""Adding users: several at once, checked on a page of their own before anything is saved.
+
+The answers travel with the form, never in the session: a second tab cannot turn one person's form into another's.
+"""
+
+from dataclasses import dataclass, field
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.grants.operations import NewPerson, add_people
+from app.kernel.errors import ProblemError
+from app.manage import blueprint, things
+from app.organisations.models import Organisation
+from app.organisations.queries import addresses_at
+from app.people.addresses import normal_address
+from app.services.models import Role
+from app.ui.asking import requires
+from app.ui.signed_in import signed_in_person
+from app.vocabulary import Action
+
+_MOST_AT_ONCE = 20
+_LONGEST_NAME = 120
+
+
+@dataclass
+class Entry:
+    """What was typed for one person, and what is wrong with it by field."""
+
+    name: str = ""
+    address: str = ""
+    roles: set[str] = field(default_factory=set)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@blueprint.route("/add", methods=["GET", "POST"])
+@requires(Action.ADD_PERSON, things.organisation)
+def add(organisation: Organisation) -> ResponseReturnValue:
+    """Fill in people, check, save. One address for the three steps; the button says which."""
+    offered = things.roles_to_give(organisation)
+    step = request.form.get("step", "")
+    entries = _typed() if request.method == "POST" else [Entry()]
+    if step == "more" and len(entries) < _MOST_AT_ONCE:
+        entries.append(Entry())
+    if step.startswith("without-") and step.removeprefix("without-").isdigit():
+        entries = [one for index, one in enumerate(entries) if index != int(step.removeprefix("without-"))]
+    if step not in {"check", "save"}:
+        return _form(organisation, offered, entries or [Entry()])
+    people = _checked(organisation, offered, entries)
+    if people is None:
+        return _form(organisation, offered, entries), 422
+    if step == "check":
+        return render_template("manage/check.html", organisation=organisation, entries=entries, people=people)
+    return _saved(organisation, offered, entries, people)
+
+
+def _saved(
+    organisation: Organisation, offered: list[Role], entries: list[Entry], people: list[NewPerson]
+) -> ResponseReturnValue:
+    try:
+        add_people(organisation, people, by=signed_in_person())
+    except ProblemError as problem:
+        # people-N-address: the N-th person was added by somebody else in the meantime.
+        _people, number, which = (problem.field or "people-0-address").split("-")
+        entries[int(number)].errors[which] = problem.sentence
+        return _form(organisation, offered, entries), 422
+    names = " and ".join(person.name for person in people) if len(people) < 3 else f"{len(people)} people"
+    flash(f"{names} {'has' if len(people) == 1 else 'have'} been added. Each gets an e-mail.", "success")
+    return redirect(url_for("manage.users", organisation_id=organisation.public_id), 303)
+
+
+def _form(organisation: Organisation, offered: list[Role], entries: list[Entry]) -> str:
+    return render_template(
+        "manage/add.html", organisation=organisation, roles=offered, entries=entries, most=_MOST_AT_ONCE
+    )
+
+
+def _typed() -> list[Entry]:
+    """Return what the form holds, person by person."""
+    rows = request.form.get("rows", "1")
+    count = min(int(rows), _MOST_AT_ONCE) if rows.isascii() and rows.isdigit() else 1
+    return [
+        Entry(
+            " ".join(request.form.get(f"name-{index}", "").split()),
+            request.form.get(f"address-{index}", "").strip(),
+            set(request.form.getlist(f"role-{index}")),
+        )
+        for index in range(max(count, 1))
+    ]
+
+
+def _checked(organisation: Organisation, offered: list[Role], entries: list[Entry]) -> list[NewPerson] | None:
+    """Return the people to add, or None after noting on the entries what is wrong."""
+    by_slug = {role.slug: role for role in offered}
+    people: list[NewPerson] = []
+    for entry in entries:
+        address = _check_entry(entry, {person.address for person in people})
+        # A role that was never offered is no typing mistake, so it gets no friendly sentence: it is left out.
+        people.append(
+            NewPerson(entry.name, address, [by_slug[slug] for slug in sorted(entry.roles) if slug in by_slug])
+        )
+    known = addresses_at(organisation, [person.address for person in people])
+    for entry, person in zip(entries, people, strict=True):
+        if person.address in known:
+            entry.errors["address"] = "Somebody with this e-mail address is on your list of users already."
+    return None if any(entry.errors for entry in entries) else people
+
+
+def _check_entry(entry: Entry, earlier: set[str]) -> str:
+    if not entry.name:
+        entry.errors["name"] = "Enter a name."
+    elif len(entry.name) > _LONGEST_NAME:
+        entry.errors["name"] = f"A name has at most {_LONGEST_NAME} characters here."
+    try:
+        address = normal_address(entry.address)
+    except ProblemError as problem:
+        entry.errors["address"] = problem.sentence
+        return ""
+    if address in earlier:
+        entry.errors["address"] = "This e-mail address stands above already. Give each person their own."
+    return address

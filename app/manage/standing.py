@@ -1,0 +1,109 @@
+"""Suspending, reactivating and removing people, and their invitations. Each is confirmed on a page of its own."""
+
+from collections.abc import Callable
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.grants.operations import remove_person
+from app.manage import blueprint, things
+from app.organisations.models import Membership
+from app.organisations.operations import cancel_invitation as cancel
+from app.organisations.operations import invite
+from app.organisations.operations import reactivate as reactivate_membership
+from app.organisations.operations import suspend as suspend_membership
+from app.people.models import Person
+from app.people.queries import primary_address
+from app.ui.asking import requires
+from app.ui.signed_in import signed_in_person
+from app.vocabulary import Action
+
+
+@blueprint.get("/<string:membership_id>/suspend")
+@requires(Action.SUSPEND, things.membership)
+def confirm_suspend(membership: Membership) -> ResponseReturnValue:
+    """Ask whether to suspend."""
+    return _confirm(membership, "suspend")
+
+
+@blueprint.post("/<string:membership_id>/suspend")
+@requires(Action.SUSPEND, things.membership)
+def suspend(membership: Membership) -> ResponseReturnValue:
+    """Suspend."""
+    return _do(
+        membership,
+        suspend_membership,
+        "{name} has been suspended. They can open nothing here until you reactivate them.",
+    )
+
+
+@blueprint.post("/<string:membership_id>/reactivate")
+@requires(Action.REACTIVATE, things.membership)
+def reactivate(membership: Membership) -> ResponseReturnValue:
+    """Reactivate."""
+    return _do(membership, reactivate_membership, "{name} has been reactivated, with the roles they had.")
+
+
+@blueprint.get("/<string:membership_id>/remove")
+@requires(Action.REMOVE, things.membership)
+def confirm_remove(membership: Membership) -> ResponseReturnValue:
+    """Ask whether to remove."""
+    return _confirm(membership, "remove")
+
+
+@blueprint.post("/<string:membership_id>/remove")
+@requires(Action.REMOVE, things.membership)
+def remove(membership: Membership) -> ResponseReturnValue:
+    """Remove."""
+    return _do(membership, remove_person, "{name} has been removed from your organisation.", to_list=True)
+
+
+@blueprint.post("/<string:membership_id>/resend-invitation")
+@requires(Action.RESEND_INVITATION, things.membership)
+def resend_invitation(membership: Membership) -> ResponseReturnValue:
+    """Send the invitation again, with a new link."""
+    invite(membership.person, membership.organisation, by=signed_in_person())
+    address = primary_address(membership.person)
+    flash(
+        f"A new invitation has been sent to {address}. The link in the earlier one does not work any more.", "success"
+    )
+    return redirect(_page_of(membership), 303)
+
+
+@blueprint.get("/<string:membership_id>/cancel-invitation")
+@requires(Action.CANCEL_INVITATION, things.membership)
+def confirm_cancel_invitation(membership: Membership) -> ResponseReturnValue:
+    """Ask whether to take the invitation back."""
+    return _confirm(membership, "cancel_invitation")
+
+
+@blueprint.post("/<string:membership_id>/cancel-invitation")
+@requires(Action.CANCEL_INVITATION, things.membership)
+def cancel_invitation(membership: Membership) -> ResponseReturnValue:
+    """Take the invitation back."""
+    return _do(membership, cancel, "The invitation for {name} has been cancelled.", to_list=True)
+
+
+def _confirm(membership: Membership, what: str) -> str:
+    return render_template(
+        f"manage/confirm_{what}.html",
+        membership=membership,
+        person=membership.person,
+        organisation=membership.organisation,
+        address=primary_address(membership.person),
+        back=_page_of(membership),
+    )
+
+
+def _do(
+    membership: Membership, operation: Callable[..., None], sentence: str, *, to_list: bool = False
+) -> ResponseReturnValue:
+    by: Person | None = signed_in_person()
+    operation(membership, by=by)
+    flash(sentence.format(name=membership.person.name), "success")
+    organisation_id = membership.organisation.public_id
+    return redirect(url_for("manage.users", organisation_id=organisation_id) if to_list else _page_of(membership), 303)
+
+
+def _page_of(membership: Membership) -> str:
+    return url_for("manage.user", organisation_id=membership.organisation.public_id, membership_id=membership.public_id)
