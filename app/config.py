@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -107,6 +108,9 @@ def _check(settings: Settings) -> None:
         urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"} or not urlsplit(settings.smtp_url).hostname
     ):
         raise SettingError("SMTP_URL must look like smtp://user:password@host:587 or smtps://user:password@host:465.")
+    sender = parseaddr(settings.mail_from)[1]
+    if "@" not in sender or not settings.mail_from.isprintable():
+        raise SettingError("MAIL_FROM must look like Tessera <no-reply@example.org>.")
     if not settings.policies_dir.is_dir():
         raise SettingError(f"POLICIES_DIR names {settings.policies_dir}, which is not a folder.")
 
