@@ -106,6 +106,7 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
 
 def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
     fact = directory.memberships([membership])[0]
+    held = grants_of([membership]).get(membership.id, [])
     return render_template(
         "manage/user.html",
         membership=membership,
@@ -114,7 +115,8 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
         address=primary_address(membership.person),
         fact=fact,
         boxes=boxes,
-        grants=grants_of([membership]).get(membership.id, []),
+        held=[grant.role for grant in held],
+        grants=held,
         own=membership.person == signed_in_person(),
         today=clock.today(membership.organisation.time_zone),
         errors=[box for box in boxes if box.error],

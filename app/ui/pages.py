@@ -2,7 +2,9 @@
 
 import secrets
 from contextlib import suppress
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
@@ -13,6 +15,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from app.audit.operations import record
 from app.authz import facts
 from app.config import settings
+from app.kernel import clock
 from app.ui.acting import acting_organisation
 from app.ui.asking import RefusedError
 from app.ui.navigation import menu
@@ -34,6 +37,10 @@ _MESSAGES = {
 def init_app(app: Flask) -> None:
     """Give every page its surroundings and every error its page."""
     app.context_processor(_surroundings)
+    app.add_template_filter(_day, "day")
+    app.add_template_filter(_moment, "moment")
+    app.add_template_filter(_moment_day, "moment_day")
+    app.add_template_filter(clock.today, "today")
     app.after_request(_secure)
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(RefusedError, _refused)
@@ -48,6 +55,19 @@ def _surroundings() -> dict[str, Any]:
         "acting_organisation": acting_organisation,
         "signed_in_person": signed_in_person,
     }
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _moment(moment: datetime, time_zone: str) -> str:
+    local = moment.astimezone(ZoneInfo(time_zone))
+    return f"{_day(local)}, {local:%H:%M}"
+
+
+def _moment_day(moment: datetime, time_zone: str) -> str:
+    return _day(moment.astimezone(ZoneInfo(time_zone)))
 
 
 def _secure(response: Any) -> Any:
