@@ -34,9 +34,9 @@ def user_managers(organisation: Organisation) -> list[Membership]:
     Whether a grant is in force today is for the policy to say.
     """
     return list(
-        Membership.select(Membership, Person, EmailAddress.address.alias("address"))
+        Membership.select(Membership, Person, EmailAddress)
         .join(Person)
-        .join(EmailAddress, JOIN.LEFT_OUTER, on=((EmailAddress.person == Person.id) & EmailAddress.primary))
+        .join(EmailAddress, on=((EmailAddress.person == Person.id) & EmailAddress.primary), attr="mail")
         .switch(Membership)
         .join(Grant)
         .join(Role)

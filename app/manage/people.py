@@ -115,7 +115,8 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
         address=primary_address(membership.person),
         fact=fact,
         boxes=boxes,
-        held=[grant.role for grant in held],
+        # A form that comes back still means what its page showed first.
+        shown=request.form.getlist("shown") or [grant.role.slug for grant in held],
         grants=held,
         own=membership.person == signed_in_person(),
         today=clock.today(membership.organisation.time_zone),

@@ -64,9 +64,9 @@ def memberships_at(organisation: Organisation, search: str = "") -> ModelSelect:
     `search` keeps those whose name or address contains it.
     """
     query = (
-        Membership.select(Membership, Person, EmailAddress.address.alias("address"))
+        Membership.select(Membership, Person, EmailAddress)
         .join(Person)
-        .join(EmailAddress, JOIN.LEFT_OUTER, on=((EmailAddress.person == Person.id) & EmailAddress.primary))
+        .join(EmailAddress, on=((EmailAddress.person == Person.id) & EmailAddress.primary), attr="mail")
         .where(Membership.organisation == organisation, Membership.state != MembershipState.ENDED)
         .order_by(fn.LOWER(Person.name), Membership.id)
     )
