@@ -288,13 +288,13 @@ def _field(owner: object, field: str) -> Any:
         raise PolicyError(f"A rule reads {field} of something that is not a fact.")
     kind = type(owner).__name__
     if field.startswith("_") or field not in type(owner).FIELDS:
-        raise PolicyError(f"A rule reads {field} of a {kind}, which has no such field.")
+        raise PolicyError(f"A rule reads {kind}.{field}, which no policy may read.")
     try:
         value = read(owner, field)
     except Exception:  # noqa: BLE001  (oso takes an AttributeError for a silent no)
-        raise PolicyError(f"The field {field} of a {kind} could not be read.") from None
+        raise PolicyError(f"{kind}.{field} could not be read.") from None
     if not _holds(value, type(owner).FIELDS[field]):
-        raise PolicyError(f"The field {field} of a {kind} does not hold what is declared for it.")
+        raise PolicyError(f"{kind}.{field} does not hold what is declared for it.")
     return _plain(value)
 
 
@@ -325,7 +325,7 @@ def _check_comparable(left: object, right: object) -> None:
     if not (isinstance(left, Fact) and isinstance(right, Fact)):
         raise PolicyError("A rule compares a fact with something that is not a fact.")
     if not (isinstance(left, type(right)) or isinstance(right, type(left))):
-        raise PolicyError(f"A rule compares a {type(left).__name__} with a {type(right).__name__}.")
+        raise PolicyError(f"A rule compares {type(left).__name__} with {type(right).__name__}.")
 
 
 def _place(message: str) -> tuple[str | None, int | None]:
@@ -339,7 +339,7 @@ def _load_problem(message: str) -> PolicyError:
     file, line = _place(message)
     paragraph = re.split(r" at line \d+, column |\n\n", message.removeprefix("[warning] "))[0]
     sentence = " ".join(re.sub(r"https?://\S+", "", paragraph).split()).removeprefix("Warning: ")
-    return PolicyError(sentence.rstrip(".;") + ".", file=file, line=line)
+    return PolicyError(sentence[:1].upper() + sentence[1:].rstrip(".;") + ".", file=file, line=line)
 
 
 def _runtime_problem(error: Exception) -> PolicyError:

@@ -16,6 +16,9 @@ KEYWORDS = frozenset(
 )
 COMPARISONS = frozenset({"=", "==", "!=", "<", ">", "<=", ">=", ":=", "in", "matches"})
 
+RULE_LIMIT = 500
+"""How many words one rule may have; whoever reads deeper terms than that, oso too, runs out of stack."""
+
 # A lone carriage return is no white space here: it could hide a rule from whoever reads the file in an editor.
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\n]+|\r\n|\#[^\r\n]*)
@@ -143,6 +146,8 @@ def _tokens(text: str) -> list[Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
+            if text[position] == '"':
+                raise UnreadableError(line, "A quotation mark is not closed.")
             raise UnreadableError(line, f"The character {text[position]!a} has no meaning here.")
         sort = match.lastgroup or ""
         if sort != "blank":
@@ -205,7 +210,7 @@ class _Reader:
     def file(self, name: str) -> PolarFile:
         rules, types, blocks, inline_queries = [], [], [], []
         while self.token.sort != "end":
-            line = self.token.line
+            line, start = self.token.line, self.position
             if self.skip("?="):
                 inline_queries.append(line)
                 self.expression()
@@ -215,11 +220,14 @@ class _Reader:
                 self.expect(";")
             elif self.at("resource", "actor") and self.tokens[self.position + 1].sort == "name":
                 blocks.append(self.block())
+                continue
             else:
                 head = self.head()
                 body = self.expression() if self.skip("if") else None
                 self.expect(";")
                 rules.append(Rule(head.name, head.line, head.parameters, body))
+            if self.position - start > RULE_LIMIT:
+                raise UnreadableError(line, "The rule is too long; give its parts names of their own.")
         return PolarFile(name, tuple(rules), tuple(types), tuple(blocks), tuple(inline_queries))
 
     def head(self) -> Rule:
