@@ -96,6 +96,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def _check(settings: Settings) -> None:
     if len(settings.secret_key) < 16:
         raise SettingError("SECRET_KEY is too short: give at least 16 characters, or leave it out.")
+    for name, address in (
+        ("DATABASE_URL", settings.database_url),
+        ("PUBLIC_URL", settings.public_url),
+        ("SMTP_URL", settings.smtp_url),
+    ):
+        _check_port(name, address)
     scheme = urlsplit(settings.database_url).scheme
     if scheme not in {"sqlite", "postgresql", "postgres"}:
         raise SettingError(f"DATABASE_URL must start with sqlite:/// or postgresql://, not {scheme or 'nothing'}://.")
@@ -113,6 +119,13 @@ def _check(settings: Settings) -> None:
         raise SettingError("MAIL_FROM must look like Tessera <no-reply@example.org>.")
     if not settings.policies_dir.is_dir():
         raise SettingError(f"POLICIES_DIR names {settings.policies_dir}, which is not a folder.")
+
+
+def _check_port(name: str, address: str) -> None:
+    try:
+        _port = urlsplit(address).port
+    except ValueError as error:
+        raise SettingError(f"{name} is not an address: look at its host and port.") from error
 
 
 def _whole_number(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

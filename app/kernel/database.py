@@ -22,7 +22,7 @@ from peewee import (
 )
 from playhouse import migrations as runner
 from playhouse.db_url import parse as parse_url
-from playhouse.pool import PooledPostgresqlDatabase
+from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _WRITER_LOCK = 4242001
@@ -96,6 +96,12 @@ def bind(url: str) -> None:
 def is_postgresql() -> bool:
     """Return whether the bound database is PostgreSQL."""
     return isinstance(database.obj, PostgresqlDatabase)
+
+
+def release() -> None:
+    """Give up the connections that this process keeps for later."""
+    if isinstance(database.obj, PooledDatabase):
+        database.obj.close_all()
 
 
 @contextmanager

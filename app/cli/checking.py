@@ -1,0 +1,72 @@
+"""Checking a policy in a process of its own, so that rules that run away end with it."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from app.authz.checks import Finding
+from app.authz.engine import PolicyError
+from app.config import ROOT, Settings
+from app.demo.cast import FIXTURES
+
+_LIMIT_SECONDS = 30
+
+
+def findings_of(folder: Path) -> list[Finding]:
+    """Return everything that is wrong with the policy in `folder`: load checks first, then its decision tables.
+
+    Raises `PolicyError` when the check itself cannot be finished.
+    """
+    command = [sys.executable, "-P", "-m", "app.cli.checking", str(folder.absolute())]
+    try:
+        checked = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=True)
+    except subprocess.TimeoutExpired:
+        raise PolicyError(f"Checking took longer than {_LIMIT_SECONDS} seconds and was stopped.") from None
+    except subprocess.CalledProcessError as error:
+        why = error.stderr.strip().rpartition("\n")[2]
+        raise PolicyError(f"The check could not be finished: {why or 'it was killed'}") from error
+    return [Finding(**finding) for finding in json.loads(checked.stdout)]
+
+
+def check_before_serving(settings: Settings) -> list[Finding]:
+    """Return what is wrong with the policy that a server would use; at once, if exactly this was found right before.
+
+    Raises `PolicyError` when the check cannot be finished.
+    """
+    kept = settings.data_dir / "policy-checked"
+    digest = _digest(settings.policies_dir)
+    if kept.is_file() and kept.read_text() == digest:
+        return []
+    findings = findings_of(settings.policies_dir)
+    if not findings:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(digest)
+    return findings
+
+
+def _digest(policies: Path) -> str:
+    """Return a name for exactly these rules, tables and people, judged by exactly this code."""
+    digest = hashlib.sha256()
+    for folder in (policies, FIXTURES, ROOT / "app" / "authz"):
+        for path in sorted(folder.iterdir()):
+            if path.suffix in {".polar", ".toml", ".py"}:
+                content = path.read_bytes()
+                digest.update(f"{path.name} {len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
+def _check_here(folder: Path) -> None:
+    from app.authz.tables import check_with_cast
+
+    try:
+        findings = check_with_cast(folder)
+    except PolicyError as error:
+        findings = [Finding(error.file or folder.name, error.line or 0, error.sentence)]
+    json.dump([asdict(finding) for finding in findings], sys.stdout)
+
+
+if __name__ == "__main__":
+    _check_here(Path(sys.argv[1]))

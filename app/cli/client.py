@@ -1,0 +1,34 @@
+"""`tessera client`: programs that ask the decision API."""
+
+import click
+
+from app.cli.parameters import KIND, NAME
+from app.cli.running import answer, as_json, examples, found, migrated_database
+from app.services.operations import add_client
+from app.services.queries import service_with_slug
+
+
+@click.group()
+def client() -> None:
+    """Programs that ask on /authorize."""
+
+
+@client.command(
+    epilog=examples(
+        "tessera client add --name 'Training web' --service training --kind service --kind role",
+        "KEY=$(tessera client add --name Nightly --service training --kind service --json | jq -r .key)",
+    )
+)
+@click.option("--name", required=True, type=NAME, help="Which program it is.")
+@click.option("--service", required=True, help="The service that it asks about, by slug.")
+@click.option("--kind", "kinds", required=True, multiple=True, type=KIND, help="A kind of thing; may be repeated.")
+@as_json
+def add(name: str, service: str, kinds: tuple[str, ...], as_json: bool) -> None:
+    """Add a client and print its key, once: only a hash of it is kept."""
+    with migrated_database():
+        added, key = add_client(name, found("service", service, service_with_slug), list(dict.fromkeys(kinds)))
+        answer(
+            f"Added {name} ({added.public_id}). Its key, which is not shown again:\n{key}",
+            {"public_id": added.public_id, "service": service, "kinds": added.kinds, "key": key},
+            for_program=as_json,
+        )

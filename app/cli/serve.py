@@ -1,0 +1,93 @@
+"""`tessera serve`: web server and mail worker, as one command."""
+
+import errno
+import socket
+import sys
+
+import click
+
+from app.cli.checking import check_before_serving
+from app.cli.demo import move_in, sign_ins
+from app.cli.running import examples, own_database
+from app.cli.supervising import Supervisor
+from app.config import SettingError, Settings
+from app.kernel import database
+from app.kernel.errors import ProblemError
+from app.organisations.models import Organisation
+
+
+@click.command(
+    epilog=examples(
+        "DEVELOPMENT=1 tessera serve",
+        "PUBLIC_URL=https://portal.example.org DATABASE_URL=postgresql://tessera@db/tessera tessera serve",
+    )
+)
+def serve() -> None:
+    """Start the portal: checks policy and settings, brings the database up to date, serves pages and sends mail.
+
+    Ctrl-C stops it. With DEVELOPMENT=1 an empty database gets the demo cast.
+    """
+    with own_database() as settings:
+        address = free_address(settings.host, settings.port)
+        _refuse_bad_policy(settings)
+        database.migrate()
+        if settings.development:
+            move_in()
+        words = _welcome(settings)
+    database.release()
+    parent = Supervisor(
+        web=_command("web", "--address", address),
+        helpers={"mail worker": _command("mail")},
+        place=(address, settings.port),
+    )
+    sys.exit(parent.run(lambda: click.echo(words)))
+
+
+def free_address(host: str, port: int) -> str:
+    """Return `host` as the numeric address to listen at. Raises `SettingError` if nobody can listen there now."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror as error:
+        raise SettingError(f"HOST {host} is not known: give an address of this machine, such as 127.0.0.1.") from error
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(place)
+        except OSError as error:
+            raise SettingError(_refusal(error, host, port)) from error
+    return str(place[0])
+
+
+def _refusal(error: OSError, host: str, port: int) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            other = port + 1 if port < 65535 else port - 1
+            return f"Port {port} is in use: stop the other program or choose another port with PORT={other}."
+        case errno.EACCES:
+            return f"Port {port} is for the administrator only: choose one above 1023, such as PORT=8000."
+        case errno.EADDRNOTAVAIL:
+            return f"HOST {host} is not an address of this machine: 127.0.0.1 always is."
+        case _:
+            return f"HOST {host} and PORT {port} cannot be used: {error.strerror}."
+
+
+def _refuse_bad_policy(settings: Settings) -> None:
+    findings = check_before_serving(settings)
+    for finding in findings:
+        click.echo(f"{settings.policies_dir / finding.file}:{finding.line}: {finding.sentence}", err=True)
+    if findings:
+        raise ProblemError("The policy is not right, so the server does not start. Its findings are above.")
+
+
+def _welcome(settings: Settings) -> str:
+    words = f"{settings.portal_name} is at {settings.public_url}"
+    if settings.development:
+        words += f"\nIts mail is at {settings.public_url}/outbox" if not settings.smtp_url else ""
+        words += f"\n{sign_ins(settings)}"
+    elif not Organisation.select().exists():
+        words += "\nIt is empty. `tessera organisation add --help` says how to begin."
+    return f"{words}\nCtrl-C stops it."
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "app.cli", *words]

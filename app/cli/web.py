@@ -1,0 +1,53 @@
+"""`tessera web`: the web server that `tessera serve` looks after."""
+
+import os
+import signal
+from typing import Any
+
+import click
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from app.cli.processes import end_with
+from app.config import read_settings
+
+_THREADS = 8
+"""Requests that one web process answers at a time."""
+_QUEUE = 64
+"""Connections that one web process holds; more wait in the kernel."""
+_GOODBYE_SECONDS = 4
+"""How long requests in progress may take to finish when the server stops."""
+
+
+@click.command(hidden=True)
+@click.option("--address", required=True, help="The numeric address to listen at.")
+@click.option("--parent", type=int, required=True, help="The process that this one must not outlive.")
+def web(address: str, parent: int) -> None:
+    """Answer requests until stopped. Opens no database and no thread here: the web processes are forked from this."""
+    end_with(parent)
+    settings = read_settings()
+    server = Granian(
+        "wsgi:app",
+        address=address,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=_THREADS,
+        backpressure=_QUEUE,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_GOODBYE_SECONDS,
+        # Addresses of pages and people are nobody's business in a log; what happened is in the events.
+        log_access=False,
+        log_level=LogLevels.error,
+    )
+    server.serve(target_loader=_load, wrap_loader=False)
+
+
+def _load() -> Any:
+    """Make the application, in the web process itself."""
+    # The one who watches over the web processes may be killed too, and the port must be free after that.
+    end_with(os.getppid(), signal.SIGKILL)
+    from app.factory import create_app
+
+    return create_app()

@@ -1,0 +1,98 @@
+"""`tessera why`: the policy's answer to one question, in plain words."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from app.authz import directory, facts
+from app.authz.deciding import use_policy
+from app.authz.engine import Engine
+from app.authz.explaining import Question, changes_needed, reason_for
+from app.cli.running import answer, as_json, examples, found, migrated_database
+from app.kernel.errors import ProblemError
+from app.organisations.models import Membership
+from app.organisations.queries import organisation_named
+from app.services.queries import role_with_slug, roles, service_with_slug
+from app.vocabulary import PERMISSIONS, REASON_SENTENCES
+
+T = TypeVar("T")
+
+
+@click.command(
+    epilog=examples(
+        "tessera why thomas.reed@example.org launch service:submit-for-assessment",
+        "tessera why olivia-marsh give role:training:user --at 90101",
+        "tessera why sam.porter@example.org list_people organisation:90101 --json",
+    )
+)
+@click.argument("person")
+@click.argument("action")
+@click.argument("resource")
+@click.option("--at", "where", help="The organisation acted in (centre number or public id); any, if left out.")
+@as_json
+def why(person: str, action: str, resource: str, where: str | None, as_json: bool) -> None:
+    """Say whether PERSON may do ACTION to RESOURCE, and why.
+
+    PERSON is an e-mail address or a public id. RESOURCE is written kind:id, such as service:training,
+    role:training:user, organisation:90101, membership:ID or person:ID; or portal, or platform.
+    """
+    with migrated_database() as settings:
+        use_policy(Engine.load(settings.policies_dir))
+        at = None if where is None else directory.organisation(found("organisation", where, organisation_named))
+        thing = _resource(resource, at)
+        _check_action(action, thing)
+        question = Question(
+            found("person", person, directory.person_named),
+            action,
+            thing,
+            facts.Context(at),
+            tuple(directory.role(row, at) for row in roles()),
+        )
+        decision = reason_for(question)
+        needed = () if decision else changes_needed(question)
+        sentence = f"{'Yes' if decision else 'No'}. {REASON_SENTENCES[decision.reason]}"
+        others = [REASON_SENTENCES[reason] for reason in needed if reason is not decision.reason]
+        answer(
+            "\n  And: ".join([sentence, *others]),
+            {
+                "allowed": decision.allowed,
+                "reason": decision.reason,
+                "sentence": REASON_SENTENCES[decision.reason],
+                "needed": list(needed),
+                "policy": decision.policy,
+            },
+            for_program=as_json,
+        )
+
+
+def _resource(text: str, at: facts.Organisation | None) -> facts.Fact:
+    kind, _, name = text.partition(":")
+    find: dict[str, Callable[[str], facts.Fact | None]] = {
+        "service": lambda slug: _fact(service_with_slug(slug), directory.service),
+        "role": lambda slug: _fact(role_with_slug(slug), lambda row: directory.role(row, at)),
+        "organisation": lambda named: _fact(organisation_named(named), directory.organisation),
+        "membership": _membership,
+        "person": directory.person_named,
+        "portal": lambda _name: directory.PORTAL,
+        "platform": lambda _name: directory.PLATFORM,
+    }
+    if kind not in find:
+        raise ProblemError(f"{kind} is no kind of thing. There are: {', '.join(find)}.")
+    return found(kind, name, find[kind])
+
+
+def _fact(row: T | None, to_fact: Callable[[T], facts.Fact]) -> facts.Fact | None:
+    return None if row is None else to_fact(row)
+
+
+def _membership(public_id: str) -> facts.Fact | None:
+    row = Membership.get_or_none(Membership.public_id == public_id)
+    return None if row is None else directory.memberships([row])[0]
+
+
+def _check_action(action: str, thing: facts.Fact) -> None:
+    kind = type(thing).__name__
+    known = sorted(str(one) for one in PERMISSIONS[kind])
+    if action not in known:
+        raise ProblemError(f"Nobody can {action} a {kind.lower()}. What can be asked: {', '.join(known)}.")
