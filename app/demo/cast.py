@@ -106,7 +106,7 @@ class _File:
         except ValidationError as error:
             named = isinstance(entry, Mapping) and (entry.get("id") or entry.get("slug"))
             raise CastError(
-                f"{self.name}, {named or f'{kind} number {number}'}: {_sentence(error.normalized_messages())}"
+                f"{self.name}, {named or f'{kind} number {number}'}: {_sentence(error.messages)}"
             ) from error
 
     def refuse_doubles(self, kind: str, key: str) -> None:
@@ -215,9 +215,9 @@ def _add_person(
             )
 
 
-def _moment(days: int | None) -> datetime | None:
-    return None if days is None else clock.now() + timedelta(days=days)
+def _moment(days: str | None) -> datetime | None:
+    return None if days is None else clock.now() + timedelta(days=int(days))
 
 
-def _day(days: int | None, organisation: Organisation) -> date | None:
-    return None if days is None else clock.today(organisation.time_zone) + timedelta(days=days)
+def _day(days: str | None, organisation: Organisation) -> date | None:
+    return None if days is None else clock.today(organisation.time_zone) + timedelta(days=int(days))

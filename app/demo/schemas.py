@@ -1,8 +1,5 @@
 """What an entry of each file in `fixtures/` may say."""
 
-import re
-from typing import Any
-
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.organisations.models import DEFAULT_TIME_ZONE
@@ -10,17 +7,7 @@ from app.vocabulary import MembershipState, OrganisationState, PersonState, Serv
 
 _KEBAB = validate.Regexp(r"[a-z0-9]+(-[a-z0-9]+)*\Z", error="Use small letters, digits and hyphens.")
 _ROLE = validate.Regexp(r"[a-z0-9-]+:[a-z0-9-]+\Z", error="A role is named SERVICE:ROLE or portal:ROLE.")
-
-
-class Days(fields.Field[int]):
-    """A day counted from today, such as `"+30"` or `"-10"`."""
-
-    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> int:
-        if not isinstance(value, str) or not re.fullmatch(r"[+-]\d{1,4}", value):
-            raise self.make_error("validator_failed") from None
-        return int(value)
-
-    default_error_messages = {"validator_failed": 'Write days from today as "+30" or "-10".'}  # noqa: RUF012
+_DAYS = validate.Regexp(r"[+-][0-9]{1,4}\Z", error='Write days from today as "+30" or "-10".')
 
 
 class EntrySchema(Schema):
@@ -67,8 +54,8 @@ class DatedEntry(EntrySchema):
     """A grant with a first or a last day."""
 
     role = fields.String(required=True, validate=_ROLE)
-    first_day = Days(load_default=None)
-    last_day = Days(load_default=None)
+    first_day = fields.String(load_default=None, validate=_DAYS)
+    last_day = fields.String(load_default=None, validate=_DAYS)
     reason = fields.String(load_default="", validate=validate.Length(0, 200))
 
 
@@ -88,7 +75,7 @@ class PersonEntry(EntrySchema):
     name = fields.String(required=True, validate=validate.Length(1, 120))
     email = fields.Email(required=True)
     state = fields.Enum(PersonState, by_value=True, load_default=PersonState.ACTIVE)
-    last_sign_in = Days(load_default=None)
+    last_sign_in = fields.String(load_default=None, validate=_DAYS)
     staff_roles = fields.List(fields.Enum(StaffRole, by_value=True), load_default=list)
     membership = fields.List(fields.Nested(MembershipEntry), load_default=list)
 
