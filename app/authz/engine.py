@@ -26,6 +26,7 @@ from polar.query import Query
 
 from app.authz import polar_text
 from app.authz.facts import KINDS, Context, Fact, read
+from app.authz.recording import Conversation, Recording
 
 TIMEOUT_MS = 1000
 """How long one decision may take; the usual one takes less than a millisecond."""
@@ -62,7 +63,14 @@ class PolicyError(Exception):
 
 
 class GuardedQuery(Query):
-    """One decision: answers Polar's questions about facts, and refuses every question that is not about a field."""
+    """One decision: answers Polar's questions about facts, and refuses every question that is not about a field.
+
+    What was asked and answered is noted in `conversation`.
+    """
+
+    def __init__(self, ffi_query: ffi.Query, host: Host, conversation: Conversation) -> None:
+        super().__init__(ffi_query, host=host)
+        self.conversation = conversation
 
     def run(self) -> Generator[dict[str, Any], None, None]:
         """Yield one empty set of bindings for each way in which the question holds. Raises PolicyError."""
@@ -103,7 +111,10 @@ class GuardedQuery(Query):
         owner, field = self.host.to_python(data["instance"]), data["attribute"]
         if data["args"] is not None or data["kwargs"] is not None:
             raise PolicyError(f"A rule calls the method {field}; rules read fields only.")
-        self.ffi_query.call_result(data["call_id"], self.host.to_polar(_field(owner, field)))
+        value = _field(owner, field)
+        term = self.host.to_polar(value)
+        self.conversation.field(_instance(data["instance"]), field, value, _instance(term))
+        self.ffi_query.call_result(data["call_id"], term)
 
     def handle_external_op(self, data: dict[str, Any]) -> None:
         """Answer whether two facts are the same."""
@@ -116,11 +127,13 @@ class GuardedQuery(Query):
                 answer = left != right
             case _:
                 raise PolicyError("A rule orders facts; facts are only the same or not.")
+        ids = [_instance(operand) for operand in data["args"]]
+        self.conversation.same((ids[0], left), (ids[1], right), answer=answer)
         self.ffi_query.question_result(data["call_id"], answer)
 
     def handle_next_external(self, data: dict[str, Any]) -> None:
         """Answer with the next element of a collection, or with nothing after the last."""
-        call_id = data["call_id"]
+        call_id, owner = data["call_id"], _instance(data["iterable"])
         if call_id not in self.calls:
             collection = self.host.to_python(data["iterable"])
             if not isinstance(collection, tuple):
@@ -129,11 +142,14 @@ class GuardedQuery(Query):
         try:
             element = next(self.calls[call_id])
         except StopIteration:
+            self.conversation.end(call_id, owner)
             self.ffi_query.call_result(call_id, None)
             return
         if not isinstance(element, Fact | str):
             raise PolicyError("A collection holds something that is neither a fact nor a text.")
-        self.ffi_query.call_result(call_id, self.host.to_polar(_plain(element)))
+        term = self.host.to_polar(_plain(element))
+        self.conversation.element(call_id, owner, _plain(element), _instance(term))
+        self.ffi_query.call_result(call_id, term)
 
 
 class _QuietHost(Host):
@@ -204,10 +220,14 @@ class GuardedOso(Oso):
             file, line = _place(query.source())
             raise PolicyError("Inline queries (?=) are not used here; write a decision table.", file=file, line=line)
 
-    def query(self, query: Predicate, **_options: Any) -> Generator[dict[str, Any], None, None]:
-        """Ask about a rule by its name and arguments. Polar text is never asked."""
+    def ask(self, actor: Fact, action: str, resource: Fact, context: Fact) -> tuple[bool, Conversation]:
+        """Ask the `allow` rules once, and return their answer with the conversation that led to it."""
         host = self.host.copy()
-        yield from GuardedQuery(self.ffi_polar.new_query_from_term(host.to_polar(query)), host=host).run()
+        term = host.to_polar(Predicate(name="allow", args=[actor, action, resource, context]))
+        arguments = term["value"]["Call"]["args"]
+        conversation = Conversation([_instance(arguments[index]) for index in (0, 2, 3)])
+        query = GuardedQuery(self.ffi_polar.new_query_from_term(term), host, conversation)
+        return any(True for _ in query.run()), conversation
 
 
 class Engine:
@@ -220,6 +240,7 @@ class Engine:
         self._oso = oso
         # oso raises about a rule base without any rule; a policy that says nothing allows nothing.
         self._is_empty = all(file.is_empty for file in files)
+        self._recording = Recording()
         self.digest = digest
         self.permissions = {
             block.name: frozenset(permission.text for permission in block.permissions)
@@ -245,7 +266,10 @@ class Engine:
         return cls(oso, digest(sources), files)
 
     def allows(self, actor: Fact, action: str, resource: Fact, context: Context) -> bool:
-        """Return whether the policy's `allow` rules hold. Raises PolicyError for whatever goes wrong on the way."""
+        """Return whether the policy's `allow` rules hold. Raises PolicyError for whatever goes wrong on the way.
+
+        A decision like an earlier one is replayed; any other is Polar's, and kept if it came to its end.
+        """
         if not isinstance(action, str):
             raise PolicyError("An action is a word.")
         if not (isinstance(actor, Fact) and isinstance(resource, Fact) and isinstance(context, Context)):
@@ -253,7 +277,20 @@ class Engine:
         if self._is_empty:
             return False
         try:
-            return any(True for _ in self._oso.query_rule("allow", actor, _plain(action), resource, context))
+            answer = self._recording.replay(actor, action, resource, context)
+        except Exception:  # noqa: BLE001  (whatever a fact raises, Polar's own way of asking turns into a sentence)
+            answer = None
+        if answer is not None:
+            return answer
+        answer, conversation = self.ask_polar(actor, _plain(action), resource, context)
+        if conversation.is_known:
+            self._recording.add(actor, _plain(action), resource, context, conversation.path, allowed=answer)
+        return answer
+
+    def ask_polar(self, actor: Fact, action: str, resource: Fact, context: Context) -> tuple[bool, Conversation]:
+        """Return what Polar itself says, and the conversation it had. Raises PolicyError; never replays."""
+        try:
+            return self._oso.ask(actor, action, resource, context)
         except PolicyError:
             raise
         except Exception as error:  # noqa: BLE001  (anything else would be somebody else's idea of an answer)
@@ -278,6 +315,11 @@ def digest(sources: Sequence[ffi.PolarSource]) -> str:
     """Return a short name for exactly these files with exactly this content."""
     content = json.dumps([[source.filename, source.src] for source in sources])
     return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _instance(term: dict[str, Any]) -> int:
+    """Return the id under which Polar knows the object of a term; -1 for a term that is no object."""
+    return int(term["value"].get("ExternalInstance", {}).get("instance_id", -1))
 
 
 def _field(owner: object, field: str) -> Any:

@@ -39,7 +39,7 @@ _PLACE = re.compile(r" ?\(at line (\d+), column \d+\)")
 def check_with_cast(folder: Path) -> list[Finding]:
     """Return everything that is wrong with the policy in `folder`: the load checks, then the tables.
 
-    Binds this process to a database of its own that holds the cast alone; meant for a process that does nothing else.
+    Raises PolicyError if a file cannot be read at all. Binds this process to a database of its own that holds the cast alone; meant for a process that does nothing else.
     """
     findings = checks.check_folder(folder)
     try:
@@ -57,29 +57,32 @@ def check_with_cast(folder: Path) -> list[Finding]:
 def run_tables(engine: Engine, folder: Path) -> list[Finding]:
     """Return every difference between the tables in `folder` and `engine`, for the cast in the bound database."""
     cast = Cast()
-    findings = []
+    findings: list[Finding] = []
     expected = {table_name(kind): kind for kind in sorted(engine.permissions)}
-    for file, kind in expected.items():
-        findings += run_table(engine, folder / file, kind, cast)
+    with clock.pinned(clock.now()):
+        for file, kind in expected.items():
+            findings += run_table(engine, folder / file, kind, cast)
     for path in sorted(folder.glob("*_test.toml")):
         if path.name not in expected:
             findings.append(Finding(path.name, 0, "No resource block belongs to this table."))
     return findings
 
 
-def run_table(engine: Engine, path: Path, kind: str, cast: "Cast") -> list[Finding]:
-    """Return every difference between the table of `kind` at `path` and `engine`."""
+def run_table(engine: Engine, path: Path, kind: str, cast: "Cast") -> Iterator[Finding]:
+    """Yield every difference between the table of `kind` at `path` and `engine`, as it is found."""
     try:
         text = path.read_text()
         table = tomllib.loads(text)
     except FileNotFoundError:
-        return [Finding(path.name, 0, f"{kind} has no decision table.")]
+        yield Finding(path.name, 0, f"{kind} has no decision table.")
     except ValueError as error:
         place = _PLACE.search(str(error))
-        return [Finding(path.name, int(place[1]) if place else 0, f"This is not TOML: {_PLACE.sub('', str(error))}.")]
-    run = _Run(engine, kind, cast, path.name, text)
-    with clock.pinned(clock.now()):
-        return [*run.compare(table), *run.left_out(table)]
+        sentence = f"This is not TOML: {_PLACE.sub('', str(error))}."
+        yield Finding(path.name, int(place[1]) if place else 0, sentence)
+    else:
+        run = _Run(engine, kind, cast, path.name, text)
+        yield from run.compare(table)
+        yield from run.left_out(table)
 
 
 def table_name(kind: str) -> str:
