@@ -1,11 +1,12 @@
-"""Writing events down."""
+"""Writing events and answered decisions down."""
 
 from typing import Any
 
-from app.audit.models import Event
+from app.audit.models import DecisionRecord, Event
 from app.kernel import clock
 from app.kernel.database import change
-from app.vocabulary import EventName
+from app.kernel.ids import new_public_id
+from app.vocabulary import EventName, Reason
 
 OPERATOR = "operator"
 """Whoever sits at the command line of the machine."""
@@ -22,3 +23,37 @@ def record(name: EventName, *, by: str, subject: str, organisation: str = "", **
     """
     event = Event.create(at=clock.now(), name=name, by=by, subject=subject, organisation=organisation, details=details)
     return int(event.revision)
+
+
+@change
+def record_decision(
+    *,
+    client: str,
+    subject: str,
+    action: str,
+    resource: str,
+    allowed: bool,
+    reason: Reason,
+    policy: str,
+    revision: int,
+    milliseconds: float,
+) -> str:
+    """Write down an answer that `client` (`client:ID`) is about to be given, and return the id to find it by.
+
+    `subject` is a public reference, never a name or an address. Nothing changes, so no event is written.
+    """
+    public_id = new_public_id()
+    DecisionRecord.create(
+        public_id=public_id,
+        at=clock.now(),
+        client=client,
+        subject=subject,
+        action=action,
+        resource=resource,
+        allowed=allowed,
+        reason=reason,
+        policy=policy,
+        revision=revision,
+        milliseconds=milliseconds,
+    )
+    return public_id

@@ -1,0 +1,131 @@
+"""Reading a JSON body strictly, from callers who may mean harm.
+
+What two readers could understand differently is refused (I-JSON, RFC 7493): a decision must be about what was asked.
+Knows WSGI, not Flask.
+"""
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_input_stream
+
+from app.api.errors import ApiError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+LARGEST_BODY = 64 * 1024
+"""In bytes. A question takes a few hundred."""
+DEEPEST = 32
+"""How many brackets may be open at once."""
+_LARGEST_INTEGER = 2**53 - 1
+_DIGITS = len(str(_LARGEST_INTEGER))
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+# A whole string, or one bracket. Possessive, and a string that never ends is one match too, so this is linear.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+
+
+def read_object(environ: "WSGIEnvironment") -> dict[str, Any]:
+    """Return the JSON object in the body of a request.
+
+    Raises `ApiError`: 413 for a body that is too large, 400 for whatever is not exactly one well-formed JSON object.
+    """
+    media_type, _parameters = parse_options_header(environ.get("CONTENT_TYPE"))
+    if media_type.lower() != "application/json":
+        _refuse("Send the body with Content-Type: application/json.")
+    text = _text_of(_bytes_of(environ))
+    _check_depth(text)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+    except json.JSONDecodeError as error:
+        _refuse(f"The body is not valid JSON: look at line {error.lineno}, column {error.colno}.")
+    if not isinstance(value, dict):
+        _refuse("The body must be a JSON object.")
+    # UTF-8 itself holds no surrogates: only an escape can bring one in.
+    if "\\u" in text:
+        _check_surrogates(value)
+    return value
+
+
+def _bytes_of(environ: "WSGIEnvironment") -> bytes:
+    try:
+        # One byte more than we take: of a body without a declared length the stream silently drops what exceeds it.
+        raw = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
+    except RequestEntityTooLarge:
+        raw = None
+    if raw is None or len(raw) > LARGEST_BODY:
+        raise ApiError(413, f"The body is larger than {LARGEST_BODY:,} bytes.")
+    return raw
+
+
+def _text_of(raw: bytes) -> str:
+    if not raw:
+        _refuse("The body is empty: send a JSON object.")
+    if raw.startswith(_BYTE_ORDER_MARK):
+        _refuse("The body starts with a byte order mark: send UTF-8 without one.")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    # UTF-16 without its mark decodes as UTF-8 with a NUL at every other place, and no JSON holds one.
+    if "\0" in text:
+        _refuse("The body must be UTF-8.")
+    return text
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        piece = match[0]
+        if piece in "[{":
+            depth += 1
+        elif piece in "]}":
+            depth -= 1
+        if depth > DEEPEST:
+            _refuse(f"The body is nested deeper than {DEEPEST} levels.")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        _refuse("The body gives a member twice in one object.")
+    return members
+
+
+def _integer(digits: str) -> int:
+    if len(digits.removeprefix("-")) > _DIGITS or abs(int(digits)) > _LARGEST_INTEGER:
+        _refuse("The body holds a number that is too large.")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        _refuse("The body holds a number that is too large.")
+    return number
+
+
+def _constant(name: str) -> NoReturn:
+    _refuse(f"The body holds {name}, which is not JSON.")
+
+
+def _check_surrogates(value: dict[str, Any]) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        _refuse("The body holds a lone surrogate, which is half a character.")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise ApiError(400, sentence)

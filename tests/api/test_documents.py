@@ -1,0 +1,156 @@
+"""What authors of services read: the document, the page, the guide; and that what they copy works."""
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import validate
+from werkzeug.serving import make_server
+
+from app import config
+from app.api.samples import Sample, samples
+from app.authz import deciding
+from app.config import ROOT, Settings
+from app.kernel import database as kernel
+from app.vocabulary import REASON_SENTENCES
+from tests.api.conftest import KEY, Ask
+
+GUIDE = ROOT / "docs" / "decisions.md"
+COMMANDS = {
+    "shell": ["sh", "-c"],
+    "python": [sys.executable, "-c"],
+    "javascript": ["node", "--input-type=module", "--eval"],
+}
+
+
+def test_the_document_is_openapi_3_1(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    assert document["openapi"] == "3.1.0"
+    validate(document)
+
+
+def test_the_document_describes_the_messages_that_are_really_sent(client: FlaskClient, ask: Ask) -> None:
+    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    answer = ask("iris-bell").json
+    assert set(answer) == set(schemas["Answer"]["properties"])
+    assert set(answer["context"]) == set(schemas["AnswerContext"]["properties"])
+    assert set(answer["context"]["reason"]) == set(schemas["Reason"]["properties"])
+    assert set(schemas["EvaluationRequest"]["required"]) == {"subject", "action", "resource"}
+
+
+def test_the_document_gives_every_reason_with_its_sentence(client: FlaskClient) -> None:
+    code = client.get("/openapi.json").json["components"]["schemas"]["Reason"]["properties"]["code"]
+    assert {one["const"]: one["description"] for one in code["oneOf"]} == REASON_SENTENCES
+
+
+def test_the_document_may_be_kept_and_is_not_sent_twice(client: FlaskClient) -> None:
+    first = client.get("/openapi.json")
+    assert first.headers["Cache-Control"] == "public, max-age=300"
+    again = client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/health"])
+def test_a_wrong_method_is_refused_as_json(client: FlaskClient, path: str) -> None:
+    answer = client.post(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert answer.json == {"message": "Use GET, HEAD here."}
+
+
+def test_the_page_shows_what_the_document_says(client: FlaskClient) -> None:
+    page = unescape(client.get("/docs").text)
+    assert "<title>Decision API" in page
+    for name in ("subject.id", "resource.properties.organisation", "context.reason.code"):
+        assert f"<code>{name}</code>" in page
+    for code, sentence in REASON_SENTENCES.items():
+        assert f"<code>{code}</code>" in page
+        assert sentence in page
+    for status in (200, 400, 401, 403, 405, 413, 500):
+        assert f'<th scope="row">{status}</th>' in page
+    for sample in samples("http://127.0.0.1:8000", KEY):
+        assert sample.source in page
+
+
+def test_the_page_never_shows_the_demo_key_outside_development(app: Flask, settings: Settings) -> None:
+    config.use(replace(settings, development=False, public_url="https://portal.example.org"))
+    page = app.test_client().get("/docs").text
+    assert KEY not in page
+    assert "Bearer YOUR-KEY" in page
+    assert "https://portal.example.org/authorize" in page
+
+
+def test_the_page_is_there_for_whoever_has_not_signed_in(client: FlaskClient) -> None:
+    assert client.get("/docs").content_type == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("sample", samples("http://127.0.0.1:8000", KEY), ids=lambda sample: sample.language)
+def test_the_guide_holds_the_programs_as_they_are(sample: Sample) -> None:
+    assert sample.source in GUIDE.read_text(), "copy it again from app/api/samples.py"
+
+
+def test_the_guide_explains_every_reason() -> None:
+    guide = GUIDE.read_text()
+    for code in REASON_SENTENCES:
+        assert f"| `{code}` |" in guide, f"docs/decisions.md does not say what {code} means"
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """The address of the portal, reached over a real socket."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.mark.parametrize("language", COMMANDS)
+def test_a_program_works_as_it_stands_and_takes_every_trouble_for_a_no(address: str, language: str) -> None:
+    if shutil.which(COMMANDS[language][0]) is None:
+        pytest.skip(f"{COMMANDS[language][0]} is not on this machine, so the {language} program was not run")
+
+    def said(where: str, key: str) -> str:
+        (source,) = (one.source for one in samples(where, key) if one.language == language)
+        return subprocess.run(
+            [*COMMANDS[language], source], capture_output=True, text=True, timeout=30, check=False
+        ).stdout.strip()
+
+    assert '"decision": true' in said(address, KEY) or said(address, KEY).lower() == "true"
+    for answer in (said(address, "wrong-key"), said("http://127.0.0.1:9", KEY)):
+        assert answer.lower() == "false" or (language == "shell" and "true" not in answer)
+
+
+def test_health_is_well_while_database_and_policy_are_there(client: FlaskClient) -> None:
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_health_is_not_well_without_a_policy(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "_engine", None)
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json) == (503, {"message": "Questions cannot be answered at the moment."})
+
+
+def test_without_the_database_everything_for_programs_is_still_json(
+    client: FlaskClient, ask: Ask, tmp_path: Path
+) -> None:
+    there = kernel.database.obj
+    kernel.bind(f"sqlite:///{tmp_path / 'moved' / 'tessera.db'}")
+    (tmp_path / "moved").rmdir()
+    try:
+        health, answer = client.get("/health"), ask()
+    finally:
+        kernel.database.initialize(there)
+    assert (health.status_code, list(health.json)) == (503, ["message"])
+    assert (answer.status_code, list(answer.json)) == (500, ["message"])
+    assert "moved" not in answer.text
