@@ -153,7 +153,7 @@ def _kept_secret(data_dir: Path) -> str:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123  (nobody else may read it)
                 file.write(secrets.token_hex(32))
             # A link appears whole or not at all: of several starting processes one wins and all read its key.
             with suppress(FileExistsError):

@@ -14,7 +14,9 @@ class Grant(BaseModel):
     """A membership holds a role, from a first day to the end of a last day, both optional."""
 
     membership = ForeignKeyField(Membership, backref="grants", on_delete="CASCADE")
+    membership_id: int
     role = ForeignKeyField(Role, backref="grants", on_delete="CASCADE")
+    role_id: int
     first_day = DateField(null=True)
     last_day = DateField(null=True)
     given_by = ForeignKeyField(Person, null=True, on_delete="SET NULL")
@@ -29,6 +31,7 @@ class StaffGrant(BaseModel):
     """A person holds a staff role on the platform."""
 
     person = ForeignKeyField(Person, backref="staff_grants", on_delete="CASCADE")
+    person_id: int
     role = EnumField(StaffRole, max_length=20)
     created_at = UTCDateTimeField()
 

@@ -21,7 +21,7 @@ def grants_of(memberships: Iterable[Membership]) -> dict[int, list[Grant]]:
         .switch(Grant)
         .join(Person, JOIN.LEFT_OUTER, on=(Grant.given_by == Person.id))
         .where(Grant.membership.in_([membership.id for membership in memberships]))
-        .order_by(Role.service.is_null(False), Service.name, Role.position, Role.id)
+        .order_by(Role.service.is_null(is_null=False), Service.name, Role.position, Role.id)
     )
     for grant in query:
         found.setdefault(grant.membership_id, []).append(grant)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from peewee import (
+    AutoField,
     Database,
     DatabaseProxy,
     DateTimeField,
@@ -38,6 +39,8 @@ database = DatabaseProxy()
 class BaseModel(Model):
     """What every stored thing has in common: the one database."""
 
+    id: "AutoField[int]"
+
     class Meta:
         database = database
         legacy_table_names = False
@@ -55,11 +58,11 @@ class UTCDateTimeField(DateTimeField):
             if value.tzinfo is None:
                 raise ValueError("a moment needs a time zone")
             value = value.astimezone(UTC).replace(tzinfo=None)
-        return super().db_value(value)
+        return super().db_value(value)  # type: ignore[no-untyped-call]
 
     def python_value(self, value: Any) -> Any:
         """Return an aware moment."""
-        value = super().python_value(value)
+        value = super().python_value(value)  # type: ignore[no-untyped-call]
         return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
@@ -83,9 +86,10 @@ def open_database(url: str) -> Database:
                 "cache_size": -32_000,
             },
         )
-    return PooledPostgresqlDatabase(
+    pool: Database = PooledPostgresqlDatabase(
         **parse_url(url), prefer_psycopg3=True, autoconnect=False, max_connections=32, timeout=10, stale_timeout=300
     )
+    return pool
 
 
 def bind(url: str) -> None:
@@ -158,6 +162,6 @@ def _migration_lock() -> Iterator[None]:
     elif database.obj.database == ":memory:":
         yield
     else:
-        with open(f"{database.obj.database}.migrate-lock", "w") as file:
+        with Path(f"{database.obj.database}.migrate-lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

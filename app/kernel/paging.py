@@ -19,7 +19,7 @@ class Page:
     total: int
 
 
-def page_of(query: ModelSelect, number: int, *, size: int = PAGE_SIZE) -> Page:
+def page_of(query: "ModelSelect[Any]", number: int, *, size: int = PAGE_SIZE) -> Page:
     """Return page `number` of `query` with `size` rows a page; a number out of range gives the first page."""
     total = query.count()
     pages = max(1, -(-total // size))

@@ -31,6 +31,7 @@ class Membership(BaseModel):
 
     public_id = CharField(max_length=40, unique=True)
     person = ForeignKeyField(Person, backref="memberships", on_delete="CASCADE")
+    person_id: int
     organisation = ForeignKeyField(Organisation, backref="memberships", on_delete="CASCADE")
     state = EnumField(MembershipState, max_length=20, default=MembershipState.ACTIVE)
     created_at = UTCDateTimeField()

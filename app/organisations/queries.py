@@ -58,7 +58,7 @@ def memberships_of(person: Person) -> list[Membership]:
     )
 
 
-def memberships_at(organisation: Organisation, search: str = "") -> ModelSelect:
+def memberships_at(organisation: Organisation, search: str = "") -> "ModelSelect[Membership]":
     """Return the memberships of `organisation` that have not ended, with person and primary address, by name.
 
     `search` keeps those whose name or address contains it.
@@ -90,7 +90,7 @@ def addresses_at(organisation: Organisation, addresses: list[str]) -> set[str]:
     return {str(row.address) for row in query}
 
 
-def organisations_list(search: str = "") -> ModelSelect:
+def organisations_list(search: str = "") -> "ModelSelect[Organisation]":
     """Return all organisations by name; `search` keeps those whose name or centre number contains it."""
     query = Organisation.select().order_by(fn.LOWER(Organisation.name), Organisation.id)
     if search:

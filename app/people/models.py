@@ -18,6 +18,9 @@ class Person(BaseModel):
     activated_at = UTCDateTimeField(null=True)
     last_sign_in_at = UTCDateTimeField(null=True)
 
+    mail: "EmailAddress"
+    """The primary address, on rows of queries that join it."""
+
     @property
     def reference(self) -> str:
         """How events name this person."""

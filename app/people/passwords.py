@@ -1,7 +1,7 @@
 """Passwords: how they are stored, compared and judged.
 
-Length and guessing, never composition rules (ASVS 5.0 chapter 6.2, NIST SP 800-63B-4): at least 12
-characters, no upper limit that a person would meet, and nothing that a guesser tries early, which includes the words of this place.
+Length and guessing, never composition rules (ASVS 5.0 chapter 6.2, NIST SP 800-63B-4): at least 12 characters, no
+upper limit that a person would meet, and nothing that a guesser tries early, which includes the words of this place.
 """
 
 from functools import cache

@@ -78,10 +78,7 @@ def change_password(person: Person) -> ResponseReturnValue:
     form = ChangePasswordForm()
     if form.validate_on_submit():
         try:
-            # Whoever found a browser open must not guess the password at leisure.
-            count_sign_in(f"change {person.public_id}", "")
-            if not matches(person.password_hash, form.current.data or ""):
-                raise ProblemError("This is not your current password.", field="current")
+            _check_current(person, form.current.data or "")
             check_choice(form.password.data or "", person.name, primary_address(person))
         except ProblemError as problem:
             show_problem(form, problem)
@@ -90,3 +87,10 @@ def change_password(person: Person) -> ResponseReturnValue:
             flash("Your password has been changed. Other browsers have been signed out.", "success")
             return redirect(url_for("portal.account"), 303)
     return render_template("portal/password.html", form=form), 422 if form.errors else 200
+
+
+def _check_current(person: Person, password: str) -> None:
+    # Whoever found a browser open must not guess the password at leisure.
+    count_sign_in(f"change {person.public_id}", "")
+    if not matches(person.password_hash, password):
+        raise ProblemError("This is not your current password.", field="current")

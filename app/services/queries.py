@@ -21,7 +21,7 @@ def roles() -> list[Role]:
     return list(
         Role.select(Role, Service)
         .join(Service, JOIN.LEFT_OUTER)
-        .order_by(Role.service.is_null(False), fn.LOWER(Service.name), Role.position, Role.id)
+        .order_by(Role.service.is_null(is_null=False), fn.LOWER(Service.name), Role.position, Role.id)
     )
 
 

@@ -7,6 +7,7 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
+from app.authz import directory
 from app.kernel.errors import ProblemError
 from app.organisations.models import Invitation
 from app.organisations.operations import activate as activate_person
@@ -17,7 +18,6 @@ from app.people.passwords import check_choice
 from app.people.queries import primary_address
 from app.signin import blueprint
 from app.ui.asking import can, public
-from app.authz import directory
 from app.ui.forms import address_field, name_field, show_problem
 from app.ui.officers import officers_of
 from app.ui.signed_in import sign_in as start

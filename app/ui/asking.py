@@ -73,7 +73,7 @@ def can(action: str, thing: Thing) -> bool:
     return fact is not None and bool(ask(Action(action), fact))
 
 
-def requires(action: Action, load: Callable[..., Any] | Thing) -> Callable[[View], View]:
+def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[[View], View]:
     """Guard a view: load the thing that its address names, ask, and only then run the view.
 
     `load` takes the parts of the address and returns the thing or None (404), or is the thing itself, in which case
@@ -116,10 +116,9 @@ def public(why: str) -> Callable[[View], View]:
 
 
 def _asked(
-    action: Action, load: Callable[..., Any] | Thing, view: View, address: dict[str, str]
+    action: Action, load: Callable[..., Any] | facts.Fact, view: View, address: dict[str, str]
 ) -> ResponseReturnValue:
-    named = callable(load) and not isinstance(load, facts.Fact)
-    thing = load(**address) if named else load
+    thing = load if isinstance(load, facts.Fact) else load(**address)
     fact = None if thing is None else fact_of(thing)
     g.asked = True
     if fact is None:
@@ -129,7 +128,7 @@ def _asked(
         if isinstance(fact, facts.Portal | facts.Platform) or not ask(Action.READ, fact):
             abort(404)
         raise RefusedError(action, fact)
-    return view(thing) if named else view()
+    return view() if thing is load else view(thing)
 
 
 def _way_back() -> str:
@@ -143,11 +142,11 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def no_answer_without_a_decision(response: Any) -> Any:
-        if g.get("asked") or request.endpoint is None or response.status_code >= 400 or _is_static():
-            return response
-        if current_app.debug or current_app.testing:
-            raise RuntimeError(f"{request.endpoint} answered without asking the policy: add @requires or @public")
-        abort(403)
+        if not (g.get("asked") or request.endpoint is None or response.status_code >= 400 or _is_static()):
+            if current_app.debug or current_app.testing:
+                raise RuntimeError(f"{request.endpoint} answered without asking the policy: add @requires or @public")
+            abort(403)
+        return response
 
 
 def _is_static() -> bool:

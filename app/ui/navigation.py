@@ -1,6 +1,7 @@
 """The left-hand menu: what the policy lets somebody reach, and nothing else."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import request, url_for
 
@@ -36,8 +37,8 @@ def menu() -> list[Item]:
     return items
 
 
-def _item(label: str, endpoint: str, group: str = "", **address: str) -> Item:
+def _item(label: str, endpoint: str, group: str = "", **address: Any) -> Item:
     here = request.endpoint or ""
     # Every page below a list belongs to its entry: the pages about users all light up Users.
-    current = here == endpoint or (group != "" and here.split(".")[0] == endpoint.split(".")[0])
+    current = here == endpoint or (group != "" and here.partition(".")[0] == endpoint.partition(".")[0])
     return Item(label, url_for(endpoint, **address), current, group)
