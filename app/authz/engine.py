@@ -128,7 +128,7 @@ class GuardedQuery(Query):
             case _:
                 raise PolicyError("A rule orders facts; facts are only the same or not.")
         ids = [_instance(operand) for operand in data["args"]]
-        self.conversation.same((ids[0], left), (ids[1], right), answer=answer)
+        self.conversation.same((ids[0], left), (ids[1], right), answer=left == right)
         self.ffi_query.question_result(data["call_id"], answer)
 
     def handle_next_external(self, data: dict[str, Any]) -> None:
