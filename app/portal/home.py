@@ -28,7 +28,10 @@ def home() -> ResponseReturnValue:
     known = [service for service in services() if can(Action.READ, service)]
     tiles = [service for service in known if can(Action.LAUNCH, service)]
     return render_template(
-        "portal/home.html", tiles=tiles, others=[service for service in known if service not in tiles]
+        "portal/home.html",
+        tiles=tiles,
+        others=[service for service in known if service not in tiles],
+        platform=directory.PLATFORM,
     )
 
 
