@@ -9,8 +9,9 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, config, console, manage, portal, signin
+from app.authz.checks import check_folder
 from app.authz.deciding import use_policy
-from app.authz.engine import Engine
+from app.authz.engine import Engine, PolicyError
 from app.config import Settings
 from app.kernel import database
 from app.ui import asking, pages, signed_in
@@ -26,7 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or config.read_settings()
     config.use(settings)
     database.bind(settings.database_url)
-    use_policy(Engine.load(settings.policies_dir))
+    use_policy(_checked_policy(settings))
     app = Flask("app")
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -53,6 +54,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(surface.blueprint)
     csrf.exempt(api.blueprint)
     return app
+
+
+def _checked_policy(settings: Settings) -> Engine:
+    engine = Engine.load(settings.policies_dir)
+    for finding in check_folder(settings.policies_dir):
+        raise PolicyError(finding.sentence, file=finding.file, line=finding.line)
+    return engine
 
 
 def _connect() -> None:
