@@ -9,8 +9,6 @@ resource Organisation {
   "add_person" if "exams_officer";
   "list_people" if "exams_officer";
   "read" if "member";
-
-  "member" if "exams_officer";
 }
 
 has_role(person: Person, "member", organisation: Organisation) if

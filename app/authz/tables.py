@@ -39,7 +39,8 @@ _PLACE = re.compile(r" ?\(at line (\d+), column \d+\)")
 def check_with_cast(folder: Path) -> list[Finding]:
     """Return everything that is wrong with the policy in `folder`: the load checks, then the tables.
 
-    Raises PolicyError if a file cannot be read at all. Binds this process to a database of its own that holds the cast alone; meant for a process that does nothing else.
+    Raises PolicyError if a file cannot be read at all. Binds this process to a database of its own that holds the
+    cast alone; meant for a process that does nothing else.
     """
     findings = checks.check_folder(folder)
     try:
