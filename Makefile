@@ -9,7 +9,7 @@ pip = $$([ -x $(bin)/pip ] && echo $(bin)/python -m pip || echo $(PYTHON) -m pip
 	--disable-pip-version-check
 lock_options := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser format lock
+.PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser bench format lock
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -64,6 +64,9 @@ browser:
 		export DEBIAN_FRONTEND=noninteractive; \
 		apt-get update -qq && apt-get install -qq --no-install-recommends chromium >/dev/null; \
 	fi
+
+bench: .venv/.installed-test ## Measure the pages on 200,000 people (its data is in var/bench)
+	$(bin)/python benchmarks/pages.py
 
 format: .venv/.installed-test ## Put the code into its usual form
 	$(bin)/ruff check --fix-only --quiet .

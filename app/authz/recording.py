@@ -13,7 +13,7 @@ Only three kinds of question need a node. What kind a fact is of, Polar asks too
 fact have settled it.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -49,6 +49,9 @@ class Next(NamedTuple):
 
 Question = Field | Same | Next
 
+Key = object
+"""What a branch hangs on; always something that can be hashed."""
+
 
 class Node:
     """A question, and what follows upon each answer given so far: another question, or the decision."""
@@ -57,14 +60,14 @@ class Node:
 
     def __init__(self, question: Question) -> None:
         self.question = question
-        self.branches: dict[Hashable, Node | bool] = {}
+        self.branches: dict[Key, Node | bool] = {}
 
 
-Path = Sequence[tuple[Question, Hashable]]
+Path = Sequence[tuple[Question, Key]]
 """A conversation: each question with the key of its answer."""
 
 
-def key_of(answer: object) -> Hashable:
+def key_of(answer: object) -> Key:
     """Return everything that Polar can see in an answer: a text as itself, others with their type."""
     if isinstance(answer, str):
         return answer
@@ -82,7 +85,7 @@ class Conversation:
     def __init__(self, arguments: Sequence[int]) -> None:
         self._slots = {instance: slot for slot, instance in enumerate(arguments)}
         self._positions: dict[int, int] = {}
-        self.path: list[tuple[Question, Hashable]] = []
+        self.path: list[tuple[Question, Key]] = []
         self.is_known = True
         """False once something was asked that a replay could not ask again."""
 
@@ -111,7 +114,7 @@ class Conversation:
         if slot is not None:
             self.path.append((Next(slot, self._positions.get(call, 0)), END))
 
-    def _note(self, question: Question, key: Hashable, answer: object, instance: int | None) -> None:
+    def _note(self, question: Question, key: Key, answer: object, instance: int | None) -> None:
         self.path.append((question, key))
         if isinstance(answer, Fact | tuple) and instance is not None:
             self._slots[instance] = len(self._slots)
@@ -126,7 +129,7 @@ class Recording:
     """The conversations that one policy has had."""
 
     def __init__(self, most_nodes: int = MOST_NODES) -> None:
-        self._roots: dict[Hashable, Node | bool] = {}
+        self._roots: dict[Key, Node | bool] = {}
         self._lock = Lock()
         self._free_nodes = most_nodes
 
@@ -136,7 +139,7 @@ class Recording:
         node = self._roots.get((action, type(actor), type(resource), type(context)))
         while isinstance(node, Node):
             question = node.question
-            key: Hashable
+            key: Key
             if isinstance(question, Field):
                 value = getattr(values[question.slot], question.name)
                 key = key_of(value)
@@ -163,8 +166,8 @@ class Recording:
     def add(self, actor: Fact, action: str, resource: Fact, context: Fact, path: Path, *, allowed: bool) -> None:
         """Keep a conversation that came to its end without an error."""
         with self._lock:
-            branches: dict[Hashable, Node | bool] = self._roots
-            key: Hashable = (action, type(actor), type(resource), type(context))
+            branches: dict[Key, Node | bool] = self._roots
+            key: Key = (action, type(actor), type(resource), type(context))
             for question, next_key in path:
                 node = branches.get(key)
                 if node is None:
