@@ -120,7 +120,6 @@ def _finish(response: Response) -> Response:
     request_id = "".join(filter(str.isprintable, request.headers.get("X-Request-ID", "")))[:_LONGEST_REQUEST_ID]
     if request_id:
         response.headers["X-Request-ID"] = request_id
-    response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
