@@ -10,6 +10,7 @@ from app.audit.queries import revision as newest_revision
 from app.authz import directory, facts
 from app.authz.deciding import Decision, decide
 from app.authz.explaining import Question, reason_for
+from app.kernel.database import reading
 from app.organisations.queries import organisation_named
 from app.services.models import Client
 from app.services.queries import role_with_slug, roles_of, service_with_slug
@@ -45,11 +46,11 @@ def evaluate(client: Client, request: EvaluationRequest) -> Answer:
     """
     started = time.perf_counter()
     policy = _check_may_ask(client, request)
-    # Read before the facts: a change that comes in between is then in the answer without being claimed, never
-    # claimed without being in it.
-    revision = newest_revision()
-    person = directory.person_named(request.subject_id) if request.subject_type in SUBJECT_TYPES else None
-    decision = _decision(request, person, policy)
+    # One moment for the revision and all facts: the answer holds every change up to the revision, and none after it.
+    with reading():
+        revision = newest_revision()
+        person = directory.person_named(request.subject_id) if request.subject_type in SUBJECT_TYPES else None
+        decision = _decision(request, person, policy)
     record_id = record_decision(
         client=client.reference,
         # What resolves to nobody may be anything, a name or an address included: it is not kept.

@@ -7,6 +7,7 @@ from peewee import JOIN
 from app.authz import facts
 from app.grants.models import Grant, StaffGrant
 from app.kernel import clock
+from app.kernel.database import reading
 from app.organisations.models import Membership, Organisation
 from app.people.models import EmailAddress, Person
 from app.services.models import Client, Role, Service
@@ -25,12 +26,13 @@ def people(ids: Iterable[int]) -> dict[int, facts.Person]:
     Ended memberships are left out: to the policy they never were.
     """
     wanted = list(ids)
-    found = {
-        row.id: facts.Person(row.public_id, row.state)
-        for row in Person.select(Person.id, Person.public_id, Person.state).where(Person.id.in_(wanted))
-    }
-    _add_staff_roles(found)
-    _add_memberships(found)
+    with reading():
+        found = {
+            row.id: facts.Person(row.public_id, row.state)
+            for row in Person.select(Person.id, Person.public_id, Person.state).where(Person.id.in_(wanted))
+        }
+        _add_staff_roles(found)
+        _add_memberships(found)
     return found
 
 

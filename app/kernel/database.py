@@ -120,6 +120,20 @@ def connected() -> Iterator[None]:
 
 
 @contextmanager
+def reading() -> Iterator[None]:
+    """Show the block the database as it was at one moment, whatever is changed meanwhile. Nests.
+
+    Facts come from several queries. Half from before a change and half from after it, they would be facts that never
+    held together, and could allow what was never allowed.
+    """
+    if database.in_transaction():
+        yield
+        return
+    with database.atomic("REPEATABLE READ" if is_postgresql() else "DEFERRED"):
+        yield
+
+
+@contextmanager
 def changing() -> Iterator[None]:
     """Run the block as one transaction under the writers' lock; an exception undoes all of it. Nests."""
     with database.atomic():
