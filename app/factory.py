@@ -32,6 +32,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=_LARGEST_FORM,
+        # Flask would answer OPTIONS past every guard.
+        PROVIDE_AUTOMATIC_OPTIONS=False,
         SESSION_COOKIE_NAME="__Host-tessera" if settings.secure else "tessera",
         SESSION_COOKIE_SECURE=settings.secure,
         SESSION_COOKIE_HTTPONLY=True,
@@ -48,8 +50,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf = CSRFProtect(app)
     Bootstrap5(app)
     signed_in.init_app(app)
-    asking.init_app(app)
+    # The last one to look at a response is the first named here.
     pages.init_app(app)
+    asking.init_app(app)
     for surface in (signin, portal, manage, console, api):
         app.register_blueprint(surface.blueprint)
     csrf.exempt(api.blueprint)

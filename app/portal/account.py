@@ -86,7 +86,7 @@ def change_password(person: Person) -> ResponseReturnValue:
             change(person, hash_password(form.password.data or ""), keep=current_user.session, by=person.reference)
             flash("Your password has been changed. Other browsers have been signed out.", "success")
             return redirect(url_for("portal.account"), 303)
-    return render_template("portal/password.html", form=form), 422 if form.errors else 200
+    return render_template("portal/change_password.html", form=form), 422 if form.errors else 200
 
 
 def _check_current(person: Person, password: str) -> None:

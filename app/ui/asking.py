@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden
 
 from app.authz import directory, facts
 from app.authz.deciding import Decision, decide
@@ -145,7 +146,8 @@ def init_app(app: Flask) -> None:
         if not (g.get("asked") or request.endpoint is None or response.status_code >= 400 or _is_static()):
             if current_app.debug or current_app.testing:
                 raise RuntimeError(f"{request.endpoint} answered without asking the policy: add @requires or @public")
-            abort(403)
+            # Raised here, it would be a 500: Flask has done with the error pages by now.
+            return current_app.make_response(current_app.handle_user_exception(Forbidden()))
         return response
 
 
