@@ -21,7 +21,7 @@ def policy() -> None:
 @as_json
 @click.pass_context
 def check(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
-    """Check the policy in FOLDER: does it load, does it say what it seems to say, do its tables hold for the cast?
+    """Check the policy in FOLDER: that it loads, says what it seems to say, and that its tables hold for the cast.
 
     Without FOLDER, the policy that a server would use (POLICIES_DIR, or policies/). Ends with 1 if anything is found.
     """

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, TypeVar
 
 import click
@@ -20,8 +21,23 @@ T = TypeVar("T")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 
 
+COMMANDS = ("client", "demo", "mail", "migrate", "organisation", "person", "policy", "serve", "service", "staff", "why")
+_HIDDEN = ("web",)
+
+
 class Commands(click.Group):
-    """A group whose commands end with one sentence on stderr and exit code 1 where something real goes wrong."""
+    """The commands of `app.cli`, which end with one sentence on stderr and exit code 1 where something goes wrong."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click hands it in)
+        """Return the names of what the help lists."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (as above)
+        """Return a command from the module of its name: a server that starts does not wait for those of the others."""
+        if cmd_name not in COMMANDS + _HIDDEN:
+            return None
+        command: click.Command = getattr(import_module(f"app.cli.{cmd_name}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Raises ClickException with the sentence."""

@@ -11,6 +11,7 @@ from granian.log import LogLevels
 
 from app.cli.processes import end_with
 from app.config import read_settings
+from app.factory import create_app
 
 _THREADS = 8
 """Requests that one web process answers at a time."""
@@ -24,7 +25,10 @@ _GOODBYE_SECONDS = 4
 @click.option("--address", required=True, help="The numeric address to listen at.")
 @click.option("--parent", type=int, required=True, help="The process that this one must not outlive.")
 def web(address: str, parent: int) -> None:
-    """Answer requests until stopped. Opens no database and no thread here: the web processes are forked from this."""
+    """Answer requests until stopped.
+
+    The web processes are forked from this one: they share what it has imported, and it opens no database and no thread.
+    """
     end_with(parent)
     settings = read_settings()
     server = Granian(
@@ -48,6 +52,4 @@ def _load() -> Any:
     """Make the application, in the web process itself."""
     # The one who watches over the web processes may be killed too, and the port must be free after that.
     end_with(os.getppid(), signal.SIGKILL)
-    from app.factory import create_app
-
     return create_app()

@@ -46,7 +46,7 @@ def added(name: str, organisation: str, inviter: str) -> Letter:
     return _letter(
         f"You have been added to {organisation}",
         f"Dear {name},",
-        f"{inviter} has added you to {organisation}. Sign in as usual; you will find it beside your other organisations:",
+        f"{inviter} has added you to {organisation}. Sign in as usual; you find it beside your other organisations:",
         _link("/"),
         "If you do not know why, please tell us.",
     )

@@ -1,6 +1,7 @@
 """Putting mail into the outbox, and keeping track of it until it is sent."""
 
 from datetime import timedelta
+from typing import Any
 
 from app.audit.operations import record
 from app.kernel import clock
@@ -36,7 +37,7 @@ def queue(to_address: str, subject: str, body: str) -> Mail:
 
 @change
 def claim() -> Mail | None:
-    """Take the mail that has waited longest, for as long as `LEASE`, or return None. Records no event: nothing was sent.
+    """Take the mail that has waited longest, for as long as `LEASE`, or return None. Records no event; none is sent yet.
 
     A worker that dies keeps its claim until the lease ends; then the mail is anybody's again. Of two workers one gets
     it, because writers come one after the other.
@@ -76,7 +77,7 @@ def mark_refused(mail: Mail, code: int) -> None:
     _finish(mail, MailState.REFUSED, EventName.MAIL_REFUSED, code=code)
 
 
-def _finish(mail: Mail, state: MailState, event: EventName, **details: int) -> None:
+def _finish(mail: Mail, state: MailState, event: EventName, **details: Any) -> None:
     finished = (
         Mail.update(state=state, sent_at=clock.now() if state is MailState.SENT else None, body="")
         .where(Mail.id == mail.id, Mail.state == MailState.WAITING)

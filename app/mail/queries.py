@@ -29,7 +29,7 @@ class OutboxMail:
 
 
 def is_mail_due() -> bool:
-    """Return whether a worker could try a mail now. Asks without the writers' lock, so it may be out of date at once."""
+    """Return whether a worker could try a mail now. Asks without the writers' lock, so it may be out of date soon."""
     return Mail.select().where(Mail.state == MailState.WAITING, Mail.due_at <= clock.now()).exists()
 
 
