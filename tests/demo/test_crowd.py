@@ -50,7 +50,7 @@ def test_everybody_has_one_primary_address_and_a_place(before: dict[type, int]) 
 
 
 def test_every_organisation_has_an_active_exams_officer(before: dict[type, int]) -> None:
-    fill(200, 10)
+    fill(150, 60)
     managed = {
         grant.membership.organisation_id
         for grant in Grant.select().join(Role).where(Role.slug == USER_MANAGEMENT)
