@@ -11,6 +11,7 @@ from app.authz import directory, facts
 from app.authz.deciding import Decision, decide
 from app.authz.explaining import Question, reason_for
 from app.kernel.database import reading
+from app.organisations.models import Organisation
 from app.organisations.queries import organisation_named
 from app.services.models import Client
 from app.services.queries import role_with_slug, roles_of, service_with_slug
@@ -50,13 +51,15 @@ def evaluate(client: Client, request: EvaluationRequest) -> Answer:
     with reading():
         revision = newest_revision()
         person = directory.person_named(request.subject_id) if request.subject_type in SUBJECT_TYPES else None
-        decision = _decision(request, person, policy)
+        organisation = None if request.organisation is None else organisation_named(request.organisation)
+        decision = _decision(request, person, organisation, policy)
     record_id = record_decision(
         client=client.reference,
         # What resolves to nobody may be anything, a name or an address included: it is not kept.
         subject="unknown" if person is None else f"person:{person.public_id}",
         action=request.action,
         resource=f"{request.resource_type}:{request.resource_id}",
+        organisation="" if organisation is None else organisation.public_id,
         allowed=decision.allowed,
         reason=decision.reason,
         policy=decision.policy,
@@ -95,8 +98,9 @@ def _what_may_be_asked(client: Client) -> str:
     return f"This key may ask only about the service {client.service.slug}, and only about: {kinds}."
 
 
-def _decision(request: EvaluationRequest, person: facts.Person | None, policy: str) -> Decision:
-    organisation = None if request.organisation is None else organisation_named(request.organisation)
+def _decision(
+    request: EvaluationRequest, person: facts.Person | None, organisation: Organisation | None, policy: str
+) -> Decision:
     at = None if organisation is None else directory.organisation(organisation)
     thing = _thing(request, at)
     if thing is None:

@@ -30,6 +30,8 @@ class DecisionRecord(BaseModel):
     subject = CharField(max_length=200)
     action = CharField(max_length=200)
     resource = CharField(max_length=400)
+    organisation = CharField(max_length=40, default="")
+    """The public id of the organisation that was asked about, if one was."""
     allowed = BooleanField()
     reason = EnumField(Reason, max_length=40)
     policy = CharField(max_length=64)

@@ -32,6 +32,7 @@ def record_decision(
     subject: str,
     action: str,
     resource: str,
+    organisation: str,
     allowed: bool,
     reason: Reason,
     policy: str,
@@ -40,7 +41,8 @@ def record_decision(
 ) -> str:
     """Write down an answer that `client` (`client:ID`) is about to be given, and return the id to find it by.
 
-    `subject` is a public reference, never a name or an address. Nothing changes, so no event is written.
+    `subject` is a public reference, never a name or an address; `organisation` the public id of the one asked about, or
+    nothing. Nothing changes, so no event is written.
     """
     public_id = new_public_id()
     DecisionRecord.create(
@@ -50,6 +52,7 @@ def record_decision(
         subject=subject,
         action=action,
         resource=resource,
+        organisation=organisation,
         allowed=allowed,
         reason=reason,
         policy=policy,

@@ -134,9 +134,15 @@ def _organisation_active(question: Question) -> Question:
 
 
 def _service_live(question: Question) -> Question:
-    if not isinstance(question.resource, facts.Service):
-        return question
-    return _with_resource(question, facts.Service(question.resource.slug, ServiceState.LIVE))
+    asked = question.resource
+    if isinstance(asked, facts.Service):
+        return _with_resource(question, facts.Service(asked.slug, ServiceState.LIVE))
+    if isinstance(asked, facts.Role) and asked.service is not None:
+        live = facts.Service(asked.service.slug, ServiceState.LIVE)
+        return _with_resource(
+            question, facts.Role(asked.slug, live, asked.organisation, officers_may_give=asked.officers_may_give)
+        )
+    return question
 
 
 def _role_started(question: Question) -> Question:

@@ -51,6 +51,7 @@ def up(migrator, db):
         subject = CharField(max_length=200)
         action = CharField(max_length=200)
         resource = CharField(max_length=400)
+        organisation = CharField(max_length=40, default="")
         allowed = BooleanField()
         reason = CharField(max_length=40)
         policy = CharField(max_length=64)

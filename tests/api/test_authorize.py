@@ -154,9 +154,15 @@ def test_every_answer_is_recorded_before_it_is_given(ask: Ask) -> None:
     assert kept.public_id == answer.json["context"]["id"]
     assert (kept.client, kept.subject) == ("client:submit-for-assessment", "person:iris-bell")
     assert (kept.action, kept.resource) == ("launch", "service:submit-for-assessment")
+    assert kept.organisation == ""
     assert (kept.allowed, kept.reason.value) == (False, "role_ended")
     assert (kept.policy, kept.revision) == (deciding.policy().digest, revision())
     assert kept.milliseconds > 0
+
+
+def test_a_record_says_which_organisation_was_asked_about(ask: Ask) -> None:
+    ask("thomas-reed", context={"organisation": "90101"})
+    assert DecisionRecord.get().organisation == "northfield"
 
 
 @pytest.mark.parametrize(
