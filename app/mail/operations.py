@@ -37,7 +37,7 @@ def queue(to_address: str, subject: str, body: str) -> Mail:
 
 @change
 def claim() -> Mail | None:
-    """Take the mail that has waited longest, for as long as `LEASE`, or return None. Records no event; none is sent yet.
+    """Take the mail that has waited longest for as long as `LEASE`, or return None. Records no event: none is sent.
 
     A worker that dies keeps its claim until the lease ends; then the mail is anybody's again. Of two workers one gets
     it, because writers come one after the other.
