@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from app.mail.models import Mail
 from app.people.models import Person
 from app.people.operations import start_session
 from app.people.queries import primary_address
@@ -332,3 +333,16 @@ def _held(form: Element) -> MultiDict[str, Any]:
         if field["name"] and (not ticks or "checked" in field.attributes):
             data.add(field["name"], field["value"])
     return data
+
+
+def mailed_link(address: str) -> str:
+    """Return the path of the link in the newest mail to `address`."""
+    mail = Mail.select().where(Mail.to_address == address).order_by(Mail.id.desc()).get()
+    found = re.search(r"^http://127\.0\.0\.1:8000(/\S+)$", mail.body, re.MULTILINE)
+    assert found, mail.body
+    return found[1]
+
+
+def mails_to(address: str) -> list[str]:
+    """Return the subjects of the mails to `address`, in their order."""
+    return [mail.subject for mail in Mail.select().where(Mail.to_address == address).order_by(Mail.id)]

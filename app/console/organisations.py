@@ -4,7 +4,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import StringField
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 
 from app.authz import directory
 from app.console import blueprint
@@ -24,7 +24,7 @@ class OrganisationForm(FlaskForm):
     name = StringField(
         "Name of the school or college",
         filters=[lambda text: " ".join((text or "").split())],
-        validators=[InputRequired("Enter the name of the school or college."), Length(max=200)],
+        validators=[DataRequired("Enter the name of the school or college."), Length(max=200)],
     )
     centre_number = StringField(
         "Centre number",

@@ -59,13 +59,19 @@ def change_name(person: Person, name: str, *, by: Person) -> None:
 
 @change
 def change_password(person: Person, password_hash: str, *, keep: Session | None, by: str) -> None:
-    """Give `person` a new password, sign out every browser but `keep`, and tell them by mail."""
+    """Give `person` a new password, sign out every browser but `keep`, and tell them by mail.
+
+    Links for choosing a password end too: whoever asked for one may have been somebody else.
+    """
     person.password_hash = password_hash
     person.save(only=[Person.password_hash])
     others = Session.update(ended_at=clock.now()).where(Session.person == person, Session.ended_at.is_null())
     if keep is not None:
         others = others.where(Session.id != keep.id)
     others.execute()
+    PasswordReset.update(used_at=clock.now()).where(
+        PasswordReset.person == person, PasswordReset.used_at.is_null()
+    ).execute()
     queue(primary_address(person), *letters.password_changed(person.name))
     record(EventName.PASSWORD_CHANGED, by=by, subject=person.reference)
 
@@ -101,8 +107,5 @@ def _reset_password(token: str, password_hash: str) -> Person:
     reset = open_reset(token)
     if reset is None:
         raise ProblemError("This link has been used already or is out of date. Ask for a new one.")
-    PasswordReset.update(used_at=clock.now()).where(
-        PasswordReset.person == reset.person, PasswordReset.used_at.is_null()
-    ).execute()
     change_password(reset.person, password_hash, keep=None, by=reset.person.reference)
     return reset.person

@@ -5,6 +5,7 @@ from datetime import timedelta
 from app.kernel import clock
 from app.kernel.tokens import hash_token
 from app.people.models import EmailAddress, PasswordReset, Person, Session
+from app.vocabulary import PersonState
 
 SESSION_IDLE = timedelta(hours=1)
 """A browser left alone this long is signed out."""
@@ -39,11 +40,18 @@ def addresses_of(person: Person) -> list[EmailAddress]:
 
 
 def session_of(token: str) -> Session | None:
-    """Return the session that `token` opens, with its person, or None when it has ended in any way."""
+    """Return the session that `token` opens, with its person.
+
+    None when it has ended in any way, or when the account of its person is not active.
+    """
     session = (
         Session.select(Session, Person)
         .join(Person)
-        .where(Session.token_hash == hash_token(token), Session.ended_at.is_null())
+        .where(
+            Session.token_hash == hash_token(token),
+            Session.ended_at.is_null(),
+            Person.state == PersonState.ACTIVE,
+        )
         .first()
     )
     moment = clock.now()
@@ -53,7 +61,7 @@ def session_of(token: str) -> Session | None:
 
 
 def open_reset(token: str) -> PasswordReset | None:
-    """Return the password reset that `token` opens, or None when it is unknown, used or out of date."""
+    """Return the password reset that `token` opens, or None when it is unknown, used or out of date, or not for an active person."""
     return (
         PasswordReset.select(PasswordReset, Person)
         .join(Person)
@@ -61,6 +69,7 @@ def open_reset(token: str) -> PasswordReset | None:
             PasswordReset.token_hash == hash_token(token),
             PasswordReset.used_at.is_null(),
             PasswordReset.ends_at > clock.now(),
+            Person.state == PersonState.ACTIVE,
         )
         .first()
     )

@@ -2,7 +2,6 @@
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import logout_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
@@ -21,7 +20,7 @@ from app.ui.asking import can, public
 from app.ui.forms import address_field, name_field, show_problem
 from app.ui.officers import officers_of
 from app.ui.signed_in import sign_in as start
-from app.ui.signed_in import signed_in_person
+from app.ui.signed_in import sign_out, signed_in_person
 from app.vocabulary import Action
 
 
@@ -60,7 +59,7 @@ def activate(token: str) -> ResponseReturnValue:
             show_problem(form, problem)
         else:
             # The link may be opened in a browser where a colleague is signed in.
-            logout_user()
+            sign_out()
             start(person)
             flash("Your account is active. Welcome.", "success")
             return redirect(url_for("portal.home"), 303)

@@ -2,9 +2,8 @@
 
 from urllib.parse import urlsplit
 
-from flask import flash, g, redirect, render_template, request, session, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, logout_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
@@ -14,13 +13,15 @@ from app.authz.deciding import decide
 from app.kernel.errors import ProblemError
 from app.people import throttling
 from app.people.models import Person
-from app.people.operations import end_session, note_failed_sign_in
+from app.people.operations import note_failed_sign_in
 from app.people.passwords import matches
 from app.people.queries import person_with_address
 from app.signin import blueprint
 from app.ui.asking import public
 from app.ui.forms import address_field, show_problem
+from app.ui.headers import let_form_lead_to
 from app.ui.signed_in import sign_in as start
+from app.ui.signed_in import sign_out as leave
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
@@ -53,6 +54,7 @@ def sign_in() -> ResponseReturnValue:
             show_problem(form, problem)
         else:
             return redirect(_destination(), 303)
+    let_form_lead_to(request.args.get("next", ""))
     return render_template("signin/sign_in.html", form=form), 422 if form.errors else 200
 
 
@@ -60,11 +62,7 @@ def sign_in() -> ResponseReturnValue:
 @public("whoever is signed in may always leave")
 def sign_out() -> ResponseReturnValue:
     """End the session here and in the database."""
-    if current_user.is_authenticated:
-        end_session(current_user.session)
-        logout_user()
-    session.clear()
-    g.pop("actor", None)
+    leave()
     flash("You have signed out.", "success")
     return redirect(url_for("signin.sign_in"), 303)
 

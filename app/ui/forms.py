@@ -2,7 +2,7 @@
 
 from flask_wtf import FlaskForm
 from wtforms import StringField, ValidationError
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from app.kernel.errors import ProblemError
 from app.people.addresses import normal_address
@@ -24,7 +24,8 @@ def name_field(label: str, question: str) -> StringField:
     return StringField(
         label,
         filters=[_tidy],
-        validators=[InputRequired(question), Length(max=120, message="A name has at most 120 characters here.")],
+        # Spaces alone are no name, so what counts is what is left of them.
+        validators=[DataRequired(question), Length(max=120, message="A name has at most 120 characters here.")],
         render_kw={"autocomplete": "name", "spellcheck": "false"},
     )
 

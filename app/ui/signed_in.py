@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from flask import Flask
-from flask_login import LoginManager, current_user, login_user
+from flask import Flask, g, session
+from flask_login import LoginManager, current_user, login_user, logout_user
 
 from app.people.models import Person, Session
-from app.people.operations import start_session, touch_session
+from app.people.operations import end_session, start_session, touch_session
 from app.people.queries import session_of
 
 
@@ -30,9 +30,18 @@ class SignedIn:
 def sign_in(person: Person) -> None:
     """Start a session for `person` in this browser."""
     token = start_session(person)
-    session = session_of(token)
-    if session is not None:
-        login_user(SignedIn(session, token))
+    started = session_of(token)
+    if started is not None:
+        login_user(SignedIn(started, token))
+
+
+def sign_out() -> None:
+    """End the session of this browser, here and in the database."""
+    if current_user.is_authenticated:
+        end_session(current_user.session)
+        logout_user()
+    session.clear()
+    g.pop("actor", None)
 
 
 def signed_in_person() -> Person | None:
@@ -49,8 +58,8 @@ def init_app(app: Flask) -> None:
 
     @manager.user_loader
     def load(token: str) -> Any:
-        session = session_of(token)
-        if session is None:
+        found = session_of(token)
+        if found is None:
             return None
-        touch_session(session)
-        return SignedIn(session, token)
+        touch_session(found)
+        return SignedIn(found, token)
