@@ -14,7 +14,7 @@ from app.authz.deciding import use_policy
 from app.authz.engine import Engine, PolicyError
 from app.config import Settings
 from app.kernel import database
-from app.ui import asking, pages, signed_in
+from app.ui import asking, headers, pages, signed_in
 
 _LARGEST_FORM = 1024 * 1024
 
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     signed_in.init_app(app)
     # The last one to look at a response is the first named here.
     pages.init_app(app)
+    headers.init_app(app)
     asking.init_app(app)
     for surface in (signin, portal, manage, console, api):
         app.register_blueprint(surface.blueprint)

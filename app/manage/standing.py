@@ -14,6 +14,7 @@ from app.organisations.operations import reactivate as reactivate_membership
 from app.organisations.operations import suspend as suspend_membership
 from app.people.models import Person
 from app.people.queries import primary_address
+from app.people.throttling import TooManyError, count_mail
 from app.ui.asking import requires
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
@@ -62,8 +63,13 @@ def remove(membership: Membership) -> ResponseReturnValue:
 @requires(Action.RESEND_INVITATION, things.membership)
 def resend_invitation(membership: Membership) -> ResponseReturnValue:
     """Send the invitation again, with a new link."""
-    invite(membership.person, membership.organisation, by=signed_in_person())
     address = primary_address(membership.person)
+    try:
+        count_mail(address, membership.organisation.public_id)
+    except TooManyError as problem:
+        flash(f"This person has been sent several e-mails just now. {problem.sentence}", "warning")
+        return redirect(_page_of(membership), 303)
+    invite(membership.person, membership.organisation, by=signed_in_person())
     flash(
         f"A new invitation has been sent to {address}. The link in the earlier one does not work any more.", "success"
     )

@@ -13,6 +13,7 @@ from app.services.operations import note_opened
 from app.services.queries import roles_of, service_with_slug, services
 from app.ui import acting
 from app.ui.asking import actor, can, requires
+from app.ui.headers import let_form_lead_to
 from app.ui.officers import officers_of
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action, Reason
@@ -74,6 +75,7 @@ def choose_organisation() -> ResponseReturnValue:
         missing = True
     elif request.args.get("next", "").startswith("/open/"):
         session["after_choosing"] = request.args["next"]
+    let_form_lead_to(session.get("after_choosing", ""))
     page = render_template(
         "portal/choose_organisation.html", organisations=acting.open_organisations(), missing=missing
     )

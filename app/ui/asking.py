@@ -126,7 +126,7 @@ def _asked(
         abort(404)
     if not ask(action, fact):
         # Nobody learns of a thing that they may not even know.
-        if isinstance(fact, facts.Portal | facts.Platform) or not ask(Action.READ, fact):
+        if not isinstance(fact, facts.Portal) and (isinstance(fact, facts.Platform) or not ask(Action.READ, fact)):
             abort(404)
         raise RefusedError(action, fact)
     return view() if thing is load else view(thing)

@@ -1,4 +1,4 @@
-"""What every page carries (menu, help, headers) and the pages for what goes wrong."""
+"""What every page carries (menu, help) and the pages for what goes wrong."""
 
 import secrets
 from contextlib import suppress
@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, current_app, g, render_template, request
+from flask import Flask, abort, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from peewee import PeeweeException
@@ -41,7 +41,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(_moment, "moment")
     app.add_template_filter(_moment_day, "moment_day")
     app.add_template_filter(clock.today, "today")
-    app.after_request(_secure)
+    app.before_request(_refuse_null_characters)
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(RefusedError, _refused)
     app.register_error_handler(HTTPException, _failed)
@@ -57,6 +57,16 @@ def _surroundings() -> dict[str, Any]:
     }
 
 
+def _refuse_null_characters() -> None:
+    """Refuse what no keyboard types and no PostgreSQL stores, once and for all fields."""
+    if request.blueprint == "api":
+        # Its bodies are its own business: nothing may read them before the limits are checked.
+        return
+    texts = [request.path, *request.args.values(), *request.form.values()]
+    if any("\0" in text for text in texts):
+        abort(400)
+
+
 def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
@@ -68,25 +78,6 @@ def _moment(moment: datetime, time_zone: str) -> str:
 
 def _moment_day(moment: datetime, time_zone: str) -> str:
     return _day(moment.astimezone(ZoneInfo(time_zone)))
-
-
-def _secure(response: Any) -> Any:
-    headers = response.headers
-    headers.setdefault(
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    )
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-    if settings().secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    if request.endpoint not in {"static", "bootstrap.static"}:
-        # A shared computer in a staff room: the back button must not show the last person's pages.
-        headers.setdefault("Cache-Control", "no-store")
-    return response
 
 
 def _refused(refusal: RefusedError) -> ResponseReturnValue:

@@ -1,0 +1,47 @@
+"""The headers that keep a browser from being turned against the person in front of it."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, g, request
+
+from app.config import settings
+from app.services.queries import service_with_slug
+
+_OPEN = "/open/"
+
+
+def init_app(app: Flask) -> None:
+    """Put the headers on every response."""
+    app.after_request(_protect)
+
+
+def let_form_lead_to(path: str) -> None:
+    """Allow the forms of this page to end at the service that `path` (`/open/SERVICE`) opens.
+
+    A browser applies `form-action` to where a form's answer redirects, too: without this, signing in at the direct
+    door of a service at another address would end on a blank page.
+    """
+    service = service_with_slug(path.removeprefix(_OPEN)) if path.startswith(_OPEN) else None
+    target = urlsplit(service.launch_address) if service else None
+    if target is not None and target.scheme and target.netloc:
+        g.form_target = f" {target.scheme}://{target.netloc}"
+
+
+def _protect(response: Any) -> Any:
+    headers = response.headers
+    headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        f"form-action 'self'{g.get('form_target', '')}; base-uri 'none'; frame-ancestors 'none'",
+    )
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if settings().secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if request.endpoint not in {"static", "bootstrap.static"}:
+        # A shared computer in a staff room: the back button must not show the last person's pages.
+        headers.setdefault("Cache-Control", "no-store")
+    return response
