@@ -61,7 +61,10 @@ def session_of(token: str) -> Session | None:
 
 
 def open_reset(token: str) -> PasswordReset | None:
-    """Return the password reset that `token` opens, or None when it is unknown, used or out of date, or not for an active person."""
+    """Return the password reset that `token` opens, or None.
+
+    It has to be known, unused, in time, and of a person whose account is active.
+    """
     return (
         PasswordReset.select(PasswordReset, Person)
         .join(Person)

@@ -88,7 +88,7 @@ class TestActivating:
         assert ben().state == PersonState.INVITED
 
     def test_an_unknown_link_says_that_it_may_be_cut_off(self, browser: Browser, link: str) -> None:
-        for wrong in (link[:-1], f"{link}x", "/activate/x", "/activate/%00", "/activate/" + "x" * 3000):
+        for wrong in (link[:-1], f"{link}x", "/activate/x", "/activate/" + "x" * 3000):
             page = browser.get(wrong)
             assert page.status == 404
             assert "Check that the whole address was copied" in page.text
@@ -119,7 +119,7 @@ class TestActivating:
         assert ben().state == PersonState.INVITED
         assert browser.press("Activate account", {"password": GOOD}).heading == "Your services"
 
-    @pytest.mark.parametrize("password", ["häßliche Grüße überall", "  spaces are kept  ", "violet tractor harmonica " * 30])
+    @pytest.mark.parametrize("password", ["häßliche Grüße überall", "  spaces are kept  ", f"{GOOD} " * 30])
     def test_any_characters_and_any_length_are_welcome_and_count(
         self, browser: Browser, new_browser: NewBrowser, link: str, password: str
     ) -> None:
