@@ -215,21 +215,26 @@ def _numbers(arities: Iterable[int]) -> str:
 
 def _check_given(files: list[PolarFile]) -> Iterator[Finding]:
     """Every declared permission, role and relation is given by some rule."""
-    given: dict[str, set[tuple[str | None, str | None]]] = {sort: set() for sort in _WORDS.values()}
-    for file in files:
-        for rule in file.rules:
-            if rule.name in _WORDS and rule.arity >= 3:
-                word, resource = rule.parameters[1].value, rule.parameters[2].value
-                # A variable in the place of the word gives every word.
-                text = word.text if word.kind == "string" else None
-                given[_WORDS[rule.name]].add((kind_of(resource, infer_kinds(rule)), text))
-        for block in file.blocks:
-            for shorthand in block.shorthands:
-                given["permission"].add((block.name, shorthand.given))
-                given["role"].add((block.name, shorthand.given))
+    given = _given(files)
     for file in files:
         for block in file.blocks:
             for sort, nodes in _declared(block) if block.sort == "resource" else ():
                 for node in nodes:
                     if not given[sort] & {(kind, text) for kind in (block.name, None) for text in (node.text, None)}:
                         yield Finding(file.name, node.line, f'No rule gives the {sort} "{node.text}" of {block.name}.')
+
+
+def _given(files: list[PolarFile]) -> dict[str, set[tuple[str | None, str | None]]]:
+    """Return what the rules give, by sort, as kind of resource and word; None stands for every one of them."""
+    given: dict[str, set[tuple[str | None, str | None]]] = {sort: set() for sort in _WORDS.values()}
+    for file in files:
+        for rule in file.rules:
+            if rule.name in _WORDS and rule.arity >= 3:
+                word, resource = rule.parameters[1].value, rule.parameters[2].value
+                text = word.text if word.kind == "string" else None
+                given[_WORDS[rule.name]].add((kind_of(resource, infer_kinds(rule)), text))
+        for block in file.blocks:
+            words = {(block.name, shorthand.given) for shorthand in block.shorthands}
+            given["permission"] |= words
+            given["role"] |= words
+    return given

@@ -53,9 +53,9 @@ def _decide(question: Question) -> Decision:
 
 
 def _changed(question: Question, reasons: list[Reason]) -> Question:
-    for reason in _CHANGES:
+    for reason, change in _CHANGES.items():
         if reason in reasons:
-            question = _CHANGES[reason](question)
+            question = change(question)
     return question
 
 
@@ -113,9 +113,7 @@ def _belongs(question: Question) -> Question:
 def _membership_active(question: Question) -> Question:
     if not isinstance(question.actor, facts.Person):
         return question
-    copy = _copy(
-        question.actor, membership=lambda held: (MembershipState.ACTIVE, held.organisation, held.grants)
-    )
+    copy = _copy(question.actor, membership=lambda held: (MembershipState.ACTIVE, held.organisation, held.grants))
     return _with_actor(question, copy)
 
 
@@ -162,17 +160,12 @@ def _role_given(question: Question) -> Question:
         question,
         lambda held: (
             *held.grants,
-            *(
-                facts.Grant(_at(role, held.organisation), None, None)
-                for role in question.roles
-            ),
+            *(facts.Grant(_at(role, held.organisation), None, None) for role in question.roles),
         ),
     )
 
 
-def _with_grants(
-    question: Question, grants: Callable[[facts.Membership], tuple[facts.Grant, ...]]
-) -> Question:
+def _with_grants(question: Question, grants: Callable[[facts.Membership], tuple[facts.Grant, ...]]) -> Question:
     if not isinstance(question.actor, facts.Person):
         return question
     copy = _copy(question.actor, membership=lambda held: (held.state, held.organisation, grants(held)))

@@ -27,21 +27,21 @@ END = "end"
 
 
 class Field(NamedTuple):
-    """What does this field of the value in this slot hold?"""
+    """Asks what a field of the value in a slot holds."""
 
     slot: int
     name: str
 
 
 class Same(NamedTuple):
-    """Are the values in these two slots the same? None stands for nil."""
+    """Asks whether the values in two slots are the same; None stands for nil."""
 
     left: int | None
     right: int | None
 
 
 class Next(NamedTuple):
-    """Which element of the collection in this slot stands at this position?"""
+    """Asks which element of the collection in a slot stands at a position."""
 
     slot: int
     position: int

@@ -1,9 +1,6 @@
-from flask import Flask
 from flask.testing import FlaskClient
 
-from app.people.models import Person
 from app.services.models import Service
-from app.vocabulary import PersonState
 
 
 def policy_of(client: FlaskClient, path: str) -> str:
@@ -29,12 +26,3 @@ def test_null_characters_are_refused_wherever_they_come(client: FlaskClient) -> 
     assert client.get("/open/tr%00aining").status_code == 400
     assert client.get("/sign-in?next=%00").status_code == 400
     assert client.post("/sign-in", data={"address": "a\0@example.org", "password": "x"}).status_code == 400
-
-
-def test_somebody_suspended_while_signed_in_is_told_whom_to_ask(app: Flask, client: FlaskClient) -> None:
-    client.post("/sign-in", data={"address": "thomas.reed@example.org", "password": "correct horse tiles"})
-    assert client.get("/").status_code == 200
-    Person.update(state=PersonState.SUSPENDED).where(Person.public_id == "thomas-reed").execute()
-    page = client.get("/")
-    assert page.status_code == 403
-    assert "support desk" in page.text
