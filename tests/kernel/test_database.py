@@ -1,0 +1,126 @@
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pkgutil import iter_modules
+from threading import Barrier, Thread
+
+import pytest
+from playhouse.schema_diff import diff_models
+
+import app
+from app.kernel import database as kernel
+from app.kernel.database import BaseModel, UTCDateTimeField, changing, connected
+from app.people.models import Attempts
+from tests.conftest import ON_POSTGRESQL
+
+MIGRATE = "import json, sys; from app.kernel import database as d; d.bind(sys.argv[1]); print(json.dumps(d.migrate()))"
+
+
+def models() -> list[type[BaseModel]]:
+    for room in iter_modules(app.__path__, "app."):
+        if room.ispkg:
+            for module in iter_modules([f"{app.__path__[0]}/{room.name.removeprefix('app.')}"], f"{room.name}."):
+                if module.name.endswith(".models"):
+                    __import__(module.name)
+    return BaseModel.__subclasses__()
+
+
+def test_the_migrations_make_the_tables_of_the_models(database: None) -> None:
+    assert len(models()) > 10
+    assert str(diff_models(kernel.database.obj, models()) or "") == ""
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="one database is enough to compare what was written down")
+def test_the_migrated_columns_are_of_the_kind_that_the_models_say(database: None) -> None:
+    fresh = kernel.open_database("sqlite:///:memory:")
+    with fresh.connection_context(), fresh.bind_ctx(models()):
+        fresh.create_tables(models())
+        meant = {table: sorted(fresh.get_columns(table)) for table in fresh.get_tables()}
+    made = kernel.database.obj
+    assert {table: sorted(made.get_columns(table)) for table in meant} == meant
+
+
+def test_of_three_that_start_at_once_one_migrates(database_url: str) -> None:
+    starters = [
+        subprocess.Popen([sys.executable, "-c", MIGRATE, database_url], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    applied = [json.loads(starter.communicate(timeout=60)[0]) for starter in starters]
+    assert [starter.returncode for starter in starters] == [0, 0, 0]
+    assert sorted(len(names) for names in applied)[:2] == [0, 0]
+    assert len(max(applied, key=len)) == len(list(kernel.MIGRATIONS.glob("0*.py")))
+
+
+def test_a_database_says_which_migrations_it_lacks(database_url: str) -> None:
+    kernel.bind(database_url)
+    with connected():
+        assert kernel.pending_migrations()[0] == "0001_the_house"
+        kernel.migrate()
+        assert kernel.pending_migrations() == []
+    kernel.release()
+
+
+def test_a_naive_moment_is_refused(database: None) -> None:
+    with pytest.raises(ValueError, match="time zone"), changing():
+        Attempts.create(key_hash="naive", since=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_a_moment_comes_back_as_it_was_wherever_it_was_written_down(database: None) -> None:
+    moment = datetime(2026, 7, 1, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=9)))
+    if kernel.is_postgresql():
+        kernel.database.execute_sql("set time zone 'Asia/Tokyo'")
+    with changing():
+        Attempts.create(key_hash="aware", since=moment)
+    read = Attempts.get(Attempts.key_hash == "aware").since
+    assert read == moment
+    assert read.tzinfo is UTC
+    assert isinstance(Attempts.since, UTCDateTimeField)
+
+
+def test_an_exception_undoes_the_whole_change(database: None) -> None:
+    def fail() -> None:
+        with changing():
+            Attempts.create(key_hash="outer", since=datetime.now(UTC))
+            with changing():
+                Attempts.create(key_hash="inner", since=datetime.now(UTC))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert Attempts.select().count() == 0
+
+
+def test_a_change_within_a_change_can_fail_alone(database: None) -> None:
+    def fail() -> None:
+        with changing():
+            Attempts.create(key_hash="inner", since=datetime.now(UTC))
+            raise ZeroDivisionError
+
+    with changing():
+        Attempts.create(key_hash="outer", since=datetime.now(UTC))
+        with pytest.raises(ZeroDivisionError):
+            fail()
+    assert [row.key_hash for row in Attempts.select()] == ["outer"]
+
+
+def test_writers_that_read_first_come_one_after_the_other(database: None) -> None:
+    with changing():
+        Attempts.create(key_hash="shared", since=datetime.now(UTC))
+    together = Barrier(4)
+
+    def count_up() -> None:
+        with connected():
+            together.wait()
+            for _ in range(25):
+                with changing():
+                    row = Attempts.get(Attempts.key_hash == "shared")
+                    row.count += 1
+                    row.save()
+
+    threads = [Thread(target=count_up) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Attempts.get(Attempts.key_hash == "shared").count == 100
