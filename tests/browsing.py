@@ -20,6 +20,7 @@ PASSWORD = "correct horse tiles"
 """Of everybody in the cast who has one."""
 
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+_INLINE = {"a", "b", "code", "em", "i", "label", "small", "span", "strong", "sub", "sup"}
 _SENT_BY_PRESSING = {"submit", "image", "button", "reset"}
 _REFERENCES = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "list")
 
@@ -63,7 +64,7 @@ class Element:
             if isinstance(child, str):
                 yield child
             elif child.tag not in {"script", "style", "title"}:
-                yield from child._texts()
+                yield from (child._texts() if child.tag in _INLINE else (" ", *child._texts(), " "))
 
 
 class _Builder(HTMLParser):

@@ -23,6 +23,9 @@ from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
 _LONGEST_REASON = 200
+_PARTS_SHOWN = 3
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2199, 12, 31)
+"""Nobody means a day outside these; near the ends of the calendar there is no next midnight to count to."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +83,20 @@ def user(membership: Membership) -> ResponseReturnValue:
 def change_roles(membership: Membership) -> ResponseReturnValue:
     """Save the tick boxes.
 
-    Only what differs from what the page showed is changed: a page that was open while a colleague took a role away
-    does not give it back.
+    Only what differs from what the page showed is changed: a page that was open while a colleague took a role away or
+    changed its days does not bring the old state back.
     """
-    boxes = _boxes(membership, from_form=True)
-    before = {box.role.slug: box for box in _boxes(membership)}
-    shown = set(request.form.getlist("shown"))
-    give = []
-    for box in boxes:
-        days = _days(box)
-        changed = not box.ticked or box.role.slug not in shown or _dates_changed(box, before[box.role.slug])
-        if box.ticked and changed and not box.error:
-            give.append(RoleGiven(box.role, *days))
+    boxes = _boxes_sent(membership)
+    shown = _shown()
+    give = [
+        RoleGiven(box.role, *_days(box))
+        for box in boxes
+        if box.ticked and (box.first_day, box.last_day) != shown.get(box.role.slug)
+    ]
     if any(box.error for box in boxes):
         return _user_page(membership, boxes), 422
-    take = [box.role for box in boxes if not box.ticked and box.role.slug in shown]
+    held = _held(membership)
+    take = [box.role for box in boxes if not box.ticked and box.role.slug in shown and box.role.slug in held]
     if give or take:
         reason = " ".join(request.form.get("reason", "").split())[:_LONGEST_REASON]
         change(membership, give=give, take=take, reason=reason, by=signed_in_person())
@@ -106,7 +108,6 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
 
 def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
     fact = directory.memberships([membership])[0]
-    held = grants_of([membership]).get(membership.id, [])
     return render_template(
         "manage/user.html",
         membership=membership,
@@ -116,8 +117,8 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
         fact=fact,
         boxes=boxes,
         # A form that comes back still means what its page showed first.
-        shown=request.form.getlist("shown") or [grant.role.slug for grant in held],
-        grants=held,
+        shown=_shown() if request.method == "POST" else _held(membership),
+        grants=grants_of([membership]).get(membership.id, []),
         own=membership.person == signed_in_person(),
         today=clock.today(membership.organisation.time_zone),
         errors=[box for box in boxes if box.error],
@@ -129,20 +130,45 @@ def _address_of(membership: Membership) -> str:
     return url_for("manage.user", organisation_id=membership.organisation.public_id, membership_id=membership.public_id)
 
 
-def _boxes(membership: Membership, *, from_form: bool = False) -> list[RoleBox]:
-    """Return the roles that can be ticked here, as they are held or as they were sent."""
-    held = {grant.role_id: grant for grant in grants_of([membership]).get(membership.id, [])}
+def _boxes(membership: Membership) -> list[RoleBox]:
+    """Return the roles that can be ticked here, as they are held."""
+    held = _held(membership)
+    return [
+        RoleBox(role, role.slug in held, *held.get(role.slug, ("", "")))
+        for role in things.roles_to_give(membership.organisation)
+    ]
+
+
+def _boxes_sent(membership: Membership) -> list[RoleBox]:
+    """Return the roles that can be ticked here, as the form was sent."""
     ticked = set(request.form.getlist("role"))
-    boxes = []
-    for role in things.roles_to_give(membership.organisation):
-        grant = held.get(role.id)
-        if from_form:
-            first, last = request.form.get(f"first-{role.slug}", ""), request.form.get(f"last-{role.slug}", "")
-            boxes.append(RoleBox(role, role.slug in ticked, first.strip(), last.strip()))
-        else:
-            days = (grant.first_day, grant.last_day) if grant else (None, None)
-            boxes.append(RoleBox(role, grant is not None, *(day.isoformat() if day else "" for day in days)))
-    return boxes
+    return [
+        RoleBox(
+            role,
+            role.slug in ticked,
+            request.form.get(f"first-{role.slug}", "").strip(),
+            request.form.get(f"last-{role.slug}", "").strip(),
+        )
+        for role in things.roles_to_give(membership.organisation)
+    ]
+
+
+def _held(membership: Membership) -> dict[str, tuple[str, str]]:
+    """Return the roles that are held now, with their first and last days as forms write them."""
+    return {
+        grant.role.slug: (_written(grant.first_day), _written(grant.last_day))
+        for grant in grants_of([membership]).get(membership.id, [])
+    }
+
+
+def _shown() -> dict[str, tuple[str, str]]:
+    """Return the roles that were held when the page was made, as its form says."""
+    told = (text.split("|") for text in request.form.getlist("shown"))
+    return {parts[0]: (parts[1], parts[2]) for parts in told if len(parts) == _PARTS_SHOWN}
+
+
+def _written(day: date | None) -> str:
+    return day.isoformat() if day else ""
 
 
 def _days(box: RoleBox) -> tuple[date | None, date | None]:
@@ -152,10 +178,8 @@ def _days(box: RoleBox) -> tuple[date | None, date | None]:
     except ValueError:
         box.error = f"Enter the dates for {box.role.name} as year-month-day, such as 2027-01-31."
         return None, None
-    if box.ticked and first and last and last < first:
+    if any(day and not _EARLIEST <= day <= _LATEST for day in (first, last)):
+        box.error = f"The dates for {box.role.name} must be between {_EARLIEST.year} and {_LATEST.year}."
+    elif first and last and last < first:
         box.error = f"The last day for {box.role.name} must not be before its first day."
     return first, last
-
-
-def _dates_changed(box: RoleBox, before: RoleBox) -> bool:
-    return (box.first_day, box.last_day) != (before.first_day, before.last_day)

@@ -12,7 +12,8 @@ from app.vocabulary import Action
 def organisation(organisation_id: str) -> Organisation | None:
     """Return the organisation of the address, which the page then acts in."""
     found = organisation_with_id(organisation_id)
-    if found is not None:
+    # Every page names the place that it acts in, and so would the one that says "not found".
+    if found is not None and can(Action.ACT_IN, found):
         act_here(found)
     return found
 
