@@ -57,7 +57,7 @@ def _outbox_files(folder: Path) -> list[os.DirEntry[str]]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return [entry for entry in entries if _NAME.fullmatch(entry.name) and entry.name.endswith(".eml")]
+        return [entry for entry in entries if entry.name.endswith(".eml")]
 
 
 def _read(path: Path) -> OutboxMail:
