@@ -1,0 +1,89 @@
+"""Journeys: a real portal in processes of its own, and a real Chromium in front of it.
+
+Scripts are off in every browser but the ones that axe looks through: the portal has to work without.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.journeys.portal import Portal
+from tests.journeys.visitor import Visitor
+
+_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_PATIENCE_MS = 10_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder as a journey."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("journey")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser, or a skip that says how to get it."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
+    if found is None:
+        pytest.skip(
+            "NO JOURNEY WAS MADE: there is no Chromium. `apt-get install chromium`, or set CHROMIUM=/path/to/it."
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            # People's browsers keep pages for the back button, so this one must not be kept from it.
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def cast_portal(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """A portal with the cast, shared by the journeys."""
+    portal = Portal(tmp_path_factory.mktemp("cast"))
+    portal.start()
+    yield portal
+    portal.stop()
+
+
+@pytest.fixture
+def empty_portal(chromium: Browser, tmp_path: Path) -> Iterator[Portal]:
+    """A portal that nobody has set up or started."""
+    portal = Portal(tmp_path)
+    yield portal
+    portal.stop()
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
+    """Open a browser of one's own in front of a portal; no two share a cookie."""
+    contexts: list[BrowserContext] = []
+
+    def open_browser(portal: Portal) -> Visitor:
+        contexts.append(chromium.new_context(base_url=portal.address, java_script_enabled=False, locale="en-GB"))
+        contexts[-1].set_default_timeout(_PATIENCE_MS)
+        return Visitor(portal, contexts[-1].new_page())
+
+    yield open_browser
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def visitor(visit: Callable[..., Visitor], cast_portal: Portal) -> Visitor:
+    """Somebody in front of the portal with the cast."""
+    return visit(cast_portal)
+
+
+@pytest.fixture
+def page(visitor: Visitor) -> Page:
+    """What the visitor sees."""
+    return visitor.page

@@ -1,0 +1,206 @@
+"""Every page, as those see it who cannot see well, have a small screen, like the dark, or print.
+
+A page is opened once and looked at in every way; each test then reads one of the findings.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.sync_api import Browser, ConsoleMessage, Page
+
+from tests.journeys.portal import Portal
+from tests.journeys.visitor import Visitor
+
+_STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_ALL: dict[str, object] = {"runOnly": {"type": "tag", "values": _STANDARDS}, "resultTypes": ["violations"]}
+_COLOURS: dict[str, object] = {
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+    "resultTypes": ["violations"],
+}
+_WIDE, _NARROW = {"width": 1200, "height": 800}, {"width": 320, "height": 640}
+
+_USERS = "/organisations/northfield/users"
+
+OLIVIA, THOMAS, AMARA, HELEN, LEILA, SAM = (
+    f"{name}@example.org"
+    for name in ("olivia.marsh", "thomas.reed", "amara.lewis", "helen.frost", "leila.haddad", "sam.porter")
+)
+ADDRESSES = {
+    "": ("/sign-in", "/create-account", "/forgotten-password", "/activate/x", "/reset-password/x", "/docs", "/nowhere"),
+    OLIVIA: (
+        *("/", "/open/training", "/account", "/account/name", "/account/password", "/nowhere"),
+        *(_USERS, f"{_USERS}?search=zz", f"{_USERS}/add", f"{_USERS}/olivia-marsh@northfield"),
+        *(f"{_USERS}/owen-price@northfield", f"{_USERS}/ben-castle@northfield"),
+        *(f"{_USERS}/ben-castle@northfield/{what}" for what in ("suspend", "remove", "cancel-invitation")),
+        f"{_USERS}/olivia-marsh@northfield/remove",
+    ),
+    THOMAS: ("/", "/open/exam-entries", "/demo-service/training"),
+    AMARA: ("/choose-organisation", "/account"),
+    HELEN: ("/", "/open/training", "/account"),
+    LEILA: ("/", "/open/submit-for-assessment"),
+    SAM: ("/", "/console/organisations", "/console/organisations?search=zz", "/console/organisations/add"),
+}
+
+
+def _sign_in_wrongly(visitor: Visitor) -> None:
+    visitor.goes("/sign-in")
+    visitor.presses("Sign in")
+
+
+def _ask_for_a_link(visitor: Visitor) -> None:
+    visitor.goes("/forgotten-password")
+    visitor.page.get_by_label("E-mail address").fill(THOMAS)
+    visitor.presses("Send the link")
+
+
+def _read_the_outbox(visitor: Visitor) -> None:
+    _ask_for_a_link(visitor)
+    visitor.opens_mail(THOMAS, "Choose a new Tessera password")
+    visitor.goes("/outbox")
+
+
+def _read_a_mail(visitor: Visitor) -> None:
+    _read_the_outbox(visitor)
+    visitor.page.get_by_role("link", name="Choose a new Tessera password").first.click()
+
+
+def _reset_wrongly(visitor: Visitor) -> None:
+    _read_a_mail(visitor)
+    visitor.page.locator("pre a").first.click()
+    visitor.presses("Save password")
+
+
+def _add_two_wrongly(visitor: Visitor) -> None:
+    visitor.goes(f"{_USERS}/add")
+    visitor.presses("Add another person")
+    visitor.presses("Continue")
+
+
+def _check_two(visitor: Visitor) -> None:
+    visitor.goes(f"{_USERS}/add")
+    visitor.presses("Add another person")
+    for number, name in enumerate(("Wilhelmina Featherstonehaugh-Cholmondeley", "Jo Bird")):
+        person = visitor.page.get_by_role("region", name=f"Person {number + 1}")
+        person.get_by_label("Name", exact=True).fill(name)
+        person.get_by_label("E-mail address").fill(f"{name.replace(' ', '.')}@a-long-name-of-a-school.example.org")
+        visitor.ticks(person, [("Tessera", "User management"), ("Training", "User")])
+    visitor.presses("Continue")
+
+
+def _give_wrong_days(visitor: Visitor) -> None:
+    visitor.goes(f"{_USERS}/owen-price@northfield")
+    visitor.page.locator("[name='first-portal:user-management']").fill("2027-02-01")
+    visitor.page.locator("[name='last-portal:user-management']").fill("2027-01-31")
+    visitor.presses("Save changes")
+
+
+def _save_nothing(visitor: Visitor) -> None:
+    visitor.goes(f"{_USERS}/owen-price@northfield")
+    visitor.presses("Save changes")
+
+
+def _set_up_wrongly(visitor: Visitor) -> None:
+    visitor.goes("/console/organisations/add")
+    visitor.presses("Set up organisation")
+
+
+STEPS: tuple[tuple[str, Callable[[Visitor], None]], ...] = (
+    *(("", step) for step in (_sign_in_wrongly, _ask_for_a_link, _read_the_outbox, _read_a_mail, _reset_wrongly)),
+    *((OLIVIA, step) for step in (_add_two_wrongly, _check_two, _give_wrong_days, _save_nothing)),
+    (SAM, _set_up_wrongly),
+)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was seen on one page."""
+
+    problems: str
+    problems_in_the_dark: str
+    narrow_width: int
+    printed_controls: int
+    complaints: list[str]
+
+
+@pytest.fixture(scope="session")
+def visitors(chromium: Browser, cast_portal: Portal) -> Iterator[dict[str, Visitor]]:
+    """Each person, signed in, in front of a browser with scripts; nobody under the empty name."""
+    opened = {}
+    for address in ADDRESSES:
+        context = chromium.new_context(base_url=cast_portal.address, reduced_motion="reduce")
+        opened[address] = Visitor(cast_portal, context.new_page())
+        if address:
+            opened[address].signs_in(address)
+    yield opened
+    for visitor in opened.values():
+        visitor.page.context.close()
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        *(
+            pytest.param((who, lambda visitor, path=path: visitor.goes(path)), id=f"{who.partition('@')[0]}{path}")
+            for who, paths in ADDRESSES.items()
+            for path in paths
+        ),
+        *(pytest.param((who, step), id=f"{who.partition('@')[0]}{step.__name__}") for who, step in STEPS),
+    ],
+)
+def findings(request: pytest.FixtureRequest, visitors: dict[str, Visitor]) -> Findings:
+    """What was seen on one page after the other."""
+    who, step = request.param
+    page = visitors[who].page
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # That a page is a 404 is said to the console too, and is no complaint about it.
+        if message.type in {"error", "warning"} and "the server responded with a status" not in message.text:
+            complaints.append(message.text)
+
+    page.on("console", listen)
+    page.set_viewport_size(_WIDE)
+    page.emulate_media(media="screen", color_scheme="light")
+    step(visitors[who])
+    seen = _look(page, complaints)
+    page.remove_listener("console", listen)
+    return seen
+
+
+def _look(page: Page, complaints: list[str]) -> Findings:
+    page.evaluate(AXE_SCRIPT)
+    problems = _problems(page, _ALL)
+    page.emulate_media(color_scheme="dark")
+    problems_in_the_dark = _problems(page, _COLOURS)
+    page.set_viewport_size(_NARROW)
+    narrow_width = page.evaluate("document.scrollingElement.scrollWidth")
+    page.emulate_media(media="print")
+    controls = page.locator("nav, button, .btn, .skip-link").filter(visible=True).count()
+    return Findings(problems, problems_in_the_dark, narrow_width, controls, complaints)
+
+
+def _problems(page: Page, options: dict[str, object]) -> str:
+    results = AxeResults(page.evaluate("options => axe.run(options)", options))
+    return str(results.generate_report()) if results.violations_count else ""
+
+
+def test_page_has_nothing_that_keeps_somebody_out(findings: Findings) -> None:
+    assert not findings.problems
+
+
+def test_page_can_be_read_in_the_dark(findings: Findings) -> None:
+    assert not findings.problems_in_the_dark
+
+
+def test_page_never_scrolls_sideways_on_a_small_screen(findings: Findings) -> None:
+    assert findings.narrow_width <= _NARROW["width"]
+
+
+def test_page_prints_without_menu_and_buttons(findings: Findings) -> None:
+    assert findings.printed_controls == 0
+
+
+def test_page_keeps_its_own_security_policy(findings: Findings) -> None:
+    assert findings.complaints == []
