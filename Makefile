@@ -30,7 +30,7 @@ test: .venv/.installed-test ## Check and test everything, on both databases and 
 
 test-fast: .venv/.installed-test ## Check and test what takes less than half a minute
 	@$(MAKE) lint
-	$(bin)/pytest -q -m "not slow and not journey"
+	$(bin)/pytest -q -n 2 -m "not slow and not journey"
 
 lint: .venv/.installed-test ## Format, lint and import contract
 	$(bin)/ruff format --check --quiet .
@@ -44,15 +44,15 @@ policy: .venv/.installed-run ## Check the policy and its decision tables
 	$(bin)/tessera policy check
 
 suite: .venv/.installed-test ## The tests on SQLite
-	$(bin)/pytest -q -m "not journey"
+	$(bin)/pytest -q -n 2 -m "not journey"
 
 suite-postgresql: .venv/.installed-test ## The tests on PostgreSQL, which comes with the test packages
-	TEST_DATABASE=postgresql $(bin)/pytest -q -m "not journey"
+	TEST_DATABASE=postgresql $(bin)/pytest -q -n 2 -m "not journey"
 
 journeys: .venv/.installed-test browser ## The journeys through the portal in Chromium
 	@if command -v chromium >/dev/null; then \
-		echo $(bin)/pytest -q -m journey tests/journeys; \
-		$(bin)/pytest -q -m journey tests/journeys; \
+		echo $(bin)/pytest -q -n 2 -m journey tests/journeys; \
+		$(bin)/pytest -q -n 2 -m journey tests/journeys; \
 	else \
 		echo "*** NOT TESTED: the journeys, because there is no Chromium. Install it (Debian: apt-get install chromium)," \
 			"so that the command chromium is found." >&2; \

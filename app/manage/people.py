@@ -18,7 +18,7 @@ from app.organisations.models import Membership, Organisation
 from app.organisations.queries import memberships_at
 from app.people.queries import primary_address
 from app.services.models import Role
-from app.ui.asking import can, requires
+from app.ui.asking import asked_about, can, requires
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
@@ -107,14 +107,13 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
 
 
 def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
-    fact = directory.memberships([membership])[0]
     return render_template(
         "manage/user.html",
         membership=membership,
         person=membership.person,
         organisation=membership.organisation,
         address=primary_address(membership.person),
-        fact=fact,
+        fact=asked_about(),
         boxes=boxes,
         # A form that comes back still means what its page showed first.
         shown=_shown() if request.method == "POST" else _held(membership),

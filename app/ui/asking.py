@@ -56,6 +56,11 @@ def fact_of(thing: Thing) -> facts.Fact | None:
     return directory.memberships([thing])[0]
 
 
+def asked_about() -> facts.Fact:
+    """Return the facts of the thing that the address of this view names, as they were when its guard asked."""
+    return g.asked_about
+
+
 def role_at(role: Role, organisation: Organisation) -> facts.Role:
     """Return the facts of `role` as held at `organisation`."""
     return directory.role(role, directory.organisation(organisation))
@@ -124,6 +129,7 @@ def _asked(
     g.asked = True
     if fact is None:
         abort(404)
+    g.asked_about = fact
     if not ask(action, fact):
         # Nobody learns of a thing that they may not even know.
         if not isinstance(fact, facts.Portal) and (isinstance(fact, facts.Platform) or not ask(Action.READ, fact)):

@@ -1,0 +1,85 @@
+"""Sending an invitation again, and taking it back."""
+
+from app.mail.models import Mail
+from app.organisations.models import Invitation, Organisation
+from app.organisations.operations import invite
+from app.people.models import Person
+from app.vocabulary import MembershipState, PersonState
+from tests.browsing import Browser, mailed_link
+from tests.manage.northfield import BEN, THOMAS, USERS, NewBrowser, membership
+
+ADDRESS = "ben.castle@example.org"
+
+
+def test_sending_again_makes_a_new_link_and_kills_the_old_one(olivia: Browser, new_browser: NewBrowser) -> None:
+    olivia.get(BEN)
+    olivia.press("Send the invitation again")
+    first = mailed_link(ADDRESS)
+    page = olivia.press("Send the invitation again")
+    assert page.banners == [
+        f"Done A new invitation has been sent to {ADDRESS}. The link in the earlier one does not work any more."
+    ]
+    second = mailed_link(ADDRESS)
+    ben = new_browser()
+    page = ben.get(first)
+    assert page.status == 410
+    assert "a newer one was sent" in page.text
+    assert ben.get(second).status == 200
+    assert "Olivia Marsh has added you to Northfield Academy" in ben.page.text
+
+
+def test_a_link_from_another_school_stays_alive(olivia: Browser, new_browser: NewBrowser) -> None:
+    ben = Person.get(Person.public_id == "ben-castle")
+    invite(ben, Organisation.get(Organisation.public_id == "westbrook"), by=None)
+    link = mailed_link(ADDRESS)
+    olivia.get(BEN)
+    olivia.press("Send the invitation again")
+    assert new_browser().get(link).status == 200
+
+
+def test_a_cancelled_invitation_is_dead_and_the_person_leaves_the_list(
+    olivia: Browser, new_browser: NewBrowser
+) -> None:
+    olivia.get(BEN)
+    olivia.press("Send the invitation again")
+    link = mailed_link(ADDRESS)
+    olivia.follow("Cancel the invitation")
+    assert olivia.page.heading == "Cancel the invitation for Ben Castle?"
+    page = olivia.press("Cancel the invitation")
+    assert page.address == USERS
+    assert page.banners == ["Done The invitation for Ben Castle has been cancelled."]
+    assert ADDRESS not in page.text
+    assert new_browser().get(link).status == 410
+    assert membership("ben-castle@northfield").state == MembershipState.ENDED
+    assert olivia.get(BEN).status == 404
+
+
+def test_removing_somebody_who_was_invited_kills_the_link_too(olivia: Browser, new_browser: NewBrowser) -> None:
+    olivia.get(BEN)
+    olivia.press("Send the invitation again")
+    link = mailed_link(ADDRESS)
+    olivia.follow("Remove")
+    olivia.press("Remove")
+    assert new_browser().get(link).status == 410
+
+
+def test_who_has_come_in_has_no_invitation_any_more(olivia: Browser) -> None:
+    olivia.get(BEN)
+    Person.update(state=PersonState.ACTIVE).where(Person.public_id == "ben-castle").execute()
+    before = Invitation.select().count()
+    assert olivia.press("Send the invitation again").status == 403
+    assert olivia.page.heading == "You cannot do this"
+    for path in (f"{BEN}/cancel-invitation", f"{THOMAS}/resend-invitation", f"{THOMAS}/cancel-invitation"):
+        assert olivia.post(path).status == 403
+    assert Invitation.select().count() == before
+    assert Mail.select().count() == 0
+    assert membership("ben-castle@northfield").state == MembershipState.ACTIVE
+
+
+def test_nobody_is_invited_by_an_officer_who_has_just_lost_the_role(olivia: Browser, new_browser: NewBrowser) -> None:
+    olivia.get(BEN)
+    daniel = new_browser().signed_in_as("daniel-okafor")
+    daniel.get(f"{USERS}/olivia-marsh@northfield/remove")
+    daniel.press("Remove")
+    assert olivia.press("Send the invitation again").status == 404
+    assert Mail.select().count() == 0

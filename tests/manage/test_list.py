@@ -1,0 +1,196 @@
+"""The list of users: searched, paged, escaped, and read in few questions to the database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from peewee import QueryEvent
+
+from app.grants.operations import NewPerson, add_people
+from app.kernel.database import database
+from app.organisations.models import Organisation
+from app.services.models import Role
+from tests.browsing import Browser, Page
+from tests.manage.northfield import USERS, NewBrowser
+
+
+def add(*people: tuple[str, str]) -> None:
+    """Add people with two roles each to Northfield."""
+    roles = list(Role.select().where(Role.slug.in_(["training:user", "exam-entries:user"])))
+    add_people(
+        Organisation.get(Organisation.public_id == "northfield"),
+        [NewPerson(name, address, roles) for name, address in people],
+        by=None,
+    )
+
+
+def names(page: Page) -> list[str]:
+    """Return the names on a list of users, with their addresses."""
+    return [cell.text for body in page.root.all("tbody") for cell in body.all("th")]
+
+
+def test_the_list_has_everybody_who_has_not_left_in_order_of_their_names(olivia: Browser) -> None:
+    page = olivia.get(USERS)
+    assert [name.split(" ")[0] for name in names(page)] == [
+        "Amara",
+        "Ben",
+        "Daniel",
+        "Grace",
+        "Iris",
+        "Olivia",
+        "Owen",
+        "Thomas",
+        "Yusuf",
+    ]
+    assert "9 users of Northfield Academy" in page.text
+    assert "Olivia Marsh (you) olivia.marsh@example.org" in names(page)
+
+
+@pytest.mark.parametrize(
+    ("person", "state"),
+    [
+        ("Ben Castle", "Invited"),
+        ("Grace Holt", "Account suspended"),
+        ("Yusuf Demir", "Suspended"),
+        ("Thomas Reed", "Active"),
+    ],
+)
+def test_each_row_says_where_the_person_stands(olivia: Browser, person: str, state: str) -> None:
+    rows = [row for body in olivia.get(USERS).root.all("tbody") for row in body.all("tr")]
+    (row,) = [row for row in rows if row.all("th")[0].text.startswith(person)]
+    assert row.all("td")[0].text == state
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("reed", {"Thomas Reed"}),
+        ("  THOMAS   reed ", {"Thomas Reed"}),
+        ("ben.castle@", {"Ben Castle"}),
+        ("%", set()),
+        ("_", {"Under_score"}),
+        ("100%", {"100% Sure"}),
+        ("O'R", {"Ann O'Reilly"}),
+        ('"', {'Jo "Q" Quote'}),
+        ("\\", {"Back\\slash"}),
+        ("';drop table person;--", set()),
+        ("priya", set()),
+        ("martin", set()),
+        ("nobody at all", set()),
+        ("x" * 1000, set()),
+    ],
+)
+def test_a_search_finds_exactly_what_was_typed(olivia: Browser, search: str, found: set[str]) -> None:
+    add(
+        ("100% Sure", "sure@example.net"),
+        ("Under_score", "under@example.net"),
+        ("Ann O'Reilly", "ann@example.net"),
+        ('Jo "Q" Quote', "jo@example.net"),
+        ("Back\\slash", "back@example.net"),
+    )
+    if search == "%":
+        found = {"100% Sure"}
+    olivia.get(USERS)
+    page = olivia.press("Search", {"search": search})
+    assert {name.rsplit(" ", 1)[0] for name in names(page)} == found
+    if not found:
+        assert "Nobody’s name or e-mail address contains" in page.text
+        assert olivia.follow("Show all users").address == USERS
+
+
+class TestPages:
+    @pytest.fixture(autouse=True)
+    def _many(self, cast: None) -> None:
+        add(*((f"Person {number:02}", f"person{number:02}@example.net") for number in range(42)))
+
+    def test_a_long_list_comes_in_pages_with_everybody_on_one_of_them(self, olivia: Browser) -> None:
+        page = olivia.get(USERS)
+        assert page.title.startswith("Users (page 1 of 3)")
+        seen = names(page)
+        while "Next page" in page.links:
+            page = olivia.follow("Next page")
+            seen += names(page)
+        assert page.title.startswith("Users (page 3 of 3)")
+        assert len(seen) == len(set(seen)) == 51
+        assert olivia.follow("Previous page").title.startswith("Users (page 2 of 3)")
+
+    @pytest.mark.parametrize("number", ["0", "-1", "4", "99999999999999999999999", "abc", "1.5", "", "２x"])
+    def test_a_page_that_does_not_exist_is_the_first_one(self, olivia: Browser, number: str) -> None:
+        page = olivia.get(f"{USERS}?page={number}")
+        assert page.status == 200
+        assert page.title.startswith("Users (page 1 of 3)")
+
+    def test_paging_keeps_the_search(self, olivia: Browser) -> None:
+        page = olivia.get(f"{USERS}?search=person+")
+        assert "42 users match “person”" in page.text
+        page = olivia.follow("Next page")
+        assert page.title.startswith("Users matching “person” (page 2 of 2)")
+        assert len(names(page)) == 17
+
+
+class TestMarkup:
+    NASTY = "<script>alert(1)</script> {{ 7*7 }} {name} & 'x' \"y\""
+
+    @pytest.mark.parametrize("what", ["", "/suspend", "/remove", "/cancel-invitation"])
+    def test_a_name_never_becomes_markup_on_any_page(self, olivia: Browser, what: str) -> None:
+        add((self.NASTY, "nasty@example.net"))
+        page = olivia.get(f"{USERS}?search=nasty@")
+        assert self.NASTY in page.text
+        assert "<script>" not in page.html
+        page = olivia.get(page.links[f"View {self.NASTY}"] + what)
+        assert page.status == 200
+        assert self.NASTY in page.heading
+        assert "<script>" not in page.html
+
+    def test_nor_does_it_in_the_form_the_check_the_banner_and_a_mistake(self, olivia: Browser) -> None:
+        olivia.get(f"{USERS}/add")
+        page = olivia.press("Continue", {"name-0": self.NASTY, "address-0": '"><script>@x'})
+        assert (page.value("name-0"), page.value("address-0")) == (self.NASTY, '"><script>@x')
+        assert "<script>" not in page.html
+        page = olivia.press("Continue", {"address-0": "nasty@example.net"})
+        assert self.NASTY in page.text
+        page = olivia.press("Save user")
+        assert page.banners == [f"Done {self.NASTY} has been added. Each gets an e-mail."]
+        assert "<script>" not in page.html
+        olivia.get(f"{USERS}?search=nasty@")
+        olivia.follow(f"View {self.NASTY}")
+        olivia.follow("Suspend")
+        assert olivia.press("Suspend").banners[0].startswith(f"Done {self.NASTY} has been suspended.")
+
+    def test_a_search_never_becomes_markup(self, olivia: Browser) -> None:
+        page = olivia.get(f"{USERS}?search=<script>alert(1)</script>\"'")
+        assert "<script>" not in page.html
+        assert page.value("search") == "<script>alert(1)</script>\"'"
+
+
+@contextmanager
+def counted() -> Iterator[list[QueryEvent]]:
+    """Give the list of the queries that run inside the block."""
+    queries: list[QueryEvent] = []
+    database.obj.query_hooks.append(queries.append)
+    try:
+        yield queries
+    finally:
+        database.obj.query_hooks.remove(queries.append)
+
+
+@pytest.mark.parametrize(("path", "most"), [(USERS, 16), ("/", 12), (f"{USERS}/thomas-reed@northfield", 18)])
+def test_a_page_asks_the_database_as_often_for_many_people_as_for_few(olivia: Browser, path: str, most: int) -> None:
+    def count() -> int:
+        with counted() as queries:
+            assert olivia.get(path).status == 200
+        return len(queries)
+
+    count()
+    few = count()
+    add(*((f"Person {number:02}", f"person{number:02}@example.net") for number in range(40)))
+    count()
+    many = count()
+    assert many == few
+    assert few <= most
+
+
+def test_two_officers_look_at_the_same_list(olivia: Browser, new_browser: NewBrowser) -> None:
+    other = new_browser().signed_in_as("daniel-okafor")
+    strip: Callable[[Page], list[str]] = lambda page: [name.replace(" (you)", "") for name in names(page)]
+    assert strip(olivia.get(USERS)) == strip(other.get(USERS))

@@ -1,0 +1,85 @@
+"""Two officers at once: the second one is asked again, by what is true after the first one."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from flask import Flask
+
+from app.grants.models import Grant
+from app.kernel.database import database
+from app.organisations.models import Membership, Organisation
+from app.organisations.operations import invite
+from app.people.models import EmailAddress, Person
+from app.vocabulary import MembershipState
+from tests.browsing import Browser, mailed_link
+from tests.manage.northfield import DANIEL, OFFICER, OLIVIA, USERS, membership, roles_of
+
+OFFICERS = {"olivia-marsh": OLIVIA, "daniel-okafor": DANIEL}
+
+
+def at_once(app: Flask, requests: list[tuple[str, str, dict[str, str]]]) -> list[int]:
+    """Send each of (person, path, form) from a browser and a thread of its own, all at the same moment."""
+    start = Barrier(len(requests))
+
+    def send(person: str, path: str, form: dict[str, str]) -> int:
+        with database.connection_context():
+            browser = Browser(app.test_client()).signed_in_as(person)
+            data = {**form, "csrf_token": browser.token()}
+        start.wait()
+        return browser.client.post(path, data=data).status_code
+
+    with ThreadPoolExecutor(len(requests)) as threads:
+        return [sent.result() for sent in [threads.submit(send, *request) for request in requests]]
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [("", {"shown": f"{OFFICER}||"}), ("/suspend", {}), ("/remove", {})],
+    ids=["demote", "suspend", "remove"],
+)
+@pytest.mark.parametrize("_round", range(3))
+def test_of_two_officers_who_act_against_each_other_exactly_one_succeeds(
+    app: Flask, address: str, form: dict[str, str], _round: int
+) -> None:
+    answers = at_once(
+        app,
+        [
+            ("olivia-marsh", f"{DANIEL}{address}", form),
+            ("daniel-okafor", f"{OLIVIA}{address}", form),
+        ],
+    )
+    assert sorted(answers) == [303, 404]
+    still = [
+        person
+        for person in OFFICERS
+        if OFFICER in roles_of(f"{person}@northfield")
+        and membership(f"{person}@northfield").state == MembershipState.ACTIVE
+    ]
+    assert len(still) == 1
+
+
+def test_two_officers_who_add_the_same_person_at_once_add_them_once(app: Flask) -> None:
+    form = {
+        "step": "save",
+        "rows": "1",
+        "name-0": "Nora Field",
+        "address-0": "nora.field@example.org",
+        "role-0": "training:user",
+    }
+    answers = at_once(app, [(person, f"{USERS}/add", form) for person in OFFICERS])
+    assert sorted(answers) == [303, 422]
+    assert EmailAddress.select().where(EmailAddress.address == "nora.field@example.org").count() == 1
+    person = EmailAddress.get(EmailAddress.address == "nora.field@example.org").person
+    (added,) = Membership.select().where(Membership.person == person)
+    assert Grant.select().where(Grant.membership == added).count() == 1
+
+
+def test_one_invitation_used_twice_at_once_activates_once(app: Flask) -> None:
+    person = Person.get(Person.public_id == "ben-castle")
+    invite(person, Organisation.get(Organisation.public_id == "northfield"), by=None)
+    link = mailed_link("ben.castle@example.org")
+    passwords = ["violet tractor harmonica", "another fine harmonica"]
+    # That somebody else is signed in where the link is opened must not matter.
+    answers = at_once(app, [("helen-frost", link, {"password": password}) for password in passwords])
+    assert sorted(answers) in ([303, 410], [303, 422])

@@ -1,0 +1,211 @@
+"""Ticking roles: what is saved, what is not, and what a form that is out of date does."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from app.audit.models import Event
+from app.grants.models import Grant
+from app.grants.operations import RoleGiven, change_roles
+from app.services.models import Role
+from app.vocabulary import EventName
+from tests.browsing import Browser
+from tests.manage.northfield import BEN, DANIEL, EARLY, LATE, OFFICER, THOMAS, NewBrowser, membership, roles_of
+
+TEACHER = {"teaching-resources:teacher", "submit-for-assessment:teacher", "training:user"}
+"""What Thomas has that officers may give; he also has a role of a service that is no longer offered."""
+RETIRED = "results-by-post:user"
+
+
+def grant(slug: str, public_id: str = "thomas-reed@northfield") -> Grant:
+    """Return a grant as it is stored now."""
+    return Grant.get(Grant.membership == membership(public_id), Grant.role == Role.get(Role.slug == slug))
+
+
+def changes() -> list[dict[str, Any]]:
+    """Return what was recorded about roles, in its order."""
+    return [
+        event.details for event in Event.select().where(Event.name == EventName.ROLES_CHANGED).order_by(Event.revision)
+    ]
+
+
+def test_the_page_shows_what_is_held_and_offers_what_the_officer_may_give(olivia: Browser) -> None:
+    page = olivia.get(THOMAS)
+    assert page.ticked("role") == TEACHER | {RETIRED}
+    offered = {box["value"] for box in page.root.all("input") if box["name"] == "role"}
+    assert offered == {role.slug for role in Role.select()} - {EARLY, LATE}
+    assert page.buttons == ["Save changes"]
+    assert {"Suspend", "Remove"} <= set(page.links)
+
+
+def test_what_is_ticked_is_given_and_what_is_unticked_is_taken(olivia: Browser, new_browser: NewBrowser) -> None:
+    olivia.get(THOMAS)
+    page = olivia.press(
+        "Save changes",
+        {"role": TEACHER - {"training:user"} | {RETIRED, "exam-entries:user"}, "reason": " Covers   for Iris "},
+    )
+    assert page.banners == ["Done The changes for Thomas Reed have been saved. They count from now on."]
+    assert roles_of("thomas-reed@northfield") == TEACHER - {"training:user"} | {RETIRED, "exam-entries:user"}
+    assert (grant("exam-entries:user").given_by.name, grant("exam-entries:user").reason) == (
+        "Olivia Marsh",
+        "Covers for Iris",
+    )
+    assert changes() == [
+        {"given": ["exam-entries:user"], "taken": ["training:user"], "days": {}, "reason": "Covers for Iris"}
+    ]
+    tiles = new_browser().signed_in_as("thomas-reed").get("/").tiles
+    assert tiles == ["Exam entries", "Submit for assessment", "Teaching resources"]
+
+
+def test_saving_without_a_difference_changes_and_records_nothing(olivia: Browser) -> None:
+    olivia.get(THOMAS)
+    assert olivia.press("Save changes").banners == ["Please note Nothing was different, so nothing was changed."]
+    assert changes() == []
+
+
+def test_days_are_given_kept_and_taken_off(olivia: Browser) -> None:
+    olivia.get(THOMAS)
+    olivia.press("Save changes", {"first-training:user": "2027-01-01", "last-training:user": "2027-01-31"})
+    assert (grant("training:user").first_day, grant("training:user").last_day) == (date(2027, 1, 1), date(2027, 1, 31))
+    assert olivia.press("Save changes").banners == ["Please note Nothing was different, so nothing was changed."]
+    olivia.press("Save changes", {"first-training:user": "", "last-training:user": ""})
+    assert (grant("training:user").first_day, grant("training:user").last_day) == (None, None)
+    assert [change["given"] for change in changes()] == [["training:user"], ["training:user"]]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "problem"),
+    [
+        ("2027-02-01", "2027-01-31", "The last day for User must not be before its first day."),
+        ("2027-02-30", "", "Enter the dates for User as year-month-day, such as 2027-01-31."),
+        ("", "tomorrow", "Enter the dates for User as year-month-day, such as 2027-01-31."),
+        ("", "9999-12-31", "The dates for User must be between 2000 and 2199."),
+        ("0001-01-01", "", "The dates for User must be between 2000 and 2199."),
+    ],
+)
+def test_days_that_make_no_sense_are_refused_and_what_was_typed_comes_back(
+    olivia: Browser, first: str, last: str, problem: str
+) -> None:
+    olivia.get(THOMAS)
+    page = olivia.press(
+        "Save changes",
+        {
+            "role": {"training:user", "exam-entries:user"},
+            "first-training:user": first,
+            "last-training:user": last,
+            "reason": "For a while",
+        },
+    )
+    assert page.status == 422
+    assert page.problems == [problem]
+    assert page.ticked("role") == {"training:user", "exam-entries:user"}
+    assert (page.value("first-training:user"), page.value("last-training:user")) == (first, last)
+    assert page.value("reason") == "For a while"
+    assert roles_of("thomas-reed@northfield") == TEACHER | {RETIRED}
+    olivia.press("Save changes", {"first-training:user": "", "last-training:user": ""})
+    assert roles_of("thomas-reed@northfield") == {"training:user", "exam-entries:user"}
+
+
+def test_days_of_a_role_that_is_not_ticked_do_not_matter(olivia: Browser) -> None:
+    olivia.get(THOMAS)
+    page = olivia.press("Save changes", {"last-exam-entries:user": "9999-12-31"})
+    assert page.banners == ["Please note Nothing was different, so nothing was changed."]
+
+
+class TestRolesThatAreNotTheOfficersToGive:
+    @pytest.mark.parametrize("slug", [EARLY, LATE])
+    def test_a_hand_made_form_does_not_give_them(self, olivia: Browser, slug: str) -> None:
+        olivia.post(THOMAS, {"role": [slug, "exam-entries:user"], f"last-{slug}": "2027-01-31"})
+        assert roles_of("thomas-reed@northfield") == TEACHER | {RETIRED, "exam-entries:user"}
+
+    def test_a_hand_made_form_does_not_take_them(self, olivia: Browser) -> None:
+        assert EARLY not in olivia.get(DANIEL).ticked("role")
+        assert "Digital question papers: Early release" in olivia.page.text
+        olivia.post(DANIEL, {"shown": [f"{EARLY}||", "submit-for-assessment:exams-officer||"]})
+        assert roles_of("daniel-okafor@northfield") == {OFFICER, EARLY}
+
+    @pytest.mark.parametrize("slug", ["nothing:at-all", "", "training:user'--", "x" * 500])
+    def test_a_role_that_does_not_exist_is_not_given(self, olivia: Browser, slug: str) -> None:
+        page = olivia.post(THOMAS, {"role": slug})
+        assert page.status == 200
+        assert roles_of("thomas-reed@northfield") == TEACHER | {RETIRED}
+
+    def test_nonsense_about_what_was_shown_takes_nothing(self, olivia: Browser) -> None:
+        olivia.post(THOMAS, {"shown": ["training:user", "|||", "training:user|", "training:user|||"]})
+        assert roles_of("thomas-reed@northfield") == TEACHER | {RETIRED}
+
+
+class TestAPageThatIsOutOfDate:
+    @pytest.fixture
+    def meanwhile(self, olivia: Browser) -> Callable[..., None]:
+        """Something that a colleague does to Thomas while his page is open in Olivia's browser."""
+        olivia.get(THOMAS)
+        return lambda give=(), take=(): change_roles(
+            membership("thomas-reed@northfield"),
+            give=[RoleGiven(Role.get(Role.slug == slug), *days) for slug, *days in give],
+            take=[Role.get(Role.slug == slug) for slug in take],
+            by=None,
+        )
+
+    def test_it_does_not_give_back_what_a_colleague_took(self, olivia: Browser, meanwhile: Callable[..., None]) -> None:
+        meanwhile(take=["training:user"])
+        olivia.press("Save changes", {"role": TEACHER | {RETIRED, "exam-entries:user"}})
+        assert roles_of("thomas-reed@northfield") == TEACHER - {"training:user"} | {RETIRED, "exam-entries:user"}
+
+    def test_it_does_not_take_what_a_colleague_gave(self, olivia: Browser, meanwhile: Callable[..., None]) -> None:
+        meanwhile(give=[("exam-entries:user",)])
+        olivia.press("Save changes", {"role": TEACHER - {"training:user"} | {RETIRED}})
+        assert roles_of("thomas-reed@northfield") == TEACHER - {"training:user"} | {RETIRED, "exam-entries:user"}
+
+    def test_it_does_not_bring_back_days_that_a_colleague_changed(
+        self, olivia: Browser, meanwhile: Callable[..., None]
+    ) -> None:
+        meanwhile(give=[("training:user", None, date(2027, 1, 31))])
+        olivia.press("Save changes", {"role": TEACHER})
+        assert grant("training:user").last_day == date(2027, 1, 31)
+
+    def test_it_does_not_give_back_a_role_with_days_that_a_colleague_took(
+        self, olivia: Browser, meanwhile: Callable[..., None]
+    ) -> None:
+        meanwhile(give=[("exam-entries:user", None, date(2199, 1, 1))])
+        olivia.get(THOMAS)
+        meanwhile(take=["exam-entries:user"])
+        olivia.press("Save changes", {"role": TEACHER | {"exam-entries:user"}})
+        assert roles_of("thomas-reed@northfield") == TEACHER
+
+    def test_a_mistake_in_between_does_not_make_it_newer(self, olivia: Browser, meanwhile: Callable[..., None]) -> None:
+        meanwhile(take=["training:user"])
+        page = olivia.press("Save changes", {"last-submit-for-assessment:teacher": "soon"})
+        assert page.status == 422
+        olivia.press("Save changes", {"last-submit-for-assessment:teacher": ""})
+        assert "training:user" not in roles_of("thomas-reed@northfield")
+        assert changes()[1:] == []
+
+    def test_taking_what_a_colleague_took_already_is_not_recorded_twice(
+        self, olivia: Browser, meanwhile: Callable[..., None]
+    ) -> None:
+        meanwhile(take=["training:user"])
+        page = olivia.press("Save changes", {"role": TEACHER - {"training:user"} | {RETIRED}})
+        assert page.banners == ["Please note Nothing was different, so nothing was changed."]
+        assert [change["taken"] for change in changes()] == [["training:user"]]
+
+    def test_a_person_who_was_removed_meanwhile_is_not_found(self, olivia: Browser, new_browser: NewBrowser) -> None:
+        olivia.get(THOMAS)
+        daniel = new_browser().signed_in_as("daniel-okafor")
+        daniel.get(f"{THOMAS}/remove")
+        daniel.press("Remove")
+        assert olivia.press("Save changes", {"role": ["exam-entries:user"]}).status == 404
+        assert roles_of("thomas-reed@northfield") == set()
+
+
+def test_an_officer_may_make_another_officer_who_can_act_at_once(olivia: Browser, new_browser: NewBrowser) -> None:
+    thomas = new_browser().signed_in_as("thomas-reed")
+    assert "Users" not in thomas.get("/").menu
+    olivia.get(THOMAS)
+    olivia.press("Save changes", {"role": TEACHER | {RETIRED, OFFICER}})
+    assert "Users" in thomas.get("/").menu
+    thomas.get(BEN)
+    thomas.press("Save changes", {"role": ["training:user"]})
+    assert roles_of("ben-castle@northfield") == {"training:user"}
