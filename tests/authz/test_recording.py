@@ -93,20 +93,33 @@ def test_a_replayed_decision_is_the_one_that_polar_makes(
 
 NASTY = """
 type allow(_actor, _action, _resource, _context);
-allow(person: Person, "negation", _r, _c) if not person.state = "active";
-allow(person: Person, "for_all", _r, _c) if forall(m in person.memberships, m.state = "active");
+allow(person: Person, "negation", _r, _c) if
+  not person.state = "active";
+allow(person: Person, "for_all", _r, _c) if
+  forall(m in person.memberships, m.state = "active");
 allow(person: Person, "nested", _r, _c) if
-  m in person.memberships and g in m.grants and n in person.memberships and m != n and h in n.grants and g.role = h.role;
-allow(person: Person, "or", _r, _c) if person.state = "closed" or ("support" in person.staff_roles and not person.state = "invited");
-allow(person: Person, "cut", _r, _c) if person.state = "active" and cut and "support" in person.staff_roles;
-allow(person: Person, "cut", _r, _c) if person.state = "active";
-allow(person: Person, "nil", role: Role, _c) if role.organisation = nil and person.state = "active";
-allow(person: Person, "not_in", _r, _c) if not "support" in person.staff_roles and not (m in person.memberships and m.state = "ended");
-allow(person: Person, "twice", _r, _c) if m in person.memberships and m in person.memberships and m.organisation.state = "active";
-allow(person: Person, "kind", resource, _c) if resource matches Person and person = resource;
-allow(person: Person, "differs", resource, _c) if resource matches Person and person != resource;
-allow(person: Person, "compare", _r, _c) if person.state > "b";
-allow(person: Person, "context", _r, context: Context) if m in person.memberships and context.organisation = m.organisation;
+  m in person.memberships and g in m.grants and
+  n in person.memberships and m != n and h in n.grants and g.role = h.role;
+allow(person: Person, "or", _r, _c) if
+  person.state = "closed" or ("support" in person.staff_roles and not person.state = "invited");
+allow(person: Person, "cut", _r, _c) if
+  person.state = "active" and cut and "support" in person.staff_roles;
+allow(person: Person, "cut", _r, _c) if
+  person.state = "active";
+allow(person: Person, "nil", role: Role, _c) if
+  role.organisation = nil and person.state = "active";
+allow(person: Person, "not_in", _r, _c) if
+  not "support" in person.staff_roles and not (m in person.memberships and m.state = "ended");
+allow(person: Person, "twice", _r, _c) if
+  m in person.memberships and m in person.memberships and m.organisation.state = "active";
+allow(person: Person, "kind", resource, _c) if
+  resource matches Person and person = resource;
+allow(person: Person, "differs", resource, _c) if
+  resource matches Person and person != resource;
+allow(person: Person, "compare", _r, _c) if
+  person.state > "b";
+allow(person: Person, "context", _r, context: Context) if
+  m in person.memberships and context.organisation = m.organisation;
 """
 NASTY_ACTIONS = [
     "negation",
