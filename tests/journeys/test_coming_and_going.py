@@ -63,7 +63,7 @@ def test_the_direct_door_to_a_service_leads_through_sign_in_and_the_choice(visit
 
 
 def test_the_back_button_shows_nothing_of_whoever_signed_out(visitor: Visitor, page: Page) -> None:
-    visitor.signs_in("olivia.marsh@example.org")
+    visitor.has_signed_in("olivia.marsh@example.org")
     visitor.follows("Users")
     visitor.presses("Sign out")
     assert "You have signed out." in visitor.text
@@ -77,7 +77,7 @@ def test_an_invitation_opened_where_a_colleague_is_signed_in_says_so(
     visit: Callable[[Portal], Visitor], cast_portal: Portal
 ) -> None:
     officer = visit(cast_portal)
-    officer.signs_in("olivia.marsh@example.org")
+    officer.has_signed_in("olivia.marsh@example.org")
     officer.follows("Users")
     officer.follows("View Ben Castle")
     officer.presses("Send the invitation again")

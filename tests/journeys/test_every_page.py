@@ -132,7 +132,7 @@ def visitors(chromium: Browser, cast_portal: Portal) -> Iterator[dict[str, Visit
         context = chromium.new_context(base_url=cast_portal.address, reduced_motion="reduce")
         opened[address] = Visitor(cast_portal, context.new_page())
         if address:
-            opened[address].signs_in(address)
+            opened[address].has_signed_in(address)
     yield opened
     for visitor in opened.values():
         visitor.page.context.close()

@@ -19,7 +19,7 @@ def test_signing_in_and_opening_a_tile_need_only_a_keyboard(visitor: Visitor, pa
 
 
 def test_adding_a_user_needs_only_a_keyboard(visitor: Visitor, page: Page) -> None:
-    visitor.signs_in("priya.nair@example.org")
+    visitor.has_signed_in("priya.nair@example.org")
     visitor.tabs_to(page.get_by_role("link", name="Users"))
     page.keyboard.press("Enter")
     visitor.tabs_to(page.get_by_role("link", name="Add user(s)"))
@@ -39,7 +39,7 @@ def test_adding_a_user_needs_only_a_keyboard(visitor: Visitor, page: Page) -> No
 
 
 def test_the_enter_key_goes_on_from_the_form_for_adding_users(visitor: Visitor, page: Page) -> None:
-    visitor.signs_in("priya.nair@example.org")
+    visitor.has_signed_in("priya.nair@example.org")
     visitor.follows("Users")
     visitor.follows("Add user(s)")
     visitor.presses("Add another person")
@@ -49,8 +49,7 @@ def test_the_enter_key_goes_on_from_the_form_for_adding_users(visitor: Visitor, 
 
 
 def test_the_first_thing_is_a_way_past_the_menu(visitor: Visitor, page: Page) -> None:
-    visitor.signs_in("olivia.marsh@example.org")
-    visitor.goes("/")
+    visitor.has_signed_in("olivia.marsh@example.org")
     skip = page.get_by_role("link", name="Skip to main content")
     page.keyboard.press("Tab")
     assert visitor.has_focus(skip)

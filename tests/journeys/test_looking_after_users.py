@@ -12,10 +12,10 @@ def test_suspending_reactivating_and_removing_count_at_once(
     visit: Callable[[Portal], Visitor], cast_portal: Portal
 ) -> None:
     officer, iris = visit(cast_portal), visit(cast_portal)
-    officer.signs_in("olivia.marsh@example.org")
+    officer.has_signed_in("olivia.marsh@example.org")
     officer.follows("Users")
     officer.follows("View Iris Bell")
-    iris.signs_in("iris.bell@example.org")
+    iris.has_signed_in("iris.bell@example.org")
     assert iris.tiles == ["Training"]
 
     officer.follows("Suspend")
@@ -48,7 +48,7 @@ def test_suspending_reactivating_and_removing_count_at_once(
 
 
 def test_a_search_that_finds_nobody_says_so_and_leads_back(visitor: Visitor) -> None:
-    visitor.signs_in("olivia.marsh@example.org")
+    visitor.has_signed_in("olivia.marsh@example.org")
     visitor.follows("Users")
     visitor.page.get_by_label("Find by name or e-mail address").fill("Zebedee")
     visitor.presses("Search")

@@ -14,7 +14,7 @@ _LARGEST = 150 * 1024
 def test_pictures_are_small_enough_for_a_readme(visitor: Visitor, page: Page, tmp_path: Path) -> None:
     folder = ROOT / "docs" / "pictures" if os.environ.get("PICTURES") == "1" else tmp_path
     page.set_viewport_size({"width": 1280, "height": 800})
-    visitor.signs_in("olivia.marsh@example.org")
+    visitor.has_signed_in("olivia.marsh@example.org")
     for menu, name in (("Home", "tiles.png"), ("Users", "users.png")):
         visitor.follows(menu)
         page.screenshot(path=folder / name, animations="disabled")

@@ -19,7 +19,7 @@ class MailServer:
     """What the server answers, what it was given, and where it stops to wait."""
 
     answers: dict[str, str] = field(default_factory=dict)
-    """Answers by command (`RCPT`, `STARTTLS`, `TEXT` after the text of a mail) where not the usual; empty for silence."""
+    """Answers by command (`RCPT`, `STARTTLS`, `TEXT` after the text), where not the usual one; empty for silence."""
     extensions: tuple[str, ...] = ()
     commands: list[str] = field(default_factory=list)
     accepted: list[EmailMessage] = field(default_factory=list)
