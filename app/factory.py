@@ -11,7 +11,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, config, console, manage, portal, signin
 from app.authz.checks import check_folder
 from app.authz.deciding import use_policy
-from app.authz.engine import Engine, PolicyError
+from app.authz.engine import Engine
+from app.authz.guard import PolicyError
 from app.config import Settings
 from app.kernel import database
 from app.ui import asking, headers, pages, signed_in

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.authz import polar_text
-from app.authz.engine import GuardedOso, read_sources
+from app.authz.engine import kinds_of, read_sources
+from app.authz.facts import KINDS
+from app.authz.guard import GuardedOso
 from app.authz.polar_text import Block, Node, PolarFile, Rule
 from app.authz.rule_checks import check_rule, infer_kinds, kind_of
 from app.vocabulary import PERMISSIONS
@@ -39,38 +41,39 @@ class Finding:
     sentence: str
 
 
-def check_folder(folder: Path) -> list[Finding]:
-    """Return everything that is wrong with the policy in `folder`, in the order of files and lines.
+def check_folder(*folders: Path) -> list[Finding]:
+    """Return everything that is wrong with the policy in `folders`, in the order of files and lines.
 
-    Raises PolicyError if the folder or one of its files cannot be read at all.
+    Raises PolicyError if a folder or one of its files cannot be read at all.
     """
-    sources = read_sources(folder)
+    sources = read_sources(*folders)
     files, findings = [], []
     for source in sources:
         try:
             files.append(polar_text.read(str(source.filename), source.src))
         except polar_text.UnreadableError as error:
             findings.append(Finding(str(source.filename), error.line, error.sentence))
+    kinds = kinds_of(files)
     for file in files:
-        findings += _check_within(file)
+        findings += _check_within(file, frozenset(kinds))
     # What an unreadable file says is unknown, and everything that needs it would be reported as missing.
     if len(files) == len(sources):
         findings += _check_between(files)
         if not all(file.is_empty for file in files):
             # oso stops at its first error, and says in its words what is said here already.
             said = {(finding.file, finding.line) for finding in findings}
-            for problem in GuardedOso().load(sources):
-                finding = Finding(problem.file or folder.name, problem.line or 0, problem.sentence)
+            for problem in GuardedOso(kinds).load(sources):
+                finding = Finding(problem.file or folders[0].name, problem.line or 0, problem.sentence)
                 if (finding.file, finding.line) not in said:
                     findings.append(finding)
     return sorted(set(findings))
 
 
-def _check_within(file: PolarFile) -> Iterator[Finding]:
+def _check_within(file: PolarFile, kinds: frozenset[str]) -> Iterator[Finding]:
     for line in file.inline_queries:
         yield Finding(file.name, line, "Inline queries (?=) are not used here; write a decision table.")
     for rule in (*file.rules, *file.types):
-        for slip in check_rule(rule):
+        for slip in check_rule(rule, kinds):
             yield Finding(file.name, *slip)
 
 
@@ -171,8 +174,10 @@ def _check_vocabulary(files: list[PolarFile]) -> Iterator[Finding]:
     for kind in sorted(PERMISSIONS.keys() - blocks.keys()):
         yield Finding(file_name(kind), 0, f"The code asks about a {kind}, and no resource block is called so.")
     for kind, (file, block) in blocks.items():
+        # A kind that only the policy declares is asked about by callers, in its own words.
         if kind not in PERMISSIONS:
-            yield Finding(file.name, block.line, f"The code never asks about a {kind}.")
+            if kind in KINDS:
+                yield Finding(file.name, block.line, f"The code never asks about a {kind}.")
             continue
         declared = {permission.text: permission.line for permission in block.permissions}
         for word in sorted(PERMISSIONS[kind] - declared.keys()):

@@ -9,7 +9,8 @@ from peewee import PeeweeException
 
 from app.audit.operations import record
 from app.authz import facts
-from app.authz.engine import Engine, PolicyError
+from app.authz.engine import Engine
+from app.authz.guard import PolicyError
 from app.kernel import clock
 from app.vocabulary import EventName, Reason
 
@@ -27,6 +28,8 @@ class Decision:
     allowed: bool
     reason: Reason
     policy: str
+    leaf: int | None = None
+    """Where the recording of this policy holds how the answer came about."""
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -56,12 +59,15 @@ def decide(
     try:
         engine = policy()
         digest = engine.digest
-        with clock.pinned(clock.now()):
-            allowed = engine.allows(actor, action, resource, context)
+        leaf = engine.answer(actor, action, resource, context, clock.timestamp())
     except Exception as error:  # noqa: BLE001  (whatever goes wrong while deciding is a no)
         _note_failure(error, digest, resource)
         return Decision(allowed=False, reason=Reason.POLICY_ERROR, policy=digest)
-    return Decision(allowed, Reason.ALLOWED if allowed else Reason.NOT_ALLOWED, digest)
+    if leaf.decision is None:
+        reason = Reason.ALLOWED if leaf.allowed else Reason.NOT_ALLOWED
+        leaf.decision = Decision(leaf.allowed, reason, digest, leaf.number)
+    decision: Decision = leaf.decision
+    return decision
 
 
 def _note_failure(error: Exception, digest: str, resource: facts.Fact) -> None:

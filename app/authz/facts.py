@@ -7,10 +7,11 @@ Facts compare by kind and key, so the same person loaded twice is one person. Co
 then asks for one element at a time.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
+from math import inf
 from typing import Any, ClassVar
-
-from app.kernel import clock
 
 
 class Fact:
@@ -20,6 +21,8 @@ class Fact:
     FIELDS: ClassVar[dict[str, str]] = {}
     """Field name to the kind of what it holds: `String`, `Boolean`, a fact's name, `[Fact]` for a collection of
     them, `Fact?` where it may be nil."""
+    TIMED: ClassVar[frozenset[str]] = frozenset()
+    """The fields that are worked out from the moment of the decision (seconds since 1970), which they take."""
 
     def __init__(self, *key: object) -> None:
         self._key = (type(self).__name__, *key)
@@ -34,6 +37,30 @@ class Fact:
     def __repr__(self) -> str:
         # Engines put this into messages; it must never carry personal data.
         return f"<{type(self).__name__}>"
+
+
+class Properties(Fact):
+    """Named values of any JSON kind, told by a caller or registered with a thing. One that was not told is nil."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(id(self))
+        self._values = dict(values)
+
+    def get(self, name: str) -> Any:
+        """Return a value as rules see it: an object as properties of its own, an array as a collection."""
+        value = self._values.get(name)
+        if isinstance(value, dict | list):
+            value = self._values[name] = _as_rules_see(value)
+        return value
+
+    def with_values(self, values: Mapping[str, Any]) -> "Properties":
+        """Return these properties with those of `values` in the place of their own."""
+        return Properties(self._values | dict(values)) if values else self
+
+
+NO_PROPERTIES = Properties({})
 
 
 class Guest(Fact):
@@ -91,37 +118,47 @@ class Role(Fact):
 class Grant(Fact):
     """A role held through a membership, from `starts_at` until before `ends_at` (UTC, both optional)."""
 
-    __slots__ = ("ends_at", "role", "starts_at")
+    __slots__ = ("_from", "_until", "ends_at", "role", "starts_at")
     FIELDS: ClassVar[dict[str, str]] = {"role": "Role", "in_force": "Boolean"}
+    TIMED = frozenset({"in_force"})
 
     def __init__(self, role: Role, starts_at: datetime | None, ends_at: datetime | None) -> None:
         super().__init__(role, starts_at, ends_at)
         self.role = role
         self.starts_at = starts_at
         self.ends_at = ends_at
+        # Numbers compare many times faster than moments.
+        self._from = -inf if starts_at is None else starts_at.timestamp()
+        self._until = inf if ends_at is None else ends_at.timestamp()
 
-    @property
-    def in_force(self) -> bool:
-        """Whether the grant holds at the moment of the decision."""
-        moment = clock.now()
-        return (self.starts_at is None or self.starts_at <= moment) and (self.ends_at is None or moment < self.ends_at)
+    def in_force(self, now: float) -> bool:
+        """Return whether the grant holds at `now`."""
+        return self._from <= now < self._until
 
 
 class Person(Fact):
     """A human with an account, with all memberships that have not ended."""
 
-    __slots__ = ("memberships", "public_id", "staff_roles", "state")
+    __slots__ = ("memberships", "properties", "public_id", "staff_roles", "state")
     FIELDS: ClassVar[dict[str, str]] = {
         "state": "String",
         "memberships": "[Membership]",
         "staff_roles": "[String]",
+        "properties": "Properties",
     }
 
-    def __init__(self, public_id: str, state: str, staff_roles: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        public_id: str,
+        state: str,
+        staff_roles: tuple[str, ...] = (),
+        properties: Properties = NO_PROPERTIES,
+    ) -> None:
         super().__init__(public_id)
         self.public_id = public_id
         self.state = state
         self.staff_roles = staff_roles
+        self.properties = properties
         # Filled once by whoever builds the person: a membership names its person, so it comes second.
         self.memberships: tuple[Membership, ...] = ()
 
@@ -187,14 +224,37 @@ class Evaluation(Fact):
 
 
 class Context(Fact):
-    """The request's own facts: the organisation acted in (None: any)."""
+    """The request's own facts: the organisation acted in (None: any), and what it tells of the action and of itself."""
 
-    __slots__ = ("organisation",)
-    FIELDS: ClassVar[dict[str, str]] = {"organisation": "Organisation?"}
+    __slots__ = ("action", "organisation", "request")
+    FIELDS: ClassVar[dict[str, str]] = {
+        "organisation": "Organisation?",
+        "action": "Properties",
+        "request": "Properties",
+    }
 
-    def __init__(self, organisation: Organisation | None = None) -> None:
-        super().__init__(organisation)
+    def __init__(
+        self,
+        organisation: Organisation | None = None,
+        action: Properties = NO_PROPERTIES,
+        request: Properties = NO_PROPERTIES,
+    ) -> None:
+        super().__init__(organisation, action, request)
         self.organisation = organisation
+        self.action = action
+        self.request = request
+
+
+class Record(Fact):
+    """A thing that the directory itself does not hold, of a kind that only a policy declares."""
+
+    __slots__ = ("id", "properties")
+    FIELDS: ClassVar[dict[str, str]] = {"id": "String", "properties": "Properties"}
+
+    def __init__(self, id: str, properties: Properties = NO_PROPERTIES) -> None:  # noqa: A002  (what everybody calls it)
+        super().__init__(id)
+        self.id = id
+        self.properties = properties
 
 
 KINDS: dict[str, type[Fact]] = {
@@ -210,6 +270,7 @@ KINDS: dict[str, type[Fact]] = {
         Person,
         Platform,
         Portal,
+        Properties,
         Role,
         Service,
     )
@@ -217,8 +278,26 @@ KINDS: dict[str, type[Fact]] = {
 """Every kind of fact by the name that policies use."""
 
 
-def read(fact: Fact, field: str) -> Any:
-    """Return a declared field of `fact`. Raises LookupError when it is not declared."""
-    if field not in type(fact).FIELDS:
-        raise LookupError(f"{type(fact).__name__} has no field {field}")
-    return getattr(fact, field)
+@cache
+def declared_kind(name: str) -> type[Record]:
+    """Return the kind of fact for a resource block `name` that stands in a policy alone."""
+    return type(name, (Record,), {"__slots__": (), "__doc__": f"A {name}, as a policy declares it."})
+
+
+def read(fact: Any, field: str, now: float) -> Any:
+    """Return a declared field of `fact` at `now` (seconds since 1970). Raises LookupError when it is not declared."""
+    kind = type(fact)
+    if kind is Properties:
+        return fact.get(field)
+    if field not in kind.FIELDS:
+        raise LookupError(f"{kind.__name__} has no field {field}")
+    value = getattr(fact, field)
+    return value(now) if field in kind.TIMED else value
+
+
+def _as_rules_see(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Properties(value)
+    if isinstance(value, list):
+        return tuple(_as_rules_see(element) for element in value)
+    return value

@@ -5,75 +5,47 @@ conversation held once is therefore a path in a tree: the nodes are Polar's ques
 leaves the decisions. Reading live facts along a known path decides as Polar would, at a hundredth of the cost. An
 answer that was never given before leads out of the tree, and Polar is asked.
 
-What keeps it sound: a branch is keyed by everything that Polar could see in an answer (the value of a text or
-truth, the kind of a fact, that a collection is one); errors and unknown kinds of question are never recorded; a tree
-belongs to one policy and goes with it; the number of nodes is bounded.
+What keeps it sound: a branch is keyed by everything that Polar could see in an answer (the kind of a fact, that
+something is a text or a collection, the value of a number or truth); errors and unknown kinds of question are never
+recorded; a tree belongs to one policy and goes with it; the number of nodes is bounded.
 
 Only three kinds of question need a node. What kind a fact is of, Polar asks too, but the branches that led to the
-fact have settled it.
+fact have settled it. And what the answers so far imply is left out: Polar reads the same field once for every rule.
+
+This module walks the tree; `compiling` turns trees that are walked often into Python.
 """
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple
 
+from app.authz.compiling import Replay, compiled
 from app.authz.facts import Fact
+from app.authz.trees import (
+    END,
+    Compare,
+    Const,
+    Field,
+    Key,
+    Leaf,
+    Next,
+    Node,
+    Path,
+    Question,
+    Tree,
+    is_slotted,
+    key_of,
+    walk,
+)
 
-MOST_NODES = 100_000
-"""Enough for every path of a policy that compares in facts; a policy that reads ids into Polar must not fill memory."""
+MOST_NODES = 50_000
+"""Enough for every path of a policy that compares in facts; a policy that reads numbers into Polar must not fill
+memory."""
 
-END = "end"
-"""The answer after the last element of a collection, as a branch of a `Next` question."""
+COMPILE_AFTER = 100
+"""Walks through what was added since a tree was compiled, until it is worth compiling anew."""
 
-
-class Field(NamedTuple):
-    """Asks what a field of the value in a slot holds."""
-
-    slot: int
-    name: str
-
-
-class Same(NamedTuple):
-    """Asks whether the values in two slots are the same; None stands for nil."""
-
-    left: int | None
-    right: int | None
-
-
-class Next(NamedTuple):
-    """Asks which element of the collection in a slot stands at a position."""
-
-    slot: int
-    position: int
-
-
-Question = Field | Same | Next
-
-Key = object
-"""What a branch hangs on; always something that can be hashed."""
-
-
-class Node:
-    """A question, and what follows upon each answer given so far: another question, or the decision."""
-
-    __slots__ = ("branches", "question")
-
-    def __init__(self, question: Question) -> None:
-        self.question = question
-        self.branches: dict[Key, Node | bool] = {}
-
-
-Path = Sequence[tuple[Question, Key]]
-"""A conversation: each question with the key of its answer."""
-
-
-def key_of(answer: object) -> Key:
-    """Return everything that Polar can see in an answer: a text as itself, others with their type."""
-    if isinstance(answer, str):
-        return answer
-    if isinstance(answer, Fact | tuple):
-        return type(answer)
-    return (type(answer), answer)
+Root = tuple[str, type[Fact], type[Fact]]
+"""Which tree: the action, and of which kinds actor and resource are."""
 
 
 class Conversation:
@@ -84,21 +56,43 @@ class Conversation:
 
     def __init__(self, arguments: Sequence[int]) -> None:
         self._slots = {instance: slot for slot, instance in enumerate(arguments)}
+        self._next_slot = len(arguments)
+        self._answered: dict[Question, int | None] = {}
+        """Every question so far that need not be asked again, with the slot of its answer."""
+        self._settled: set[int] = set()
+        """The slots that are known to hold the same as a constant, which answers for all other constants."""
         self._positions: dict[int, int] = {}
         self.path: list[tuple[Question, Key]] = []
         self.is_known = True
         """False once something was asked that a replay could not ask again."""
 
     def field(self, owner: int, name: str, answer: object, instance: int | None) -> None:
-        """Note that field `name` of the fact that Polar knows as `owner` held `answer`."""
+        """Note that field `name` of the fact that Polar knows as `owner` held `answer`, now known as `instance`."""
         slot = self._slot(owner)
         if slot is not None:
             self._note(Field(slot, name), key_of(answer), answer, instance)
 
-    def same(self, left: tuple[int, object], right: tuple[int, object], *, answer: bool) -> None:
-        """Note whether two values, each with the id under which Polar knows it, were the same."""
-        slots = [None if value is None else self._slot(instance) for instance, value in (left, right)]
-        self.path.append((Same(*slots), answer))
+    def compare(self, operator: str, left: int | Const | None, right: int | Const | None, *, answer: bool) -> None:
+        """Note how two values stand to each other: ids under which Polar knows them, or constants.
+
+        None stands for what can be neither, such as a list in a rule.
+        """
+        first, second = (self._slot(side) if isinstance(side, int) else side for side in (left, right))
+        if first is None or second is None:
+            self.is_known = False
+            return
+        if first == second:
+            return
+        if operator == "==" and isinstance(second, int) and (not isinstance(first, int) or first > second):
+            first, second = second, first
+        question = Compare(operator, first, second)
+        is_equation = operator == "==" and isinstance(first, int) and isinstance(second, Const)
+        if question in self._answered or (is_equation and first in self._settled):
+            return
+        self._answered[question] = None
+        self.path.append((question, answer))
+        if is_equation and answer and isinstance(first, int):
+            self._settled.add(first)
 
     def element(self, call: int, collection: int, answer: object, instance: int | None) -> None:
         """Note the next element that the look through a collection (`call`) came to."""
@@ -112,14 +106,21 @@ class Conversation:
         """Note that the look through a collection (`call`) came to its end."""
         slot = self._slot(collection)
         if slot is not None:
-            self.path.append((Next(slot, self._positions.get(call, 0)), END))
+            self._note(Next(slot, self._positions.get(call, 0)), END, None, None)
 
     def _note(self, question: Question, key: Key, answer: object, instance: int | None) -> None:
-        self.path.append((question, key))
-        if isinstance(answer, Fact | tuple) and instance is not None:
-            self._slots[instance] = len(self._slots)
+        if question not in self._answered:
+            self.path.append((question, key))
+            self._answered[question] = None
+            if is_slotted(answer):
+                self._answered[question] = self._next_slot
+                self._next_slot += 1
+        slot = self._answered[question]
+        if slot is not None and instance is not None:
+            self._slots[instance] = slot
 
     def _slot(self, instance: int) -> int | None:
+        """Return the slot of a value; None for one that no answer brought in, which ends the recording."""
         if instance not in self._slots:
             self.is_known = False
         return self._slots.get(instance)
@@ -129,55 +130,63 @@ class Recording:
     """The conversations that one policy has had."""
 
     def __init__(self, most_nodes: int = MOST_NODES) -> None:
-        self._roots: dict[Key, Node | bool] = {}
+        self.leaves: list[Leaf] = []
+        """Every decision with its path, by number."""
+        self._roots: dict[Key, Tree] = {}
+        self._replays: dict[Root, Replay] = {}
+        self._walks: dict[Root, int] = {}
         self._lock = Lock()
         self._free_nodes = most_nodes
 
-    def replay(self, actor: Fact, action: str, resource: Fact, context: Fact) -> bool | None:
-        """Return the decision that the recorded conversations lead to with these facts; None if they do not."""
-        values: list[object] = [actor, resource, context]
-        node = self._roots.get((action, type(actor), type(resource), type(context)))
-        while isinstance(node, Node):
-            question = node.question
-            key: Key
-            if isinstance(question, Field):
-                value = getattr(values[question.slot], question.name)
-                key = key_of(value)
-                if isinstance(value, Fact | tuple):
-                    values.append(value)
-            elif isinstance(question, Next):
-                collection = values[question.slot]
-                if not isinstance(collection, tuple):
-                    return None
-                if question.position < len(collection):
-                    value = collection[question.position]
-                    key = ("element", key_of(value))
-                    if isinstance(value, Fact | tuple):
-                        values.append(value)
-                else:
-                    key = END
-            else:
-                left = None if question.left is None else values[question.left]
-                right = None if question.right is None else values[question.right]
-                key = left == right
-            node = node.branches.get(key)
-        return node
+    def replay(self, actor: Fact, action: str, resource: Fact, context: Fact, now: float) -> Leaf | None:
+        """Return the decision that the recorded conversations lead to with these facts at `now`; None if they do not.
 
-    def add(self, actor: Fact, action: str, resource: Fact, context: Fact, path: Path, *, allowed: bool) -> None:
-        """Keep a conversation that came to its end without an error."""
+        `now` is in seconds since 1970.
+        """
+        root = (action, actor.__class__, resource.__class__)
+        replay = self._replays.get(root)
+        if replay is not None:
+            leaf = replay(actor, resource, context, now)
+            if leaf is not None:
+                return leaf
+        leaf = self.walk(actor, action, resource, context, now)
+        if leaf is not None:
+            self._count_walk(root)
+        return leaf
+
+    def walk(self, actor: Fact, action: str, resource: Fact, context: Fact, now: float) -> Leaf | None:
+        """Return what `replay` returns, question by question: what compiled trees are compared with."""
+        return walk(self._roots.get((action, actor.__class__, resource.__class__)), actor, resource, context, now)
+
+    def add(self, actor: Fact, action: str, resource: Fact, path: Path, *, allowed: bool) -> Leaf | None:
+        """Keep a conversation that came to its end without an error, and return its leaf; None if it is not kept."""
         with self._lock:
-            branches: dict[Key, Node | bool] = self._roots
-            key: Key = (action, type(actor), type(resource), type(context))
+            branches = self._roots
+            key: Key = (action, type(actor), type(resource))
             for question, next_key in path:
                 node = branches.get(key)
                 if node is None:
                     if self._free_nodes == 0:
-                        return
+                        return None
                     self._free_nodes -= 1
                     node = branches[key] = Node(question)
                 # Another question after the same answers would mean that Polar saw something that the keys do not
                 # hold: then nothing of this conversation may be trusted to repeat.
                 if not isinstance(node, Node) or node.question != question:
-                    return
+                    return None
                 branches, key = node.branches, next_key
-            branches.setdefault(key, allowed)
+            leaf = branches.get(key)
+            if leaf is None:
+                leaf = branches[key] = Leaf(len(self.leaves), path, allowed=allowed)
+                self.leaves.append(leaf)
+            return leaf if isinstance(leaf, Leaf) and leaf.allowed == allowed else None
+
+    def _count_walk(self, root: Root) -> None:
+        """Compile the tree of `root` once what has been added since the last time turns out to be used."""
+        with self._lock:
+            self._walks[root] = self._walks.get(root, 0) + 1
+            if self._walks[root] % COMPILE_AFTER:
+                return
+            replay = compiled(self._roots[root], root[1], root[2])
+            if replay is not None:
+                self._replays[root] = replay

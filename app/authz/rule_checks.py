@@ -5,19 +5,20 @@ membership.grants`), from equations (`home = membership.organisation`) and from 
 `Fact.FIELDS`: `Person`, `Service?`, `[Grant]`. Where nothing is known, a field must exist on at least one fact.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from app.authz.engine import BUILT_IN_KINDS
-from app.authz.facts import KINDS
+from app.authz.facts import KINDS, Record
+from app.authz.guard import BUILT_IN_KINDS
 from app.authz.polar_text import Node, Rule
 
-KIND_NAMES = frozenset(KINDS) | frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
-"""What may stand behind a colon or `matches`."""
+_BUILT_IN_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
+"""What may stand behind a colon or `matches`, beside the kinds of fact."""
 
 _LITERALS = {"string": "String", "integer": "Integer", "float": "Float", "boolean": "Boolean"}
 _EQUATIONS = frozenset({"=", "==", ":="})
 _NUMBERS = frozenset({"Integer", "Float"})
+_ORDERS = frozenset({"<", "<=", ">", ">="})
 _REFUSED_CALLS = {
     "print": "print(...) writes what the facts say on the server's output.",
     "debug": "debug() would stop the server and wait for somebody to type.",
@@ -35,16 +36,20 @@ class Slip(NamedTuple):
     sentence: str
 
 
-def check_rule(rule: Rule) -> list[Slip]:
-    """Return everything that is wrong within `rule`, which may be a `type` declaration too."""
+def check_rule(rule: Rule, fact_kinds: frozenset[str] = frozenset(KINDS)) -> list[Slip]:
+    """Return everything that is wrong within `rule`, which may be a `type` declaration too.
+
+    `fact_kinds` are the names of all kinds of fact, with those that the policy itself declares.
+    """
+    names = fact_kinds | _BUILT_IN_NAMES
     terms = [term for parameter in rule.parameters for term in (parameter.value, parameter.pattern) if term is not None]
     if rule.body is not None:
         terms.append(rule.body)
     kinds = infer_kinds(rule)
-    slips = [slip for term in terms for node in term.walk() for slip in _check_node(node, kinds)]
+    slips = [slip for term in terms for node in term.walk() for slip in _check_node(node, kinds, names)]
     if rule.body is not None:
         bound = {node.text for parameter in rule.parameters for node in parameter.value.walk()}
-        slips += _check_bound(rule.body, frozenset(bound))
+        slips += _check_bound(rule.body, frozenset(bound) | names | {"nil"})
     return slips
 
 
@@ -83,14 +88,24 @@ def _field_kind(owner: str | None, field: str) -> str | None:
     if owner is None:
         declared = {kind.FIELDS[field] for kind in KINDS.values() if field in kind.FIELDS}
         return declared.pop() if len(declared) == 1 else None
-    kind = KINDS.get(owner.removesuffix("?"))
-    return None if kind is None else kind.FIELDS.get(field)
+    return _fields_of(owner).get(field)
+
+
+def _fields_of(kind: str) -> Mapping[str, str]:
+    """Return what a fact of `kind` declares; of a kind that only a policy knows, what every record has."""
+    kind = kind.removesuffix("?")
+    return {} if kind in _BUILT_IN_NAMES or kind.startswith("[") else KINDS.get(kind, Record).FIELDS
+
+
+def _is_open(owner: Node, kinds: Kinds) -> bool:
+    """Return whether `owner` may have fields of any name: properties, and what stands within them."""
+    return kind_of(owner, kinds) == "Properties" or (owner.kind == "field" and _is_open(owner.parts[0], kinds))
 
 
 def _pattern_kind(pattern: Node) -> str | None:
     if pattern.kind in _LITERALS:
         return _LITERALS[pattern.kind]
-    return pattern.text if pattern.text in KINDS or pattern.text in BUILT_IN_KINDS else None
+    return None if pattern.text in ("Actor", "Resource") else pattern.text
 
 
 def _found_kinds(nodes: list[Node], kinds: Kinds) -> Kinds:
@@ -124,7 +139,7 @@ def _element_kind(collection: str | None) -> str | None:
     return collection[1:-1] or None
 
 
-def _check_node(node: Node, kinds: Kinds) -> Iterator[Slip]:
+def _check_node(node: Node, kinds: Kinds, names: frozenset[str]) -> Iterator[Slip]:
     """Yield what is wrong with one term, its parts aside."""
     match node.kind:
         case "field":
@@ -140,8 +155,8 @@ def _check_node(node: Node, kinds: Kinds) -> Iterator[Slip]:
         case "call" if node.text in _REFUSED_CALLS:
             yield Slip(node.line, _REFUSED_CALLS[node.text])
         case "pattern":
-            yield from _check_pattern(node)
-        case "variable" if node.text in KIND_NAMES:
+            yield from _check_pattern(node, names)
+        case "variable" if node.text in names:
             yield Slip(node.line, f"{node.text} is a kind of thing, not a thing; write it behind a colon or `matches`.")
         case "operation":
             yield from _check_operation(node, kinds)
@@ -151,22 +166,24 @@ def _check_field(node: Node, kinds: Kinds) -> Iterator[Slip]:
     owner = kind_of(node.parts[0], kinds)
     if node.text.startswith("_"):
         yield Slip(node.line, f"{spell(node)}: names with a leading underscore are never open to rules.")
+    elif _is_open(node.parts[0], kinds):
+        return
     elif owner is None:
         if node.text not in _ALL_FIELDS:
             yield Slip(node.line, f"{spell(node)}: no fact has a field {node.text}.")
     elif owner.startswith("["):
         yield Slip(node.line, f"{spell(node)}: a collection has no fields; take its elements with `in`.")
-    elif owner.removesuffix("?") not in KINDS:
+    elif not _fields_of(owner):
         yield Slip(node.line, f"{spell(node)}: {owner} has no fields.")
-    elif node.text not in KINDS[owner.removesuffix("?")].FIELDS:
+    elif node.text not in _fields_of(owner):
         yield Slip(node.line, f"{spell(node)}: {owner.removesuffix('?')} has no field {node.text}.")
 
 
-def _check_pattern(node: Node) -> Iterator[Slip]:
-    if node.text not in KIND_NAMES:
+def _check_pattern(node: Node, names: frozenset[str]) -> Iterator[Slip]:
+    if node.text not in names:
         yield Slip(node.line, f"There is no kind of fact called {node.text}.")
     elif node.parts:
-        fields = KINDS[node.text].FIELDS if node.text in KINDS else {}
+        fields = _fields_of(node.text)
         for entry in node.parts:
             if entry.text not in fields:
                 yield Slip(entry.line, f"{node.text} has no field {entry.text}.")
@@ -187,8 +204,8 @@ def _check_operation(node: Node, kinds: Kinds) -> Iterator[Slip]:
             yield Slip(node.line, f"{shown}: a collection is never equal to anything; take its elements with `in`.")
         elif not _comparable(left, right):
             yield Slip(node.line, f"{shown}: {left} and {right} are never equal.")
-    elif any(kind is not None and kind not in _NUMBERS for kind in (left, right)):
-        yield Slip(node.line, f"{shown}: only numbers are ordered and calculated with.")
+    elif not (node.text in _ORDERS and {left, right} <= {None, "String"}) and not {left, right} <= {None, *_NUMBERS}:
+        yield Slip(node.line, f"{shown}: only numbers are calculated with, and only numbers and texts ordered.")
 
 
 def _comparable(left: str | None, right: str | None) -> bool:
@@ -207,7 +224,7 @@ def _check_bound(scope: Node, outer: frozenset[str]) -> Iterator[Slip]:
     bound = outer | {name for node in inner for name in _binds(node)}
     for node in inner:
         for variable in _looks_at(node):
-            if variable.text not in bound and variable.text != "nil" and variable.text not in KIND_NAMES:
+            if variable.text not in bound:
                 yield Slip(variable.line, f"{variable.text} is never given a value.")
         if _is_scope(node):
             for part in node.parts[:1] if node.text == "not" else (Node("list", "", node.line, node.parts),):

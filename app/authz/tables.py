@@ -23,7 +23,8 @@ from peewee import JOIN
 
 from app.authz import checks, directory, facts
 from app.authz.checks import Finding
-from app.authz.engine import Engine, PolicyError
+from app.authz.engine import Engine
+from app.authz.guard import PolicyError
 from app.demo.cast import load_cast
 from app.kernel import clock
 from app.kernel.database import bind, connected, migrate

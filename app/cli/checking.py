@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app.authz.checks import Finding
-from app.authz.engine import PolicyError
+from app.authz.guard import PolicyError
 from app.config import ROOT, Settings
 from app.demo.cast import FIXTURES
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta
+from time import time as seconds
 from zoneinfo import ZoneInfo
 
 _pinned: ContextVar[datetime | None] = ContextVar("pinned", default=None)
@@ -16,6 +17,12 @@ _pinned: ContextVar[datetime | None] = ContextVar("pinned", default=None)
 def now() -> datetime:
     """Return the present moment in UTC, or the pinned one."""
     return _pinned.get() or datetime.now(UTC)
+
+
+def timestamp() -> float:
+    """Return the present moment, or the pinned one, in seconds since 1970."""
+    moment = _pinned.get()
+    return seconds() if moment is None else moment.timestamp()
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from typing import ClassVar
 
 import pytest
 
-from app.authz import engine as engine_module
-from app.authz.engine import TIMEOUT_MS, Engine, PolicyError
+from app.authz import guard
+from app.authz.engine import Engine
 from app.authz.facts import Context, Fact, Grant, Membership, Organisation, Person, Role, Service
+from app.authz.guard import TIMEOUT_MS, PolicyError
 from app.vocabulary import PERMISSIONS, Action, PersonState
 
 # oso knows allow with three arguments; the engine asks with four.
@@ -372,7 +373,7 @@ def test_endless_recursion_is_cut_off(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_decision_of_too_many_steps_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     condition = 'role in actor.staff_roles and role = "auditor"'
     assert allows(tmp_path, condition)
-    monkeypatch.setattr(engine_module, "STEP_LIMIT", 3)
+    monkeypatch.setattr(guard, "STEP_LIMIT", 3)
     assert "steps" in refusal(tmp_path, condition).sentence
 
 

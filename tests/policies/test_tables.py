@@ -10,7 +10,8 @@ import pytest
 
 from app.authz import polar_text
 from app.authz.checks import Finding
-from app.authz.engine import Engine, PolicyError
+from app.authz.engine import Engine
+from app.authz.guard import PolicyError
 from app.authz.tables import Cast, check_with_cast, run_table, run_tables, table_name
 from app.demo.cast import load_cast
 from app.kernel import database as kernel

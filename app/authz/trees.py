@@ -1,0 +1,155 @@
+"""Trees of recorded conversations: the questions, the keys of the answers, and how one is walked."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from app.authz.facts import Fact, read
+
+END = "end"
+"""The answer after the last element of a collection, as a branch of a `Next` question."""
+
+
+class Const(NamedTuple):
+    """A value that stands in the policy itself; its type is told apart, as `1`, `1.0` and `true` are."""
+
+    value: str | bool | float
+    kind: type
+
+
+class Field(NamedTuple):
+    """Asks what a field of the fact in a slot holds."""
+
+    slot: int
+    name: str
+
+
+class Compare(NamedTuple):
+    """Asks how the values of two slots, or of a slot and a constant, stand to each other.
+
+    `operator` is `==`, `<`, `<=`, `>` or `>=`; what differs is what is not the same.
+    """
+
+    operator: str
+    left: "Operand"
+    right: "Operand"
+
+
+class Next(NamedTuple):
+    """Asks which element of the collection in a slot stands at a position."""
+
+    slot: int
+    position: int
+
+
+Operand = int | Const
+Question = Field | Compare | Next
+
+Key = object
+"""What a branch hangs on; always something that can be hashed."""
+
+Path = Sequence[tuple[Question, Key]]
+"""A conversation: each question with the key of its answer."""
+
+
+class Leaf:
+    """Where a conversation ends: what was decided, and how it came to that.
+
+    `number` finds it again in its recording, and is None for one that was not kept. `decision` is whatever the caller
+    makes of the leaf, once: there are few leaves and many decisions.
+    """
+
+    __slots__ = ("allowed", "decision", "number", "path")
+
+    def __init__(self, number: int | None, path: Path, *, allowed: bool) -> None:
+        self.number = number
+        self.path = tuple(path)
+        self.allowed = allowed
+        self.decision: Any = None
+
+
+class Node:
+    """A question, and what follows upon each answer given so far: another question, or the decision."""
+
+    __slots__ = ("branches", "question")
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.branches: dict[Key, Tree] = {}
+
+
+Tree = Node | Leaf
+
+
+def is_slotted(answer: object) -> bool:
+    """Return whether later questions can be about this answer, so that it takes the next slot."""
+    return isinstance(answer, Fact | tuple | str)
+
+
+def key_of(answer: object) -> Key:
+    """Return everything that Polar can see in an answer by itself: a number or truth as it is, others by their type.
+
+    A text is a closed box to Polar: what it is compared with is a question of its own.
+    """
+    if answer is None or isinstance(answer, bool):
+        return answer
+    if isinstance(answer, str):
+        return str
+    if isinstance(answer, int):
+        return (int, answer)
+    if isinstance(answer, float):
+        # Zero has two signs, and dividing by it tells them apart.
+        return (float, answer.hex())
+    return type(answer)
+
+
+def compare(operator: str, left: object, right: object) -> bool:
+    """Return how two values stand to each other, as Polar would ask it.
+
+    Raises TypeError for values that have no order.
+    """
+    match operator:
+        case "==":
+            return left == right
+        case "<":
+            return bool(left < right)  # type: ignore[operator]
+        case "<=":
+            return bool(left <= right)  # type: ignore[operator]
+        case ">":
+            return bool(left > right)  # type: ignore[operator]
+        case ">=":
+            return bool(left >= right)  # type: ignore[operator]
+    raise TypeError(operator)
+
+
+def walk(tree: Tree | None, actor: Fact, resource: Fact, context: Fact, now: float) -> Leaf | None:
+    """Return the leaf that the answers of these facts lead to, question by question; None where a branch is missing.
+
+    `now` is in seconds since 1970. Raises whatever reading or comparing the facts raises.
+    """
+    values: list[object] = [actor, resource, context]
+    while isinstance(tree, Node):
+        question = tree.question
+        key: Key
+        if isinstance(question, Field):
+            value = read(values[question.slot], question.name, now)
+            key = key_of(value)
+            if is_slotted(value):
+                values.append(value)
+        elif isinstance(question, Next):
+            collection = values[question.slot]
+            if not isinstance(collection, tuple):
+                return None
+            if question.position < len(collection):
+                value = collection[question.position]
+                key = ("element", key_of(value))
+                if is_slotted(value):
+                    values.append(value)
+            else:
+                key = END
+        else:
+            left, right = (
+                side.value if isinstance(side, Const) else values[side] for side in (question.left, question.right)
+            )
+            key = compare(question.operator, left, right)
+        tree = tree.branches.get(key)
+    return tree
