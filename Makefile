@@ -9,7 +9,7 @@ pip = $$([ -x $(bin)/pip ] && echo $(bin)/python -m pip || echo $(PYTHON) -m pip
 	--disable-pip-version-check
 lock_options := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser bench format lock
+.PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser soak bench format lock
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -64,6 +64,9 @@ browser:
 		export DEBIAN_FRONTEND=noninteractive; \
 		apt-get update -qq && apt-get install -qq --no-install-recommends chromium >/dev/null; \
 	fi
+
+soak: .venv/.installed-test ## Compare a million random decisions with oso and with plain rules (about half an hour)
+	DECISIONS=1000000 $(bin)/pytest -q -n 2 tests/authz/test_recording.py
 
 bench: .venv/.installed-test ## Measure the pages on 200,000 people (its data is in var/bench)
 	$(bin)/python benchmarks/pages.py

@@ -193,6 +193,24 @@ def leaves(tree: object) -> list[Leaf]:
     return [leaf for branch in tree.branches.values() for leaf in leaves(branch)]  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("rule", "values"),
+    [
+        ("1 / record.properties.x < 0", [0.0, -0.0, 2, -2, 2.0]),
+        ("record.properties.x = nil", [None, False, 0, ""]),
+        ("record.properties.x = 1", [True, 1, 1.0, 2]),
+        ("record.properties.x = true", [1, True, False]),
+    ],
+)
+def test_values_that_python_takes_for_the_same_are_told_apart(tmp_path: Path, rule: str, values: list[object]) -> None:
+    (tmp_path / "main.polar").write_text(f'type allow(_a, _b, _c, _d);\nallow(_p, "x", record, _c) if {rule};')
+    engine, plain = Engine.load(tmp_path), PlainOso(tmp_path / "main.polar")
+    for value in values * 5:
+        record = facts.declared_kind("Record")("r", facts.Properties({"x": value}))
+        question = (facts.Guest(), "x", record, facts.Context(), 0.0)
+        assert engine.answer(*question).allowed == plain.allows(*question)
+
+
 def test_a_decision_that_was_made_before_is_not_put_to_polar_again(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine.load(ROOT / "policies")
     person = facts.Person("a", "active")
