@@ -42,6 +42,8 @@ class Settings:
     proxies: int = 0
     """How many proxies stand in front and add `X-Forwarded-For`; 0 trusts none."""
     policies_dir: Path = ROOT / "policies"
+    batch_limit: int = 100
+    """How many questions a program may put at once."""
 
     @property
     def secure(self) -> bool:
@@ -88,6 +90,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         workers=_whole_number(env, "WORKERS", 2, 1, 64),
         proxies=_whole_number(env, "PROXIES", 0, 0, 9),
         policies_dir=Path(env.get("POLICIES_DIR") or ROOT / "policies").absolute(),
+        batch_limit=_whole_number(env, "BATCH_LIMIT", 100, 1, 10_000),
     )
     _check(settings)
     return settings

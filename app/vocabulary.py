@@ -124,6 +124,7 @@ class Reason(StrEnum):
     ROLE_ENDED = "role_ended"
     OWN_MEMBERSHIP = "own_membership"
     POLICY_ERROR = "policy_error"
+    NOT_ANSWERED = "not_answered"
 
 
 REASON_SENTENCES: dict[Reason, str] = {
@@ -144,6 +145,7 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.ROLE_ENDED: "The person's role has come to its last day.",
     Reason.OWN_MEMBERSHIP: "Nobody changes their own access.",
     Reason.POLICY_ERROR: "The policy could not be evaluated, so the answer is no.",
+    Reason.NOT_ANSWERED: "The question could not be answered, so the answer is no.",
 }
 
 

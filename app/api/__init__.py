@@ -1,5 +1,6 @@
 """The decision API: programs ask here whether a person may do something, and their authors read how."""
 
-from app.api.views import blueprint
+from app.api import documents, views
+from app.api.routing import blueprint
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "documents", "views"]

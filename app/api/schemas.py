@@ -1,39 +1,33 @@
-"""The messages of the decision API: what is read, what is answered, and how each member is described to readers."""
+"""The messages about decisions: what is read, what is answered, and how each member is described to readers."""
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate
+from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate
 
 from app.api.errors import ApiError
+from app.api.questions import ActionAsked, Entity, EvaluationRequest, Semantic
 from app.vocabulary import SUBJECT_TYPES, Reason
+
+LONGEST_TYPE = 60
+LONGEST_SUBJECT = 254
+LONGEST_ACTION = 100
+LONGEST_RESOURCE = 200
+LONGEST_ORGANISATION = 100
+LARGEST_REVISION = 2**53 - 1
 
 _MISSING: dict[str, Any] = {"required": "is missing."}
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """A question as it was asked. `organisation` is None where it is about any."""
-
-    subject_type: str
-    subject_id: str
-    action: str
-    resource_type: str
-    resource_id: str
-    organisation: str | None
-
-
-def evaluation_request(body: Mapping[str, Any]) -> EvaluationRequest:
-    """Return the question in `body`. Raises `ApiError` 400 that names every member that is wrong."""
+def loaded(schema: Schema, body: Any) -> Any:
+    """Return what `schema` makes of `body`. Raises `ApiError` 400 that names every member that is wrong."""
     try:
-        request: EvaluationRequest = EvaluationRequestSchema().load(body)
+        return schema.load(body)
     except ValidationError as error:
         sentences = [f"{name} {message}" for name, message in _problems(error.messages_dict)]
         raise ApiError(400, " ".join(sentences)) from error
-    return request
 
 
 def _problems(messages: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
@@ -46,7 +40,8 @@ def _problems(messages: Mapping[str, Any], within: str = "") -> Iterator[tuple[s
             yield path, problem[0]
 
 
-def _text(longest: int, description: str, *, required: bool = True, **more: Any) -> fields.String:
+def text(longest: int, description: str, *, required: bool = True, **more: Any) -> fields.String:
+    """Return a field that holds a text of at most `longest` characters."""
     return fields.String(
         required=required,
         validate=[
@@ -58,20 +53,32 @@ def _text(longest: int, description: str, *, required: bool = True, **more: Any)
     )
 
 
-def _without_control_characters(text: str) -> None:
-    if _CONTROL_CHARACTERS.search(text):
+def _without_control_characters(value: str) -> None:
+    if _CONTROL_CHARACTERS.search(value):
         raise ValidationError("must not contain control characters.")
 
 
-def _part(schema: type[Schema], description: str, *, required: bool = True) -> fields.Nested:
+def whole_number(largest: int, description: str) -> fields.Integer:
+    """Return a field that holds a number from 0."""
+    return fields.Integer(
+        strict=True,
+        validate=validate.Range(0, largest, error=f"must be from 0 to {largest}."),
+        error_messages={"invalid": "must be a whole number."},
+        metadata={"description": description},
+    )
+
+
+def part(schema: type[Schema], description: str, *, required: bool = True) -> fields.Nested:
+    """Return a field that holds an object."""
     return fields.Nested(schema, required=required, error_messages=_MISSING, metadata={"description": description})
 
 
-def _open_object(description: str) -> fields.Dict:
+def open_object(description: str) -> fields.Dict:
+    """Return a field that holds an object with any members."""
     return fields.Dict(error_messages={"invalid": "must be an object."}, metadata={"description": description})
 
 
-class _Asked(Schema):
+class Asked(Schema):
     """What a caller sends: unknown members are ignored, as AuthZEN has it, and null is as absent."""
 
     class Meta:
@@ -84,84 +91,158 @@ class _Asked(Schema):
         """Take null for absent; anything but an object is left for the type check."""
         if not isinstance(data, Mapping):
             return data
-        return {name: value for name, value in data.items() if value is not None}
+        return {name: value for name, value in data.items() if value is not None or name not in self.fields}
 
 
-class SubjectSchema(_Asked):
+class SubjectSchema(Asked):
     """The person it is about."""
 
-    type = _text(60, "Always a person.", examples=sorted(SUBJECT_TYPES))
-    id = _text(254, "The person's id, or one of their e-mail addresses.", examples=["olivia.marsh@example.org"])
-    properties = _open_object("Not looked at.")
+    type = text(LONGEST_TYPE, "Always a person.", examples=sorted(SUBJECT_TYPES))
+    id = text(
+        LONGEST_SUBJECT, "The person's id, or one of their e-mail addresses.", examples=["olivia.marsh@example.org"]
+    )
+    properties = open_object("What is known of the person; for this question it counts more than what we know.")
+
+    @post_load
+    def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
+        """Return the person as asked about."""
+        return Entity(**data)
 
 
-class ActionSchema(_Asked):
+class ActionSchema(Asked):
     """What the person would do."""
 
-    name = _text(100, "For a service: launch or read. For a role: use or give.", examples=["launch"])
-    properties = _open_object("Not looked at.")
+    name = text(LONGEST_ACTION, "For a service: launch or read. For a role: use or give.", examples=["launch"])
+    properties = open_object("More about it, for the rules.")
+
+    @post_load
+    def as_action(self, data: dict[str, Any], **_options: Any) -> ActionAsked:
+        """Return the action as asked about."""
+        return ActionAsked(**data)
 
 
-class ResourcePropertiesSchema(_Asked):
-    """More about the thing."""
+class ResourcePropertiesSchema(Asked):
+    """More about the thing. Any other member may be sent too, for the rules."""
 
-    organisation = _text(
-        100,
+    class Meta:
+        unknown = INCLUDE
+
+    organisation = text(
+        LONGEST_ORGANISATION,
         "The organisation it is about, by id or centre number. Without one, any of the person's organisations counts.",
         required=False,
         examples=["90101"],
     )
 
 
-class ResourceSchema(_Asked):
+class ResourceSchema(Asked):
     """The thing it would be done to."""
 
-    type = _text(60, "A kind of thing that your key may ask about: service or role.", examples=["service", "role"])
-    id = _text(
-        200,
-        "The short name of your service, or of one of its roles.",
+    type = text(
+        LONGEST_TYPE,
+        "A kind of thing that your key may ask about: service, role, or one that the rules declare.",
+        examples=["service", "role"],
+    )
+    id = text(
+        LONGEST_RESOURCE,
+        "The short name of your service, or of one of its roles; of any other kind, your own id.",
         examples=["submit-for-assessment", "submit-for-assessment:teacher"],
     )
-    properties = _part(ResourcePropertiesSchema, "Facts about the thing.", required=False)
+    properties = part(
+        ResourcePropertiesSchema,
+        "What is known of the thing; for this question it counts more than what was registered.",
+        required=False,
+    )
+
+    @post_load
+    def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
+        """Return the thing as asked about."""
+        return Entity(**data)
 
 
-class ContextSchema(_Asked):
-    """The circumstances of the question."""
+class ContextSchema(Asked):
+    """The circumstances of the question. Any other member may be sent too, for the rules."""
 
-    organisation = _text(
-        100,
+    class Meta:
+        unknown = INCLUDE
+
+    organisation = text(
+        LONGEST_ORGANISATION,
         "The same as resource.properties.organisation, for callers that keep it here. If both are given, they agree.",
         required=False,
         examples=["90101"],
     )
 
 
-class EvaluationRequestSchema(_Asked):
+class OptionsSchema(Asked):
+    """How to answer."""
+
+    at_least_revision = whole_number(
+        LARGEST_REVISION, "Answer with everything known up to this revision, or not at all (503)."
+    )
+
+
+def organisation_of(resource: Mapping[str, Any] | None, context: Mapping[str, Any] | None) -> str | None:
+    """Return the organisation that a question names. Raises ValidationError when it names two."""
+    named = {told["organisation"] for told in (resource, context) if told and "organisation" in told}
+    if len(named) > 1:
+        raise ValidationError("must not differ from resource.properties.organisation.", "context.organisation")
+    return named.pop() if named else None
+
+
+class EvaluationRequestSchema(Asked):
     """The question: whether this person may do this to that."""
 
-    subject = _part(SubjectSchema, "The person it is about.")
-    action = _part(ActionSchema, "What the person would do.")
-    resource = _part(ResourceSchema, "The thing it would be done to.")
-    context = _part(ContextSchema, "The circumstances of the question.", required=False)
+    subject = part(SubjectSchema, "The person it is about.")
+    action = part(ActionSchema, "What the person would do.")
+    resource = part(ResourceSchema, "The thing it would be done to.")
+    context = part(ContextSchema, "The circumstances of the question.", required=False)
+    options = part(OptionsSchema, "How to answer.", required=False)
 
     @post_load
     def as_request(self, data: dict[str, Any], **_options: Any) -> EvaluationRequest:
         """Return the question. Raises ValidationError when it names two organisations."""
-        named = {
-            part["organisation"]
-            for part in (data["resource"].get("properties", {}), data.get("context", {}))
-            if "organisation" in part
-        }
-        if len(named) > 1:
-            raise ValidationError("must not differ from resource.properties.organisation.", "context.organisation")
+        context = data.get("context")
         return EvaluationRequest(
-            data["subject"]["type"],
-            data["subject"]["id"],
-            data["action"]["name"],
-            data["resource"]["type"],
-            data["resource"]["id"],
-            named.pop() if named else None,
+            data["subject"],
+            data["action"],
+            data["resource"],
+            context,
+            organisation_of(data["resource"].properties, context),
+            data.get("options", {}).get("at_least_revision", 0),
         )
+
+
+class EvaluationItemSchema(Asked):
+    """One question of a batch. Each of these that it leaves out is taken from the top of the message, as a whole."""
+
+    subject = part(SubjectSchema, "The person, if it is another than at the top.", required=False)
+    action = part(ActionSchema, "What the person would do, if it is something else.", required=False)
+    resource = part(ResourceSchema, "The thing, if it is another.", required=False)
+    context = part(ContextSchema, "The circumstances, if they are others.", required=False)
+
+
+class EvaluationsOptionsSchema(OptionsSchema):
+    """How to answer a batch."""
+
+    evaluations_semantic = fields.Enum(
+        Semantic,
+        by_value=True,
+        load_default=Semantic.EXECUTE_ALL,
+        error_messages={"unknown": "must be one of {choices}."},
+        metadata={"description": "Answer all, or stop after the first no (or failure), or after the first yes."},
+    )
+
+
+class EvaluationsRequestSchema(EvaluationItemSchema):
+    """Several questions at once. Without `evaluations` it is a single one, and gets a single answer."""
+
+    evaluations = fields.List(
+        fields.Nested(EvaluationItemSchema),
+        error_messages={"invalid": "must be a list."},
+        metadata={"description": "The questions, answered in their order."},
+    )
+    options = part(EvaluationsOptionsSchema, "How to answer.", required=False)
 
 
 class ReasonSchema(Schema):
@@ -190,6 +271,33 @@ class AnswerSchema(Schema):
 
     decision = fields.Boolean(required=True, metadata={"description": "Let the person through only if this is true."})
     context = fields.Nested(AnswerContextSchema, required=True, metadata={"description": "Where it comes from."})
+
+
+class FailedItemErrorSchema(Schema):
+    """Why one question of a batch was not answered."""
+
+    status = fields.Integer(required=True, metadata={"description": "The status that it would have got by itself."})
+    message = fields.String(required=True, metadata={"description": "What is wrong, in a sentence."})
+
+
+class FailedItemContextSchema(Schema):
+    """Why there is no decision."""
+
+    reason = fields.Nested(ReasonSchema, required=True, metadata={"description": "Always not_answered."})
+    error = fields.Nested(FailedItemErrorSchema, required=True, metadata={"description": "What is wrong."})
+
+
+class FailedItemSchema(Schema):
+    """What stands in the place of an answer when one question of a batch cannot be answered. Take it as a no."""
+
+    decision = fields.Boolean(required=True, metadata={"description": "Always false."})
+    context = fields.Nested(FailedItemContextSchema, required=True, metadata={"description": "Why."})
+
+
+class AnswersSchema(Schema):
+    """The answers to a batch, in the order of the questions."""
+
+    evaluations = fields.List(fields.Nested(AnswerSchema), required=True, metadata={"description": "The answers."})
 
 
 class ErrorSchema(Schema):

@@ -73,7 +73,7 @@ def _copy(
     state: str | None = None,
     membership: Callable[[facts.Membership], tuple[str, facts.Organisation, tuple[facts.Grant, ...]]] | None = None,
 ) -> facts.Person:
-    copy = facts.Person(person.public_id, state or person.state, person.staff_roles)
+    copy = facts.Person(person.public_id, state or person.state, person.staff_roles, person.properties)
     memberships = []
     for held in person.memberships:
         standing, organisation, grants = (

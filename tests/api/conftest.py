@@ -16,7 +16,7 @@ KEY = "demo-key-submit-for-assessment"
 
 Ask = Callable[..., TestResponse]
 Send = Callable[..., TestResponse]
-Tell = Callable[[dict[str, Any]], TestResponse]
+Tell = Callable[..., TestResponse]
 
 
 def question(
@@ -49,13 +49,20 @@ def counted_queries() -> Iterator[list[QueryEvent]]:
 
 @pytest.fixture
 def send(app: Flask) -> Send:
-    """POST any bytes to `/authorize`, with a good key unless `headers` say otherwise."""
+    """Send any bytes, by POST to `/authorize` with a good key unless something else is said."""
 
     def send(
-        body: bytes, *, content_type: str = "application/json", headers: dict[str, str] | None = None, **more: Any
+        body: bytes,
+        *,
+        path: str = "/authorize",
+        method: str = "POST",
+        content_type: str = "application/json",
+        headers: dict[str, str] | None = None,
+        **more: Any,
     ) -> TestResponse:
-        return app.test_client().post(
-            "/authorize",
+        return app.test_client().open(
+            path,
+            method=method,
             data=body,
             content_type=content_type,
             headers={"Authorization": f"Bearer {KEY}", **(headers or {})},
@@ -68,7 +75,7 @@ def send(app: Flask) -> Send:
 @pytest.fixture
 def tell(send: Send) -> Tell:
     """Send a body as JSON, whatever its shape."""
-    return lambda body: send(json.dumps(body).encode())
+    return lambda body, **more: send(json.dumps(body).encode(), **more)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.api import evaluation
+from app.api import gathering
 from app.audit.models import DecisionRecord, Event
 from app.audit.operations import record
 from app.audit.queries import revision
@@ -135,7 +135,7 @@ def test_a_change_is_in_the_revision_of_the_next_answer(ask: Ask) -> None:
 def test_a_change_that_comes_between_is_never_claimed_without_being_in_the_answer(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = evaluation.directory.person_named
+    read = gathering.directory.person_named
 
     def read_while_something_happens(name: str) -> Any:
         found = read(name)
@@ -143,7 +143,7 @@ def test_a_change_that_comes_between_is_never_claimed_without_being_in_the_answe
         return found
 
     before = revision()
-    monkeypatch.setattr(evaluation.directory, "person_named", read_while_something_happens)
+    monkeypatch.setattr(gathering.directory, "person_named", read_while_something_happens)
     assert ask().json["context"]["revision"] == before
 
 
@@ -263,7 +263,7 @@ def test_a_client_of_no_service_asks_nothing(ask: Ask) -> None:
 
 
 def test_only_post_is_answered(client: FlaskClient, subtests: pytest.Subtests) -> None:
-    for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"):
+    for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "BREW"):
         with subtests.test(method):
             refuses(client, method)
 

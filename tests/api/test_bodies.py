@@ -30,6 +30,10 @@ HOSTILE = {
     "blank": (b"  \n ", "The body is not valid JSON: look at line 2, column 2."),
     "word": (b"hello", "The body is not valid JSON: look at line 1, column 1."),
     "cut off": (GOOD[:-1], f"The body is not valid JSON: look at line 1, column {len(GOOD)}."),
+    "brackets that texts seem to close": (b'["]",' * 40, "The body is nested deeper than 32 levels."),
+    "brackets of which a text seems to close some": (b'{"a":["]",' * 40, "The body is nested deeper than 32 levels."),
+    "brackets that a text seems to open": (b'["[[[[", {"a": "}' * 20, "The body is nested deeper than 32 levels."),
+    "braces and brackets": (b'{"a":[' * 17 + b"]}" * 17, "The body is nested deeper than 32 levels."),
     "two objects": (GOOD + GOOD, f"The body is not valid JSON: look at line 1, column {len(GOOD) + 1}."),
     "unclosed string": (b'{"' + b'\\"' * 30_000, "The body is not valid JSON: look at line 1, column 2."),
     "list": (b"[" + GOOD + b"]", "The body must be a JSON object."),
@@ -84,6 +88,8 @@ HARMLESS = [
     r'"\ud83d\ude00"',
     '"😀"',
     "[" + "[]," * 40 + "[]]",
+    '{"a": [{"b": []}]}',
+    '["]", "[", "{", "}", "\\"]"]',
 ]
 
 TOO_LARGE = [b"[" * 100_000, b"x" * 2_000_000, GOOD + b" " * (LARGEST_BODY + 1 - len(GOOD))]
@@ -265,7 +271,7 @@ def test_null_for_an_optional_member_is_as_absent(tell: Tell, subtests: pytest.S
 
 
 def test_unknown_members_are_ignored_wherever_they_stand(tell: Tell) -> None:
-    body = question(options={"a": [1]}, context={"time": "now"}, evaluations=7)
+    body = question(options={"a": [1]}, context={"time": "now"}, page=7)
     for part in ("subject", "action", "resource"):
         body[part]["colour"] = "blue"
     body["resource"]["properties"] = {"status": {"a": 1}}

@@ -31,6 +31,9 @@ STATIC = {"static", "bootstrap.static"}
 # redirect, or say in the commit why nobody can miss it.
 ADDRESSES = """
 GET      /
+     ANY /.well-known/authzen-configuration
+     ANY /access/v1/evaluation
+     ANY /access/v1/evaluations
 GET      /account
 GET POST /account/name
 GET POST /account/password
@@ -69,8 +72,8 @@ def rules(app: Flask) -> list[Rule]:
 
 
 def methods(rule: Rule) -> set[str]:
-    """Return what an address does, without what Flask adds of itself."""
-    return (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    """Return what an address does, without what Flask adds of itself; of one that takes any method, also an odd one."""
+    return (rule.methods or {"GET", "POST", "TRACE"}) - {"HEAD", "OPTIONS"}
 
 
 def test_every_view_asks_the_policy_or_says_why_it_need_not(app: Flask, rules: list[Rule]) -> None:
@@ -137,7 +140,7 @@ def test_a_guard_on_the_platform_answers_who_may_not_with_not_found(app: Flask, 
 def test_every_view_module_is_known_to_its_surface_and_every_surface_to_the_factory(app: Flask) -> None:
     for module in pkgutil.walk_packages(house.__path__, "app."):
         source = Path(importlib.util.find_spec(module.name).origin)  # type: ignore[union-attr,arg-type]
-        if re.search(r"^@(blueprint\.|_json_route)", source.read_text(), re.MULTILINE):
+        if re.search(r"^@(blueprint\.|json_route)", source.read_text(), re.MULTILINE):
             surface = module.name.split(".")[1]
             assert module.name in sys.modules, f"import {module.name} in app/{surface}/__init__.py"
             assert surface in app.blueprints, f"register {surface} in app/factory.py"

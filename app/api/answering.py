@@ -1,0 +1,60 @@
+"""From the body of a message to the body of its answer, for whoever carries them. Knows nothing of HTTP."""
+
+from app.api.answers import answer_json, answers_json
+from app.api.errors import ApiError
+from app.api.evaluation import evaluate, evaluate_all
+from app.api.gathering import NotFreshError
+from app.api.messages import Body, read_evaluation, read_evaluations
+from app.api.questions import Batch, EvaluationRequest
+from app.api.schemas import LARGEST_REVISION
+from app.config import settings
+from app.services.models import Client
+
+RETRY_AFTER = "1"
+"""In seconds: when to ask again for what is not known here yet."""
+
+
+def answer_evaluation(client: Client, body: Body, at_least: str = "") -> bytes:
+    """Return the answer to the one question in `body`, as fresh as the header `Tessera-At-Least` wants it.
+
+    Raises `ApiError`, and whatever keeps `evaluate` from answering.
+    """
+    return _answer(client, read_evaluation(body), at_least)
+
+
+def answer_evaluations(client: Client, body: Body, at_least: str = "") -> bytes:
+    """Return the answers to a batch in `body`, or the one to a single question.
+
+    Raises `ApiError`, and whatever keeps `evaluate` or `evaluate_all` from answering.
+    """
+    return _answer(client, read_evaluations(body, most=settings().batch_limit), at_least)
+
+
+def revision_wanted(at_least: str) -> int:
+    """Return the revision that the header `Tessera-At-Least` names, 0 without one. Raises `ApiError` 400."""
+    if not at_least:
+        return 0
+    if not (at_least.isascii() and at_least.isdigit() and len(at_least) <= len(str(LARGEST_REVISION))):
+        raise ApiError(400, "Tessera-At-Least must be a whole number: the revision that the answer has to know of.")
+    return int(at_least)
+
+
+def not_fresh() -> ApiError:
+    """Return what a caller is told who knows of a change that has not arrived here yet."""
+    return ApiError(
+        503,
+        "The revision that you want is not known here yet. Take it as a no, and ask again in a moment.",
+        headers={"Retry-After": RETRY_AFTER},
+    )
+
+
+def _answer(client: Client, request: EvaluationRequest | Batch, at_least: str) -> bytes:
+    if at_least:
+        wanted = max(request.at_least_revision, revision_wanted(at_least))
+        request = request._replace(at_least_revision=wanted)
+    try:
+        if isinstance(request, Batch):
+            return answers_json(evaluate_all(client, request))
+        return answer_json(evaluate(client, request))
+    except NotFreshError:
+        raise not_fresh() from None

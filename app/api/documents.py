@@ -1,0 +1,76 @@
+"""What authors of programs read: the OpenAPI document, the page drawn from it, where AuthZEN finds what, and health."""
+
+from typing import Any
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.api import openapi
+from app.api.routing import blueprint, json_response, json_route
+from app.api.schemas import HealthSchema
+from app.authz.deciding import policy
+from app.config import settings
+from app.kernel.database import database
+from app.ui.asking import public
+
+_NO_SECRET = "how to ask is no secret"  # noqa: S105  (the opposite)
+_DEMO_KEY = "demo-key-submit-for-assessment"
+_KEPT_SECONDS = 300
+
+
+@json_route("/openapi.json", "GET", "HEAD")
+@public(_NO_SECRET)
+def openapi_document() -> ResponseReturnValue:
+    """Give the description of this API for programs."""
+    return _kept(_document())
+
+
+@json_route("/.well-known/authzen-configuration", "GET", "HEAD")
+@public(_NO_SECRET)
+def authzen_configuration() -> ResponseReturnValue:
+    """Say where AuthZEN's clients find what. The addresses are the public ones, however the request came here."""
+    address = settings().public_url
+    return _kept(
+        {
+            "policy_decision_point": address,
+            "access_evaluation_endpoint": f"{address}/access/v1/evaluation",
+            "access_evaluations_endpoint": f"{address}/access/v1/evaluations",
+        }
+    )
+
+
+@json_route("/health", "GET", "HEAD")
+@public("a load balancer has no key")
+def health() -> ResponseReturnValue:
+    """Say whether questions can be answered here."""
+    policy()
+    database.execute_sql("select 1")
+    return json_response(HealthSchema().dump({"status": "ok"}))
+
+
+@blueprint.get("/docs")
+@public(_NO_SECRET)
+def docs() -> ResponseReturnValue:
+    """Show the description of this API to people."""
+    whole = _document()
+    return render_template(
+        "api/docs.html",
+        document=whole,
+        operation=whole["paths"]["/authorize"]["post"],
+        question=list(openapi.members(whole, "EvaluationRequest")),
+        answer=list(openapi.members(whole, "Answer")),
+        reasons=whole["components"]["schemas"]["Reason"]["properties"]["code"]["oneOf"],
+    )
+
+
+def _document() -> dict[str, Any]:
+    # The demo client exists in development only; a real key is never shown.
+    return openapi.document(settings().public_url, _DEMO_KEY if settings().development else "YOUR-KEY")
+
+
+def _kept(body: Any) -> ResponseReturnValue:
+    response = json_response(body)
+    response.cache_control.public = True
+    response.cache_control.max_age = _KEPT_SECONDS
+    response.add_etag()
+    return response.make_conditional(request)

@@ -1,0 +1,129 @@
+"""What is read quickly by hand is what the schemas read."""
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.api.answers import Answer, answer_json, answers_json
+from app.api.bodies import DEEPEST, _check_depth, _is_plainly_shallow
+from app.api.errors import ApiError
+from app.api.messages import read_by_schema, read_evaluations, read_plainly
+from app.api.questions import Batch, EvaluationRequest, Failure, Semantic
+from app.api.schemas import LARGEST_REVISION, AnswerSchema
+from app.authz.deciding import Decision
+from app.vocabulary import REASON_SENTENCES, Reason
+from tests.api.conftest import question
+
+UNUSUAL = st.sampled_from([None, "", "x" * 300, "a\nb", "\x85", 7, -1, 1.5, True, [], {}, [{}], "northfield"])
+JSON = st.recursive(UNUSUAL, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2))
+TEXT = st.sampled_from(["person", "service", "olivia-marsh", "ünïcödé", "x" * 60, "with a space", "a\u00a0b"])
+PROPERTIES = st.dictionaries(st.sampled_from(["organisation", "status", "role"]), TEXT | UNUSUAL, max_size=2)
+
+
+def members(**kinds: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return objects with these members, each of which may be missing or be something else."""
+    return st.fixed_dictionaries({}, optional={name: kind | UNUSUAL for name, kind in kinds.items()})
+
+
+def usually(kind: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(kind, kind, kind, UNUSUAL)
+
+
+ENTITY = st.fixed_dictionaries({"type": TEXT, "id": TEXT}, optional={"properties": usually(PROPERTIES)})
+ACTION = st.fixed_dictionaries({"name": TEXT}, optional={"properties": usually(PROPERTIES)})
+OPTIONS = members(at_least_revision=st.integers(-2, 2**54), evaluations_semantic=TEXT)
+PARTS = {
+    "subject": usually(ENTITY | members(type=TEXT, id=TEXT)),
+    "action": usually(ACTION | members(name=TEXT)),
+    "resource": usually(ENTITY | members(type=TEXT, id=TEXT)),
+    "context": usually(PROPERTIES),
+}
+BODY = st.fixed_dictionaries({}, optional={**PARTS, "options": usually(OPTIONS), "colour": UNUSUAL})
+
+
+def read_slowly(body: Any) -> EvaluationRequest | Failure:
+    try:
+        return read_by_schema(body)
+    except ApiError as error:
+        return Failure(error.status, error.sentence)
+
+
+@settings(max_examples=500)
+@given(body=BODY)
+def test_a_question_is_read_by_hand_as_by_its_schema(body: dict[str, Any]) -> None:
+    plain = read_plainly(body)
+    assert plain is None or plain == read_slowly(body)
+
+
+@settings(max_examples=300)
+@given(top=st.fixed_dictionaries({}, optional=PARTS), items=st.lists(BODY | UNUSUAL, min_size=1, max_size=4))
+def test_an_item_of_a_batch_is_read_as_the_question_that_it_makes_with_the_top(
+    top: dict[str, Any], items: list[Any]
+) -> None:
+    batch = read_evaluations(top | {"evaluations": items}, most=4)
+    assert isinstance(batch, Batch)
+    for item, read in zip(items, batch.items, strict=True):
+        if not isinstance(item, dict):
+            assert read == Failure(400, "An evaluation must be an object.")
+            continue
+        whole = {**top, **{name: item[name] for name in PARTS if item.get(name) is not None}}
+        assert read == read_slowly(whole)
+
+
+def test_the_usual_question_is_read_by_hand() -> None:
+    told = {"organisation": "northfield"}
+    for body in (question(), question(context=told), question(options={"at_least_revision": 7})):
+        assert read_plainly(body) is not None
+
+
+def test_a_revision_that_is_none_is_left_to_the_schema() -> None:
+    for revision in (-1, LARGEST_REVISION + 1, "7", True, 1.0, None):
+        assert read_plainly(question(options={"at_least_revision": revision})) is None
+    assert read_plainly(question(options=[])) is None
+
+
+def test_the_questions_of_a_batch_share_what_stands_at_the_top() -> None:
+    batch = read_evaluations({**question(), "evaluations": [{}, {}]}, most=2)
+    assert isinstance(batch, Batch)
+    first, second = batch.items
+    assert isinstance(first, EvaluationRequest)
+    assert isinstance(second, EvaluationRequest)
+    assert first.subject is second.subject
+    assert batch.semantic is Semantic.EXECUTE_ALL
+
+
+def test_an_answer_is_written_as_by_its_schema() -> None:
+    for reason in Reason:
+        for allowed in (True, False):
+            answer = Answer("a%s-7", Decision(allowed, reason, "16db%d9f362d28"), 4711)
+            message = {
+                "decision": allowed,
+                "context": {
+                    "id": answer.id,
+                    "policy": "16db%d9f362d28",
+                    "revision": 4711,
+                    "reason": {"code": reason, "sentence": REASON_SENTENCES[reason]},
+                },
+            }
+            assert answer_json(answer) == json.dumps(AnswerSchema().dump(message)).encode()
+            assert json.loads(answers_json([answer, answer])) == {
+                "evaluations": [AnswerSchema().dump(message)] * 2,
+            }
+
+
+BRACKETS = st.text(alphabet='[]{}"\\a,:', max_size=90)
+NESTED = st.integers(DEEPEST - 2, DEEPEST + 2).map(lambda depth: "[" * depth + "]" * depth)
+TOLD = st.lists(st.sampled_from(['"]"', '"["', '{"a":', "[", "]", "}", ","]), max_size=80).map("".join)
+
+
+@settings(max_examples=500)
+@given(text=BRACKETS | NESTED | TOLD)
+def test_what_is_quickly_told_to_be_shallow_is_shallow(text: str) -> None:
+    if _is_plainly_shallow(text.encode()):
+        _check_depth(text)
+
+
+def test_a_usual_body_is_quickly_told_to_be_shallow() -> None:
+    assert _is_plainly_shallow(json.dumps({**question(), "evaluations": [question()] * 100}).encode())
