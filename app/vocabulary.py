@@ -67,6 +67,7 @@ class Action(StrEnum):
     LIST_PEOPLE = "list_people"
     READ = "read"
     REACTIVATE = "reactivate"
+    REGISTER = "register"
     REMOVE = "remove"
     RESEND_INVITATION = "resend_invitation"
     SEE_HOME = "see_home"
@@ -76,7 +77,7 @@ class Action(StrEnum):
 
 
 PERMISSIONS: dict[str, frozenset[Action]] = {
-    "Evaluation": frozenset({Action.ASK}),
+    "Evaluation": frozenset({Action.ASK, Action.REGISTER}),
     "Membership": frozenset(
         {
             Action.READ,
@@ -168,6 +169,8 @@ class EventName(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105
     PERSON_ACTIVATED = "person_activated"
+    RECORD_REGISTERED = "record_registered"
+    RECORD_REMOVED = "record_removed"
     REFUSED = "refused"
     ROLES_CHANGED = "roles_changed"
     SERVICE_ADDED = "service_added"

@@ -1,11 +1,13 @@
 # An evaluation is a question that a client puts to the decision service.
-# A client asks about the kinds of thing that it has declared, and only those of its own service.
+# A client asks about the kinds of thing that it has declared, and only those of its own service; it registers such
+# things, too.
 
 resource Evaluation {
-  permissions = ["ask"];
+  permissions = ["ask", "register"];
   roles = ["asker"];
 
   "ask" if "asker";
+  "register" if "asker";
 }
 
 has_role(client: Client, "asker", evaluation: Evaluation) if

@@ -1,6 +1,6 @@
 """The decision API: programs ask here whether a person may do something, and their authors read how."""
 
-from app.api import documents, views
+from app.api import documents, registration, views
 from app.api.routing import blueprint
 
-__all__ = ["blueprint", "documents", "views"]
+__all__ = ["blueprint", "documents", "registration", "views"]

@@ -3,15 +3,11 @@
 from app.api.answers import answer_json, answers_json
 from app.api.errors import ApiError
 from app.api.evaluation import evaluate, evaluate_all
-from app.api.gathering import NotFreshError
 from app.api.messages import Body, read_evaluation, read_evaluations
 from app.api.questions import Batch, EvaluationRequest
 from app.api.schemas import LARGEST_REVISION
 from app.config import settings
 from app.services.models import Client
-
-RETRY_AFTER = "1"
-"""In seconds: when to ask again for what is not known here yet."""
 
 
 def answer_evaluation(client: Client, body: Body, at_least: str = "") -> bytes:
@@ -39,22 +35,10 @@ def revision_wanted(at_least: str) -> int:
     return int(at_least)
 
 
-def not_fresh() -> ApiError:
-    """Return what a caller is told who knows of a change that has not arrived here yet."""
-    return ApiError(
-        503,
-        "The revision that you want is not known here yet. Take it as a no, and ask again in a moment.",
-        headers={"Retry-After": RETRY_AFTER},
-    )
-
-
 def _answer(client: Client, request: EvaluationRequest | Batch, at_least: str) -> bytes:
     if at_least:
         wanted = max(request.at_least_revision, revision_wanted(at_least))
         request = request._replace(at_least_revision=wanted)
-    try:
-        if isinstance(request, Batch):
-            return answers_json(evaluate_all(client, request))
-        return answer_json(evaluate(client, request))
-    except NotFreshError:
-        raise not_fresh() from None
+    if isinstance(request, Batch):
+        return answers_json(evaluate_all(client, request))
+    return answer_json(evaluate(client, request))

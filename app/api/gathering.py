@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from app.api.errors import ApiError
 from app.api.questions import Entity, EvaluationRequest
 from app.audit.queries import revision as newest_revision
 from app.authz import directory, facts
@@ -10,14 +11,15 @@ from app.authz.deciding import policy
 from app.authz.naming import declared_kinds
 from app.kernel.database import reading
 from app.organisations.queries import organisation_named
+from app.records.queries import record_named
 from app.services.queries import role_with_slug, roles_of, service_with_slug
 from app.vocabulary import SUBJECT_TYPES
 
 T = TypeVar("T")
 
 
-class NotFreshError(Exception):
-    """The revision that a caller insists on has not arrived here yet."""
+_RETRY_AFTER = "1"
+"""In seconds: when to ask again for what is not known here yet."""
 
 
 class View:
@@ -59,9 +61,9 @@ class View:
     def thing(self, resource: Entity, at: facts.Organisation | None) -> facts.Fact | None:
         """Return what `resource` names, as the caller describes it, or None."""
         key = (resource.type, resource.id, None if at is None else at.public_id)
-        if key not in self._things:
-            self._things[key] = self._stored_thing(resource, at)
         kind = declared_kinds(policy()).get(resource.type)
+        if key not in self._things:
+            self._things[key] = self._stored_thing(resource, at) if kind is None else _stored_record(kind, resource)
         return self._things[key] if kind is None else _record(kind, resource, self._things[key])
 
     def roles(self, resource: Entity) -> tuple[facts.Role, ...]:
@@ -87,13 +89,17 @@ class View:
 def gathered(gather: Callable[[View], T], at_least: int) -> tuple[T, int]:
     """Return what `gather` reads, and the revision as of which it is.
 
-    It holds every change up to the revision, and none after it. Raises `NotFreshError` if that would be less than
+    It holds every change up to the revision, and none after it. Raises `ApiError` 503 if that would be less than
     `at_least`.
     """
     with reading():
         revision = newest_revision()
         if revision < at_least:
-            raise NotFreshError
+            raise ApiError(
+                503,
+                "The revision that you want is not known here yet. Take it as a no, and ask again in a moment.",
+                headers={"Retry-After": _RETRY_AFTER},
+            )
         return gather(View()), revision
 
 
@@ -119,6 +125,11 @@ def described(person: facts.Person, subject: Entity) -> facts.Person:
         for held in person.memberships
     )
     return copy
+
+
+def _stored_record(kind: type[facts.Record], resource: Entity) -> facts.Record | None:
+    row = record_named(resource.type, resource.id)
+    return None if row is None else directory.record(kind, row)
 
 
 def _record(kind: type[facts.Record], resource: Entity, stored: facts.Fact | None) -> facts.Record | None:

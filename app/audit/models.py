@@ -15,8 +15,8 @@ class Event(BaseModel):
     name = EnumField(EventName, max_length=40)
     by = CharField(max_length=80)
     """`person:ID`, `client:ID`, `operator` (the command line) or `guest`."""
-    subject = CharField(max_length=80, index=True)
-    """What it happened to, as `kind:ID`."""
+    subject = CharField(max_length=300, index=True)
+    """What it happened to, as `kind:ID`; a record is `record:KIND:ID`."""
     organisation = CharField(max_length=40, default="", index=True)
     details = JSONField(default=dict)
 

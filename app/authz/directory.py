@@ -1,6 +1,7 @@
 """From rows to facts: what the policy is told, read in a fixed number of queries however many rows there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from peewee import JOIN
 
@@ -10,6 +11,7 @@ from app.kernel import clock
 from app.kernel.database import reading
 from app.organisations.models import Membership, Organisation
 from app.people.models import EmailAddress, Person
+from app.records.models import Record
 from app.services.models import Client, Role, Service
 from app.vocabulary import MembershipState
 
@@ -28,8 +30,10 @@ def people(ids: Iterable[int]) -> dict[int, facts.Person]:
     wanted = list(ids)
     with reading():
         found = {
-            row.id: facts.Person(row.public_id, row.state)
-            for row in Person.select(Person.id, Person.public_id, Person.state).where(Person.id.in_(wanted))
+            row.id: facts.Person(row.public_id, row.state, properties=_properties(row.properties))
+            for row in Person.select(Person.id, Person.public_id, Person.state, Person.properties).where(
+                Person.id.in_(wanted)
+            )
         }
         _add_staff_roles(found)
         _add_memberships(found)
@@ -89,6 +93,15 @@ def client(row: Client) -> facts.Client:
         None if row.service is None else service(row.service),
         tuple(row.kinds),
     )
+
+
+def record(kind: type[facts.Record], row: Record) -> facts.Record:
+    """Return the facts of a registered thing of a kind that the policy declares."""
+    return kind(row.public_id, _properties(row.properties))
+
+
+def _properties(values: Mapping[str, Any] | None) -> facts.Properties:
+    return facts.Properties(values) if values else facts.NO_PROPERTIES
 
 
 def _add_staff_roles(found: dict[int, facts.Person]) -> None:

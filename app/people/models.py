@@ -1,6 +1,6 @@
 """People and what proves who they are, as stored."""
 
-from peewee import BooleanField, CharField, ForeignKeyField, IntegerField
+from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, JSONField
 from playhouse.fields import EnumField
 
 from app.kernel.database import BaseModel, UTCDateTimeField
@@ -17,6 +17,8 @@ class Person(BaseModel):
     created_at = UTCDateTimeField()
     activated_at = UTCDateTimeField(null=True)
     last_sign_in_at = UTCDateTimeField(null=True)
+    properties = JSONField(null=True)
+    """What a pack says of them, for its rules; most have none."""
 
     mail: "EmailAddress"
     """The primary address, on rows of queries that join it."""

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -10,7 +12,11 @@ from flask import Flask
 from peewee import QueryEvent
 from werkzeug.test import TestResponse
 
+from app.authz import deciding
+from app.authz.engine import Engine
+from app.config import ROOT
 from app.kernel.database import database
+from app.services.models import Client
 
 KEY = "demo-key-submit-for-assessment"
 
@@ -38,13 +44,19 @@ def question(
 
 @contextmanager
 def counted_queries() -> Iterator[list[QueryEvent]]:
-    """Give the list of the queries that run inside the block."""
+    """Give the list of the queries that run inside the block, without those that keep the decision log meanwhile."""
     queries: list[QueryEvent] = []
-    database.obj.query_hooks.append(queries.append)
+    here = get_ident()
+
+    def count(query: QueryEvent) -> None:
+        if get_ident() == here:
+            queries.append(query)
+
+    database.obj.query_hooks.append(count)
     try:
         yield queries
     finally:
-        database.obj.query_hooks.remove(queries.append)
+        database.obj.query_hooks.remove(count)
 
 
 @pytest.fixture
@@ -87,3 +99,30 @@ def ask(send: Send) -> Ask:
         return send(body, headers={"Authorization": f"Bearer {key}"})
 
     return ask
+
+
+MARK_SCHEMES = """
+resource MarkScheme {
+  permissions = ["approve", "export", "read"];
+}
+
+has_permission(_person: Person, "read", scheme: MarkScheme) if
+  scheme.properties.status = "published";
+
+has_permission(person: Person, "approve", scheme: MarkScheme) if
+  person.properties.grade = "senior" and
+  scheme.properties.status = "draft";
+
+has_permission(_person: Person, "export", _scheme: MarkScheme, context: Context) if
+  context.action.format = "pdf" and
+  context.request.place.locked = true;
+"""
+
+
+@pytest.fixture
+def mark_schemes(app: Flask, tmp_path: Path) -> None:
+    """A kind of thing that only the policy knows, which the demo client asks about."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "mark_scheme.polar").write_text(MARK_SCHEMES)
+    deciding.use_policy(Engine.load(ROOT / "policies", tmp_path / "rules"))
+    Client.update(kinds=["service", "role", "mark_scheme"]).where(Client.public_id == "submit-for-assessment").execute()

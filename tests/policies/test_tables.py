@@ -155,7 +155,7 @@ def test_a_difference_names_the_organisation_asked_about(folder: Path, sentences
 
 def test_a_guest_and_a_program_are_compared_like_people(folder: Path, sentences: Findings) -> None:
     replace(folder / "portal.polar", '"see_home" if "person"', '"see_home" if "guest"')
-    replace(folder / "evaluation_test.toml", '"client:access-to-scripts" = ["ask"]', "guest = []")
+    replace(folder / "evaluation_test.toml", '"client:access-to-scripts" = ["ask", "register"]', "guest = []")
     assert "guest may see_home portal, and the table does not say so." in " ".join(sentences("Portal"))
     assert "client:access-to-scripts may ask service of access-to-scripts, and the table does not say so." in " ".join(
         sentences("Evaluation")

@@ -12,7 +12,7 @@ from app.config import ROOT
 APP = ROOT / "app"
 MODULES = sorted(path for path in APP.rglob("*.py") if "migrations" not in path.parts)
 ROOMS = sorted(path.parent.name for path in APP.glob("*/__init__.py"))
-CONCEPTS = ("audit", "mail", "people", "organisations", "services", "grants", "demo", "kernel")
+CONCEPTS = ("audit", "mail", "people", "organisations", "records", "services", "grants", "demo", "kernel")
 
 every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(APP)))
 

@@ -59,6 +59,7 @@ GET POST /organisations/<string:organisation_id>/users/<string:membership_id>/su
 GET POST /organisations/<string:organisation_id>/users/add
 GET      /outbox
 GET      /outbox/<string:message_id>
+     ANY /records/<string:kind>/<path:record_id>
 GET POST /reset-password/<string:token>
 GET POST /sign-in
     POST /sign-out

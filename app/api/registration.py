@@ -1,0 +1,90 @@
+"""Registering the things that a client's questions are about."""
+
+import json
+import re
+from typing import Any
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from app.api.answering import revision_wanted
+from app.api.bodies import read_object
+from app.api.callers import client_of
+from app.api.errors import ApiError
+from app.api.gathering import gathered
+from app.api.reach import Reach
+from app.api.record_schemas import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
+from app.api.routing import json_response, json_route
+from app.api.schemas import loaded
+from app.authz.deciding import policy
+from app.authz.naming import declared_kinds
+from app.kernel.database import changing
+from app.kernel.errors import ProblemError
+from app.records.operations import delete_record, put_record
+from app.records.queries import record_named
+from app.services.models import Client
+from app.ui.asking import public
+from app.vocabulary import Action
+
+# As JSON writes it: behind an even number of backslashes.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@json_route("/records/<string:kind>/<path:record_id>", "GET", "HEAD", "PUT", "DELETE")
+@public("a client proves itself with its key, and the policy is asked about it")
+def record(kind: str, record_id: str) -> ResponseReturnValue:
+    """Register a thing, show it, or forget it."""
+    client = client_of(request.headers.get("Authorization", ""))
+    loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
+    match request.method:
+        case "PUT":
+            return _put(client, kind, record_id, _properties())
+        case "DELETE":
+            return _delete(client, kind, record_id)
+        case _:
+            return _show(client, kind, record_id)
+
+
+def _show(client: Client, kind: str, record_id: str) -> ResponseReturnValue:
+    _check(client, kind, record_id, Action.ASK)
+    at_least = revision_wanted(request.headers.get("Tessera-At-Least", ""))
+    row, revision = gathered(lambda _view: record_named(kind, record_id), at_least)
+    if row is None:
+        raise ApiError(404, f"There is no {kind} {record_id}.")
+    return _message(kind, record_id, row.properties, revision)
+
+
+def _put(client: Client, kind: str, record_id: str, properties: dict[str, Any]) -> ResponseReturnValue:
+    with changing():
+        _check(client, kind, record_id, Action.REGISTER)
+        revision = put_record(kind, record_id, properties, by=client.reference)
+    return _message(kind, record_id, properties, revision)
+
+
+def _delete(client: Client, kind: str, record_id: str) -> ResponseReturnValue:
+    with changing():
+        _check(client, kind, record_id, Action.REGISTER)
+        try:
+            revision = delete_record(kind, record_id, by=client.reference)
+        except ProblemError as problem:
+            raise ApiError(404, problem.sentence) from problem
+    return json_response(RemovedSchema().dump({"revision": revision}))
+
+
+def _check(client: Client, kind: str, record_id: str, action: Action) -> None:
+    Reach(client).check(kind, record_id, action)
+    if kind not in declared_kinds(policy()):
+        raise ApiError(404, f"The rules declare no {kind} that could be registered.")
+
+
+def _properties() -> dict[str, Any]:
+    properties: dict[str, Any] = loaded(RecordRequestSchema(), read_object(request.environ)).get("properties", {})
+    # No database but SQLite stores it.
+    if _NUL.search(json.dumps(properties)):
+        raise ApiError(400, "properties must not contain the character NUL.")
+    return properties
+
+
+def _message(kind: str, record_id: str, properties: dict[str, Any], revision: int) -> ResponseReturnValue:
+    told = {"type": kind, "id": record_id, "properties": properties, "revision": revision}
+    return json_response(RecordSchema().dump(told))

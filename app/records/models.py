@@ -1,0 +1,24 @@
+"""Records, as stored."""
+
+from peewee import CharField, JSONField
+
+from app.kernel.database import BaseModel
+
+LONGEST_ID = 200
+
+
+class Record(BaseModel):
+    """A registered thing: what services know of it, for the rules."""
+
+    kind = CharField(max_length=60)
+    """As messages name it: `mark_scheme`."""
+    public_id = CharField(max_length=LONGEST_ID)
+    properties = JSONField(default=dict)
+
+    class Meta:
+        indexes = ((("kind", "public_id"), True),)
+
+    @property
+    def reference(self) -> str:
+        """How events name this record."""
+        return f"record:{self.kind}:{self.public_id}"

@@ -1,0 +1,15 @@
+"""Questions about records."""
+
+from app.records.models import Record
+
+
+def record_named(kind: str, public_id: str) -> Record | None:
+    """Return one record, or None."""
+    return Record.get_or_none(Record.kind == kind, Record.public_id == public_id)
+
+
+def records_after(kind: str, public_id: str, most: int) -> list[Record]:
+    """Return at most `most` records of a kind by id, from the first one after `public_id` on."""
+    return list(
+        Record.select().where(Record.kind == kind, Record.public_id > public_id).order_by(Record.public_id).limit(most)
+    )
