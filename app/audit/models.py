@@ -18,6 +18,8 @@ class Event(BaseModel):
     subject = CharField(max_length=300, index=True)
     """What it happened to, as `kind:ID`; a record is `record:KIND:ID`."""
     organisation = CharField(max_length=40, default="", index=True)
+    person = CharField(max_length=40, default="")
+    """The public id of whose facts are others now, if it is about a person: how caches know what to forget."""
     details = JSONField(default=dict)
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from app.audit.models import DecisionRecord, Event
 from app.kernel import clock
-from app.kernel.database import change
+from app.kernel.database import change, notify
 from app.kernel.ids import new_public_id
+from app.kernel.noticing import CHANNEL
 from app.vocabulary import EventName, Reason
 
 OPERATOR = "operator"
@@ -15,13 +16,24 @@ GUEST = "guest"
 
 
 @change
-def record(name: EventName, *, by: str, subject: str, organisation: str = "", **details: Any) -> int:
+def record(name: EventName, *, by: str, subject: str, organisation: str = "", person: str = "", **details: Any) -> int:
     """Write that `name` happened to `subject` (`kind:ID`), by `by`, and return its number, the revision.
 
+    `person` is the public id of whose memberships, grants or state are others now; a subject `person:ID` says it too.
     Called inside the operation that makes the change, so both are kept or neither. `details` are plain JSON
     values without secrets, passwords or e-mail addresses.
     """
-    event = Event.create(at=clock.now(), name=name, by=by, subject=subject, organisation=organisation, details=details)
+    kind, _, subject_id = subject.partition(":")
+    event = Event.create(
+        at=clock.now(),
+        name=name,
+        by=by,
+        subject=subject,
+        organisation=organisation,
+        person=subject_id if kind == "person" else person,
+        details=details,
+    )
+    notify(CHANNEL)
     return int(event.revision)
 
 

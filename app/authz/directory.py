@@ -1,19 +1,18 @@
 """From rows to facts: what the policy is told, read in a fixed number of queries however many rows there are."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from peewee import JOIN
 
 from app.authz import facts
-from app.grants.models import Grant, StaffGrant
-from app.kernel import clock
-from app.kernel.database import reading
+from app.authz.loading import Found, found_people, found_person, properties, word
+from app.organisations import queries as organisations
 from app.organisations.models import Membership, Organisation
 from app.people.models import EmailAddress, Person
 from app.records.models import Record
 from app.services.models import Client, Role, Service
-from app.vocabulary import MembershipState
+from app.services.queries import roles
 
 PORTAL = facts.Portal()
 PLATFORM = facts.Platform()
@@ -22,22 +21,20 @@ GUEST = facts.Guest()
 Row = Person | Membership | Organisation | Service | Role | Client
 
 
+class Catalogue(NamedTuple):
+    """Every service and every role by slug, in their order; the roles as held at any organisation."""
+
+    services: dict[str, facts.Service]
+    roles: dict[str, facts.Role]
+
+
 def people(ids: Iterable[int]) -> dict[int, facts.Person]:
-    """Return the facts of the people with these row ids, in four queries.
+    """Return the facts of the people with these row ids, in two queries however many there are.
 
     Ended memberships are left out: to the policy they never were.
     """
     wanted = list(ids)
-    with reading():
-        found = {
-            row.id: facts.Person(row.public_id, row.state, properties=_properties(row.properties))
-            for row in Person.select(Person.id, Person.public_id, Person.state, Person.properties).where(
-                Person.id.in_(wanted)
-            )
-        }
-        _add_staff_roles(found)
-        _add_memberships(found)
-    return found
+    return {row_id: found.person for row_id, found in found_people(Person.id.in_(wanted)).items()} if wanted else {}
 
 
 def person(row_id: int) -> facts.Person | None:
@@ -45,13 +42,29 @@ def person(row_id: int) -> facts.Person | None:
     return people([row_id]).get(row_id)
 
 
+def people_by_public_id(public_id: str) -> Iterator[Found]:
+    """Yield the person with this public id, if there is one."""
+    yield from found_person(Person.public_id, public_id).values()
+
+
+def people_by_address(address: str) -> Iterator[Found]:
+    """Yield the person with this e-mail address (in normal form), if there is one."""
+    yield from found_person(EmailAddress.address, address).values()
+
+
+def people_after(public_id: str, limit: int) -> Iterator[Found]:
+    """Yield up to `limit` people in the order of their public ids, from after `public_id` on."""
+    ids = Person.select(Person.id).where(Person.public_id > public_id).order_by(Person.public_id).limit(limit)
+    rows: Any = ids.tuples()
+    found = found_people(Person.id.in_([row_id for (row_id,) in rows]))
+    yield from sorted(found.values(), key=lambda one: one.person.public_id)
+
+
 def person_named(name: str) -> facts.Person | None:
     """Return the facts of the person with this public id or e-mail address, or None."""
-    if "@" in name:
-        row = EmailAddress.select(EmailAddress.person).where(EmailAddress.address == name.strip().lower()).first()
-        return None if row is None else person(row.person_id)
-    row = Person.select(Person.id).where(Person.public_id == name).first()
-    return None if row is None else person(row.id)
+    by_address = "@" in name
+    found = people_by_address(name.strip().lower()) if by_address else people_by_public_id(name)
+    return next((one.person for one in found), None)
 
 
 def memberships(rows: Iterable[Membership]) -> list[facts.Membership | None]:
@@ -65,14 +78,36 @@ def memberships(rows: Iterable[Membership]) -> list[facts.Membership | None]:
     return [by_id.get(row.public_id) for row in rows]
 
 
+def organisation_named(name: str) -> facts.Organisation | None:
+    """Return the facts of the organisation with this public id or centre number, or None."""
+    row = organisations.organisation_named(name)
+    return None if row is None else organisation(row)
+
+
+def catalogue() -> Catalogue:
+    """Return the facts of all services and roles."""
+    known = {row.slug: service(row) for row in Service.select().order_by(Service.slug)}
+    all_roles = {}
+    for row in roles():
+        owner = None if row.service is None else known[row.service.slug]
+        all_roles[row.slug] = facts.Role(row.slug, owner, None, officers_may_give=row.officers_may_give)
+    return Catalogue(known, all_roles)
+
+
+def client_with_key_hash(key_hash: str) -> facts.Client | None:
+    """Return the facts of the client whose key has this hash, or None."""
+    row = Client.select(Client, Service).join(Service, JOIN.LEFT_OUTER).where(Client.key_hash == key_hash).first()
+    return None if row is None else client(row)
+
+
 def organisation(row: Organisation) -> facts.Organisation:
     """Return the facts of an organisation."""
-    return facts.Organisation(row.public_id, row.state, row.time_zone)
+    return facts.Organisation(row.public_id, word(row.state), row.time_zone)
 
 
 def service(row: Service) -> facts.Service:
     """Return the facts of a service."""
-    return facts.Service(row.slug, row.state)
+    return facts.Service(row.slug, word(row.state))
 
 
 def role(row: Role, at: facts.Organisation | None) -> facts.Role:
@@ -97,62 +132,4 @@ def client(row: Client) -> facts.Client:
 
 def record(kind: type[facts.Record], row: Record) -> facts.Record:
     """Return the facts of a registered thing of a kind that the policy declares."""
-    return kind(row.public_id, _properties(row.properties))
-
-
-def _properties(values: Mapping[str, Any] | None) -> facts.Properties:
-    return facts.Properties(values) if values else facts.NO_PROPERTIES
-
-
-def _add_staff_roles(found: dict[int, facts.Person]) -> None:
-    held: dict[int, list[str]] = {}
-    for row in StaffGrant.select(StaffGrant.person, StaffGrant.role).where(StaffGrant.person.in_(list(found))):
-        held.setdefault(row.person_id, []).append(str(row.role))
-    for row_id, roles in held.items():
-        found[row_id].staff_roles = tuple(sorted(roles))
-
-
-def _add_memberships(found: dict[int, facts.Person]) -> None:
-    rows = list(
-        Membership.select(Membership, Organisation)
-        .join(Organisation)
-        .where(Membership.person.in_(list(found)), Membership.state != MembershipState.ENDED)
-        .order_by(Membership.id)
-    )
-    grants = _grants(rows)
-    held: dict[int, list[facts.Membership]] = {}
-    for row in rows:
-        at = organisation(row.organisation)
-        held.setdefault(row.person_id, []).append(
-            facts.Membership(
-                row.public_id,
-                found[row.person_id],
-                at,
-                row.state,
-                tuple(_grant(grant, at) for grant in grants.get(row.id, ())),
-            )
-        )
-    for row_id, memberships_held in held.items():
-        found[row_id].memberships = tuple(memberships_held)
-
-
-def _grants(rows: list[Membership]) -> dict[int, list[Grant]]:
-    held: dict[int, list[Grant]] = {}
-    query = (
-        Grant.select(Grant, Role, Service)
-        .join(Role)
-        .join(Service, JOIN.LEFT_OUTER, on=(Role.service == Service.id))
-        .where(Grant.membership.in_([row.id for row in rows]))
-        .order_by(Grant.id)
-    )
-    for grant in query:
-        held.setdefault(grant.membership_id, []).append(grant)
-    return held
-
-
-def _grant(row: Grant, at: facts.Organisation) -> facts.Grant:
-    return facts.Grant(
-        role(row.role, at),
-        None if row.first_day is None else clock.start_of_day(row.first_day, at.time_zone),
-        None if row.last_day is None else clock.end_of_day(row.last_day, at.time_zone),
-    )
+    return kind(row.public_id, properties(row.properties))

@@ -110,6 +110,7 @@ def change_roles(
         EventName.ROLES_CHANGED,
         by=reference_of(by),
         subject=membership.reference,
+        person=membership.person.public_id,
         organisation=membership.organisation.public_id,
         given=[one.role.slug for one in given],
         taken=[role.slug for role in taken],
@@ -137,6 +138,7 @@ def remove_person(membership: Membership, *, by: Person) -> None:
         EventName.MEMBER_REMOVED,
         by=by.reference,
         subject=membership.reference,
+        person=membership.person.public_id,
         organisation=membership.organisation.public_id,
     )
 
@@ -167,6 +169,7 @@ def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Pers
         EventName.MEMBER_ADDED,
         by=reference_of(by),
         subject=membership.reference,
+        person=membership.person.public_id,
         organisation=organisation.public_id,
         given=[role.slug for role in new.roles],
     )

@@ -1,7 +1,9 @@
 """The one database, SQLite or PostgreSQL, and the one way to change it.
 
-`changing()` is the only way to write. Writers take one lock, so the events' numbers (the revisions) become
-visible in their own order, and what a writer read before it writes is still true when it commits.
+`changing()` is the only way to write. Writers take one lock before they do anything, and keep it until they have
+committed. So the events' numbers (the revisions) become visible in their own order: a cache that has caught up with 7
+will never meet a late 6. A sequence alone would not do: it hands numbers out in one order while transactions commit in
+another. And what a writer read before it writes is still true when it commits.
 """
 
 import fcntl
@@ -92,9 +94,19 @@ def open_database(url: str) -> Database:
     return pool
 
 
+_bound_url = ""
+
+
 def bind(url: str) -> None:
     """Make `url` the database of this process."""
+    global _bound_url  # noqa: PLW0603  (set once at start, with the database)
     database.initialize(open_database(url))
+    _bound_url = url
+
+
+def bound_url() -> str:
+    """Return the address of the bound database."""
+    return _bound_url
 
 
 def is_postgresql() -> bool:
@@ -140,6 +152,12 @@ def changing() -> Iterator[None]:
         if is_postgresql():
             database.execute_sql("select pg_advisory_xact_lock(%s)", (_WRITER_LOCK,))
         yield
+
+
+def notify(channel: str) -> None:
+    """Tell who listens on `channel` once this transaction has been committed. SQLite tells by itself."""
+    if is_postgresql():
+        database.execute_sql("select pg_notify(%s, '')", (channel,))
 
 
 def change(operation: Callable[P, R]) -> Callable[P, R]:

@@ -80,6 +80,7 @@ def cancel_invitation(membership: Membership, *, by: Person) -> None:
         EventName.INVITATION_CANCELLED,
         by=by.reference,
         subject=membership.reference,
+        person=membership.person.public_id,
         organisation=membership.organisation.public_id,
     )
 
@@ -128,7 +129,13 @@ def reactivate(membership: Membership, *, by: Person) -> None:
 def _set_state(membership: Membership, state: MembershipState, event: EventName, by: Person) -> None:
     membership.state = state
     membership.save(only=[Membership.state])
-    record(event, by=by.reference, subject=membership.reference, organisation=membership.organisation.public_id)
+    record(
+        event,
+        by=by.reference,
+        subject=membership.reference,
+        person=membership.person.public_id,
+        organisation=membership.organisation.public_id,
+    )
 
 
 def _new_invitation(person: Person, organisation: Organisation | None, by: Person | None) -> str:
