@@ -16,7 +16,7 @@ from app.audit.queries import events_after
 from app.audit.queries import revision as newest_revision
 from app.authz import directory, facts
 from app.authz.loading import Found
-from app.kernel.database import connected, reading
+from app.kernel.database import reading, staying_connected
 from app.kernel.noticing import watch
 from app.records.queries import record_named, records_after
 from app.vocabulary import EventName
@@ -160,7 +160,7 @@ class View:
         return self._callers.get(key_hash) or self._load(lambda: self._load_caller(key_hash))
 
     def _catch_up(self) -> None:
-        with self._lock, connected(), reading():
+        with self._lock, staying_connected(), reading():
             self._apply_events()
 
     def _wait_for(self, revision: int) -> None:
@@ -175,7 +175,7 @@ class View:
 
     def _load(self, load: Callable[[], T]) -> T:
         """Return what `load` reads, at a moment of which everything else here knows too."""
-        with self._lock, connected(), reading():
+        with self._lock, staying_connected(), reading():
             self._apply_events()
             return load()
 

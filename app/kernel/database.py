@@ -132,6 +132,20 @@ def connected() -> Iterator[None]:
 
 
 @contextmanager
+def staying_connected() -> Iterator[None]:
+    """Hold a connection for the block, which on SQLite stays open for this thread: opening takes longer than to read.
+
+    One to a PostgreSQL server goes back to the pool, which notices when the server has been away.
+    """
+    if is_postgresql():
+        with connected():
+            yield
+    else:
+        database.connect(reuse_if_open=True)
+        yield
+
+
+@contextmanager
 def reading() -> Iterator[None]:
     """Show the block the database as it was at one moment, whatever is changed meanwhile. Nests.
 
