@@ -68,8 +68,8 @@ browser:
 soak: .venv/.installed-test ## Compare a million random decisions with oso and with plain rules (about half an hour)
 	DECISIONS=1000000 $(bin)/pytest -q -n 2 tests/authz/test_recording.py
 
-bench: .venv/.installed-test ## Measure the pages on 200,000 people (its data is in var/bench)
-	$(bin)/python benchmarks/pages.py
+bench: .venv/.installed-test ## Measure, beside others, and write the tables (PART=decisions|asking|revocation|pages)
+	$(bin)/python benchmarks/run.py $(PART)
 
 format: .venv/.installed-test ## Put the code into its usual form
 	$(bin)/ruff check --fix-only --quiet .

@@ -23,8 +23,16 @@ class PlainOso:
     def allows(self, actor: facts.Fact, action: str, resource: facts.Fact, context: facts.Fact, now: float) -> bool:
         """Return oso's answer. Raises what oso raises."""
         copies: dict[int, Any] = {}
-        arguments = [self._copy(fact, now, copies) for fact in (actor, resource, context)]
-        return any(True for _ in self._oso.query_rule("allow", arguments[0], action, *arguments[1:]))
+        actor, resource, context = (self._copy(fact, now, copies) for fact in (actor, resource, context))
+        return self.ask(actor, action, resource, context)
+
+    def ask(self, actor: Any, action: str, resource: Any, context: Any) -> bool:
+        """Return oso's answer about copies."""
+        return any(True for _ in self._oso.query_rule("allow", actor, action, resource, context))
+
+    def copied(self, fact: facts.Fact, now: float) -> Any:
+        """Return a plain copy of a fact, and of all that hangs on it, as it is at `now`."""
+        return self._copy(fact, now, {})
 
     def says(self, *question: Any) -> bool | None:
         """Return oso's answer, None for an error."""

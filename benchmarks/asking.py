@@ -1,0 +1,246 @@
+"""How many questions a second are answered over HTTP, beside others on the same machine in the same run.
+
+Two web processes, 16 connections, the decision log on. `wrk` asks about 400 people in turn; it shares the machine with
+the server, so the figures are those of a busy machine.
+"""
+
+import http.client
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peers
+from decisions import Questions
+from portal import DATA, filled, free_port, new_key, running, serving
+from results import Result
+
+from app.authz import facts
+
+ROUNDS, SECONDS, CONNECTIONS = 5, 4, 16
+SERVICE = "training"
+GRANIAN = [str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--workers", "2", "--no-ws"]
+
+ECHO = """
+def app(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+"""
+BARE_FLASK = """
+from flask import Flask, jsonify, request
+app = Flask("bare")
+
+@app.post("/access/v1/evaluation")
+def evaluation():
+    return jsonify(decision=request.get_json()["action"]["name"] == "launch")
+"""
+CERBOS = """
+server: {{httpListenAddr: "127.0.0.1:{port}", grpcListenAddr: "127.0.0.1:{grpc}"}}
+storage: {{driver: disk, disk: {{directory: "{folder}"}}}}
+telemetry: {{disabled: true}}
+"""
+CERBOS_POLICY = """
+apiVersion: api.cerbos.dev/v1
+resourcePolicy:
+  resource: service
+  version: default
+  rules:
+    - actions: ["launch"]
+      effect: EFFECT_ALLOW
+      roles: ["user"]
+      condition:
+        match:
+          all:
+            of:
+              - expr: P.attr.state == "active"
+              - expr: >-
+                  P.attr.memberships.exists(m, m.state == "active" && m.organisation == "active"
+                  && m.services.exists(s, s == R.id))
+"""
+ASK_IN_TURN = """
+local bodies = {}
+for line in io.lines(%s) do bodies[#bodies + 1] = line end
+local number = 0
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer %s"
+request = function()
+  number = number %% #bodies + 1
+  return wrk.format(nil, nil, nil, bodies[number])
+end
+"""
+
+
+class Load:
+    """Asks one server, again and again."""
+
+    def __init__(self, folder: Path, name: str, bodies: list[Any], path: str, key: str = "none") -> None:
+        self.path = path
+        asked = folder / f"{name}.txt"
+        asked.write_text("\n".join(json.dumps(body) for body in bodies))
+        self.script = folder / f"{name}.lua"
+        self.script.write_text(ASK_IN_TURN % (json.dumps(str(asked)), key))
+
+    def per_second(self, port: int) -> float:
+        """Return how many requests a second were answered. Raises RuntimeError if one was not answered well."""
+        wrk = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(self.script)]
+        said = subprocess.run(
+            [*wrk, f"http://127.0.0.1:{port}{self.path}"], check=True, capture_output=True, text=True
+        ).stdout
+        if "Non-2xx" in said or "Socket errors" in said:
+            raise RuntimeError(said)
+        found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+        assert found is not None
+        return float(found[1])
+
+
+def question(name: str, slug: str, properties: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what AuthZEN asks."""
+    subject: dict[str, Any] = {"type": "user", "id": name}
+    if properties is not None:
+        subject["properties"] = properties
+    return {"subject": subject, "action": {"name": "launch"}, "resource": {"type": "service", "id": slug}}
+
+
+def told(person: facts.Person) -> dict[str, Any]:
+    """Return what Cerbos has to be told of a person, as it keeps no directory."""
+    return {
+        "state": person.state,
+        "memberships": [
+            {
+                "state": held.state,
+                "organisation": held.organisation.state,
+                "services": [
+                    grant.role.service.slug
+                    for grant in held.grants
+                    if grant.role.service is not None and grant.in_force(time.time())
+                ],
+            }
+            for held in person.memberships
+        ],
+    }
+
+
+@contextmanager
+def module(folder: Path, name: str, source: str) -> Iterator[int]:
+    """Serve a small WSGI application with the server that Tessera uses, and give its port."""
+    (folder / f"{name}.py").write_text(source)
+    port = free_port()
+    command = [*GRANIAN, "--blocking-threads", "8", "--port", str(port), "--log-level", "error", f"{name}:app"]
+    with running(command, port, cwd=folder):
+        yield port
+
+
+@contextmanager
+def cerbos(folder: Path) -> Iterator[int]:
+    """Serve the same rule with Cerbos, and give its port."""
+    policies = folder / "cerbos"
+    policies.mkdir()
+    (policies / "service.yaml").write_text(CERBOS_POLICY)
+    port, grpc = free_port(), free_port()
+    (folder / "cerbos.yaml").write_text(CERBOS.format(port=port, grpc=grpc, folder=policies))
+    with running([str(peers.cerbos()), "server", "--config", str(folder / "cerbos.yaml")], port):
+        yield port
+
+
+def searched(port: int, key: str) -> float:
+    """Return the median milliseconds of a subject search over everybody, a page of 50 after the other."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    body: dict[str, Any] = question("", SERVICE) | {"subject": {"type": "user"}, "page": {"limit": 50}}
+    took = []
+    for _ in range(40):
+        begun = time.perf_counter()
+        connection.request("POST", "/access/v1/search/subject", json.dumps(body), headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        took.append((time.perf_counter() - begun) * 1e3)
+        assert response.status == 200, answer
+        assert answer["results"]
+        body["page"] = {"token": answer["page"]["next_token"]}
+        if not body["page"]["token"]:
+            break
+    return statistics.median(took)
+
+
+def measure() -> list[Result]:
+    """Measure everything of this part."""
+    if shutil.which("wrk") is None:
+        raise FileNotFoundError("This needs wrk (Debian: apt-get install wrk).")
+    data = filled()
+    questions = Questions(data)
+    key = new_key(data, SERVICE)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        names = [name for name, _ in questions.asked]
+        singles = [question(name, SERVICE) for name in names]
+        batches = [
+            {
+                "action": {"name": "launch"},
+                "resource": {"type": "service", "id": SERVICE},
+                "evaluations": [{"subject": {"type": "user", "id": name}} for name in names[start : start + 100]],
+            }
+            for start in range(0, len(names) - 99, 20)
+        ]
+        with_facts = [question(person.public_id, SERVICE, told(person)) for person, _ in questions.pairs]
+        ask = Load(folder, "tessera", singles, "/access/v1/evaluation", key)
+        loads: dict[str, Callable[[], float]] = {}
+        with (
+            serving(data, WORKERS="2") as tessera,
+            module(folder, "echo", ECHO) as echo,
+            module(folder, "bare", BARE_FLASK) as bare,
+            cerbos(folder) as other,
+        ):
+            loads = {
+                "Tessera": lambda: ask.per_second(tessera),
+                "echo": lambda: ask.per_second(echo),
+                "Flask": lambda: ask.per_second(bare),
+                "Cerbos": lambda: Load(folder, "cerbos", with_facts, "/access/v1/evaluation").per_second(other),
+                "batch": lambda: (
+                    100 * Load(folder, "batch", batches, "/access/v1/evaluations", key).per_second(tessera)
+                ),
+            }
+            for load in loads.values():
+                load()
+            took: dict[str, list[float]] = {name: [] for name in loads}
+            for _ in range(ROUNDS):
+                for name, load in loads.items():
+                    took[name].append(load())
+            search = searched(tessera, key)
+            memory = _largest_worker()
+
+    def ratio(one: str, other: str) -> float:
+        return statistics.median(left / right for left, right in zip(took[one], took[other], strict=True))
+
+    return [
+        Result("Single evaluations over HTTP", statistics.median(took["Tessera"]), "a second"),
+        Result("Against Cerbos on its AuthZEN address", ratio("Tessera", "Cerbos"), "times", least=3),
+        Result("Against a raw WSGI echo on the same server", ratio("Tessera", "echo"), "times", least=0.5),
+        Result("Against a bare Flask route on the same server", ratio("Tessera", "Flask"), "times"),
+        Result("Evaluations in batches of 100 over HTTP", statistics.median(took["batch"]), "a second", least=100_000),
+        Result("Subject search over 200,000 people, a page of 50", search, "ms", most=300),
+        Result("Memory of the largest web process after it", memory, "MB", most=200),
+    ]
+
+
+def _largest_worker() -> float:
+    """Return the megabytes of the largest process that belongs to the portal in `DATA`."""
+    sizes = [0.0]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            is_ours = f"DATA_DIR={DATA}".encode() in (process / "environ").read_bytes()
+            resident = re.search(r"VmRSS:\s+(\d+)", (process / "status").read_text())
+        except OSError:
+            continue
+        if is_ours and resident:
+            sizes.append(int(resident[1]) / 1024)
+    return max(sizes)
