@@ -8,7 +8,7 @@ allowed. Time needs no dropping: facts hold when a grant begins and ends, and ar
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from threading import RLock
+from threading import Lock, RLock
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from app.audit.queries import events_after
 from app.audit.queries import revision as newest_revision
 from app.authz import directory, facts
 from app.authz.loading import Found
-from app.kernel.database import reading, staying_connected
+from app.kernel.database import database, reading, staying_connected
 from app.kernel.noticing import watch
 from app.records.queries import record_named, records_after
 from app.vocabulary import EventName
@@ -70,7 +70,11 @@ class View:
         """The newest change that everything here knows of."""
         self._most_people = most_people
         self._lock = RLock()
+        """Held by whoever loads or drops; who finds what is here needs none."""
+        self._looking = Lock()
         self._watch = watch()
+        self._is_behind = True
+        """Whether something was noticed that has not been read yet."""
         self._people: dict[str, facts.Person] = {}
         self._addresses: dict[str, str] = {}
         self._addresses_of: dict[str, tuple[str, ...]] = {}
@@ -102,8 +106,13 @@ class View:
         On PostgreSQL a change takes a few milliseconds to be heard of; `at_least` makes certain. Raises
         `NotFreshError` when that revision has not come within a second.
         """
-        if self._watch.has_changed():
-            self._catch_up()
+        # Who looks tells nobody else what there was to see, so the others wait until it has been read; and when that
+        # fails, the next one has to try again.
+        with self._looking:
+            self._is_behind = self._watch.has_changed() or self._is_behind
+            if self._is_behind:
+                self._catch_up()
+                self._is_behind = False
         if self.revision < at_least:
             self._wait_for(at_least)
         return self.revision
@@ -160,8 +169,7 @@ class View:
         return self._callers.get(key_hash) or self._load(lambda: self._load_caller(key_hash))
 
     def _catch_up(self) -> None:
-        with self._lock, staying_connected(), reading():
-            self._apply_events()
+        self._load(lambda: None)
 
     def _wait_for(self, revision: int) -> None:
         give_up = monotonic() + _PATIENCE_SECONDS
@@ -175,6 +183,9 @@ class View:
 
     def _load(self, load: Callable[[], T]) -> T:
         """Return what `load` reads, at a moment of which everything else here knows too."""
+        # There, a change would be kept here that may yet be undone, or one be missed that has come since.
+        if database.in_transaction():
+            raise RuntimeError("ask the view outside of any transaction")
         with self._lock, staying_connected(), reading():
             self._apply_events()
             return load()
@@ -182,12 +193,11 @@ class View:
     def _apply_events(self) -> None:
         """Drop what has changed since `revision`. Called in a snapshot, whose newest revision becomes ours."""
         newest = newest_revision()
-        if newest < self.revision:
-            raise RuntimeError("the facts are older than what is known: ask outside of any transaction")
         if newest == self.revision:
             return
         events = list(islice(events_after(self.revision), _MOST_EVENTS)) if self.revision >= 0 else []
-        if len(events) == _MOST_EVENTS:
+        # A number that goes back is one of another history: a backup, or a standby that had not heard everything.
+        if len(events) == _MOST_EVENTS or newest < self.revision:
             self._drop_everything()
         for name, subject, person in events:
             if name not in HARMLESS:
@@ -284,8 +294,9 @@ class View:
         # The organisation may have been dropped and loaded anew, and its state is part of the role's facts.
         if known is None or known.organisation is not at:
             known = facts.Role(role.slug, role.service, at, officers_may_give=role.officers_may_give)
-            _make_room(self._roles_at, _MOST_OTHERS)
-            self._roles_at[role.slug, at.public_id] = known
+            with self._lock:
+                _make_room(self._roles_at, _MOST_OTHERS)
+                self._roles_at[role.slug, at.public_id] = known
         return known
 
 

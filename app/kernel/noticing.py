@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import suppress
-from threading import Lock, Thread
+from threading import Thread
 from time import monotonic, sleep
 
 import psycopg
@@ -19,22 +19,20 @@ _POLL_SECONDS = 1.0
 class SqliteWatch:
     """Asks SQLite whether any other connection, of this process or another, has committed.
 
-    `PRAGMA data_version` looks at shared memory and takes about two microseconds. It compares only with what the same
-    connection saw before, so this one is kept, and is used for nothing else.
+    `PRAGMA data_version` looks at shared memory and takes a few microseconds. It compares only with what the same
+    connection saw before, so this one is kept, and is used for nothing else. One thread may ask at a time.
     """
 
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._cursor = self._connection.cursor()
-        self._lock = Lock()
         self._seen = -1
 
     def has_changed(self) -> bool:
         """Return whether there was a commit since the last time; the first time there was."""
-        with self._lock:
-            (version,) = self._cursor.execute("pragma data_version").fetchone()
-            changed = bool(version != self._seen)
-            self._seen = version
+        (version,) = self._cursor.execute("pragma data_version").fetchone()
+        changed = bool(version != self._seen)
+        self._seen = version
         return changed
 
     def close(self) -> None:
