@@ -41,7 +41,7 @@ def _protect(response: Any) -> Any:
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
     if settings().secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    if request.endpoint not in {"static", "bootstrap.static"}:
+    if request.endpoint not in {"static", "bootstrap.static"} or response.status_code >= 400:
         # A shared computer in a staff room: the back button must not show the last person's pages.
         headers.setdefault("Cache-Control", "no-store")
     return response

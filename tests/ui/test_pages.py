@@ -1,0 +1,74 @@
+"""What every page has around it, and the pages for what goes wrong."""
+
+import pytest
+
+from app.people.models import Person
+from tests.browsing import Browser, Page
+
+PEOPLE = ("olivia-marsh", "thomas-reed", "amara-lewis", "helen-frost", "sam-porter", "leila-haddad")
+
+
+@pytest.mark.parametrize("person", [*PEOPLE, None])
+def test_every_page_that_the_menu_and_its_links_lead_to_is_a_good_page(browser: Browser, person: str | None) -> None:
+    if person:
+        browser.signed_in_as(person)
+    waiting, seen = ["/"], set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen or not path.startswith("/") or path.startswith("/static"):
+            continue
+        seen.add(path)
+        page = browser.get(path)
+        assert page.status in {200, 403}, f"{path} answers {page.status}"
+        waiting += [href.partition("#")[0] for href in page.links.values()]
+    assert len(seen) >= (5 if person else 3)
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_an_address_that_leads_nowhere_says_so_on_a_whole_page(browser: Browser, signed_in: bool) -> None:
+    if signed_in:
+        browser.signed_in_as("olivia-marsh")
+    for path in ("/nothing", "/organisations/", "/organisations/northfield", "/account/", "/static/nothing.css"):
+        page = browser.get(path)
+        assert (page.status, page.heading) == (404, "Page not found")
+
+
+def test_a_form_sent_the_wrong_way_says_so(browser: Browser) -> None:
+    browser.signed_in_as("olivia-marsh")
+    page = Page(browser.client.get("/sign-out"))
+    assert (page.status, page.heading) == (405, "This did not work")
+    assert page.faults() == []
+
+
+def test_a_form_that_was_open_too_long_says_so_and_changes_nothing(browser: Browser) -> None:
+    browser.signed_in_as("thomas-reed")
+    page = Page(browser.client.post("/account/name", data={"name": "X", "csrf_token": "old"}))
+    assert (page.status, page.heading) == (400, "This page was open for too long")
+    assert page.faults() == []
+    assert Person.get(Person.public_id == "thomas-reed").name == "Thomas Reed"
+
+
+def test_a_form_that_is_too_large_is_refused(browser: Browser) -> None:
+    browser.signed_in_as("thomas-reed")
+    answer = browser.client.post("/account/name", data={"name": "x" * 1_100_000})
+    assert answer.status_code == 413
+    assert Page(answer).faults() == []
+
+
+def test_a_null_character_is_refused_wherever_it_stands(browser: Browser) -> None:
+    browser.signed_in_as("olivia-marsh")
+    for path in ("/open/%00", "/organisations/northfield/users?search=%00", "/activate/a%00b"):
+        assert browser.get(path).status == 400
+    assert browser.post("/account/name", {"name": "a\0b"}).status == 400
+
+
+def test_help_is_on_every_page_in_the_same_place(browser: Browser) -> None:
+    for path in ("/sign-in", "/forgotten-password", "/nothing"):
+        (foot,) = browser.get(path).root.all("footer")
+        assert "Telephone 01632 960 000 or write to support@example.org" in foot.text
+
+
+def test_every_page_says_who_is_signed_in_and_where(browser: Browser) -> None:
+    (top,) = browser.signed_in_as("olivia-marsh").get("/account").root.all("header")
+    assert "Olivia Marsh" in top.text
+    assert "Northfield Academy" in top.text
