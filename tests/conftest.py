@@ -14,6 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import config
+from app.authz import deciding
+from app.authz.engine import Engine
 from app.config import Settings
 from app.demo.cast import is_empty, load_cast
 from app.factory import create_app
@@ -100,10 +102,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         connection.execute(f"drop database {name} with (force)")
 
 
+def _development(folder: Path, url: str) -> Settings:
+    return Settings(development=True, data_dir=folder, database_url=url, secret_key="s" * 32)
+
+
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a development portal on the test's own database."""
-    chosen = Settings(development=True, data_dir=tmp_path, database_url=database_url, secret_key="s" * 32)
+    chosen = _development(tmp_path, database_url)
     config.use(chosen)
     return chosen
 
@@ -123,14 +129,25 @@ def cast(database: None) -> None:
         load_cast()
 
 
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The portal, made once: to read the policy and every template anew takes longer than most tests do."""
+    folder = tmp_path_factory.mktemp("portal")
+    return create_app(_development(folder, f"sqlite:///{folder}/none.db"))
+
+
+@pytest.fixture(scope="session")
+def shipped_policy(portal: Flask) -> Engine:
+    """The policy that the portal was made with."""
+    return deciding.policy()
+
+
 @pytest.fixture
-def app(cast: None, settings: Settings) -> Flask:
+def app(portal: Flask, shipped_policy: Engine, cast: None) -> Flask:
     """The portal with the cast; errors reach the test."""
-    bound = kernel.database.obj
-    portal = create_app(settings)
-    # The test and the portal look at one database object, so that the test's open connection is the portal's.
-    kernel.database.initialize(bound)
-    portal.testing = True
+    # Whatever an earlier test decided by or switched off.
+    deciding.use_policy(shipped_policy)
+    portal.config.update(TESTING=True, WTF_CSRF_ENABLED=True)
     return portal
 
 
