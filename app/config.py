@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 class SettingError(Exception):
     """A setting is wrong. The message is one sentence that says which and what to do."""
+
+
+class DecisionLogging(StrEnum):
+    """What the decision log promises."""
+
+    REQUIRED = "required"
+    """Nothing is answered that the log does not take; a killed process loses at most its last 200 milliseconds."""
+    BEST_EFFORT = "best_effort"
+    """What the log cannot take is answered all the same, and counted."""
+    DURABLE = "durable"
+    """Nothing is answered before it is kept for good."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +54,22 @@ class Settings:
     proxies: int = 0
     """How many proxies stand in front and add `X-Forwarded-For`; 0 trusts none."""
     policies_dir: Path = ROOT / "policies"
+    pack_dir: Path | None = None
+    """A folder with more rules (`policies/*.polar`) and what they are about (`fixtures/*.toml`)."""
     batch_limit: int = 100
     """How many questions a program may put at once."""
+    decision_log: DecisionLogging = DecisionLogging.REQUIRED
+    """`required`, `best_effort` or `durable`: what becomes of answers that cannot be logged."""
+    decision_log_days: int = 90
+    """How long answered decisions are kept."""
+    decision_log_facts: bool = True
+    """Whether it is kept with a decision what was read to come to it."""
+
+    @property
+    def policy_folders(self) -> tuple[Path, ...]:
+        """Where the rules stand that decide here."""
+        of_pack = () if self.pack_dir is None else (self.pack_dir / "policies",)
+        return (self.policies_dir, *(folder for folder in of_pack if folder.is_dir()))
 
     @property
     def secure(self) -> bool:
@@ -72,6 +98,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     data_dir = Path(env.get("DATA_DIR") or ROOT / "var").absolute()
+    pack_dir = Path(env["PACK_DIR"]).absolute() if env.get("PACK_DIR") else None
+    if pack_dir is not None:
+        # What a pack is about never mixes with anything else, unless DATABASE_URL says that it shall.
+        data_dir = data_dir / "packs" / pack_dir.name
     host = env.get("HOST") or "127.0.0.1"
     port = _whole_number(env, "PORT", 8000, 1, 65535)
     settings = Settings(
@@ -90,7 +120,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         workers=_whole_number(env, "WORKERS", 2, 1, 64),
         proxies=_whole_number(env, "PROXIES", 0, 0, 9),
         policies_dir=Path(env.get("POLICIES_DIR") or ROOT / "policies").absolute(),
+        pack_dir=pack_dir,
         batch_limit=_whole_number(env, "BATCH_LIMIT", 100, 1, 10_000),
+        decision_log=_decision_logging(env),
+        decision_log_days=_whole_number(env, "DECISION_LOG_DAYS", 90, 1, 3650),
+        decision_log_facts=_yes_or_no(env, "DECISION_LOG_FACTS", default="1"),
     )
     _check(settings)
     return settings
@@ -122,6 +156,9 @@ def _check(settings: Settings) -> None:
         raise SettingError("MAIL_FROM must look like Tessera <no-reply@example.org>.")
     if not settings.policies_dir.is_dir():
         raise SettingError(f"POLICIES_DIR names {settings.policies_dir}, which is not a folder.")
+    pack = settings.pack_dir
+    if pack is not None and not any((pack / part).is_dir() for part in ("policies", "fixtures")):
+        raise SettingError(f"PACK_DIR names {pack}, which is not a folder with policies/ or fixtures/.")
 
 
 def _check_port(name: str, address: str) -> None:
@@ -138,11 +175,18 @@ def _whole_number(env: Mapping[str, str], name: str, default: int, least: int, m
     return int(text)
 
 
-def _yes_or_no(env: Mapping[str, str], name: str) -> bool:
-    text = env.get(name) or "0"
+def _yes_or_no(env: Mapping[str, str], name: str, default: str = "0") -> bool:
+    text = env.get(name) or default
     if text not in {"0", "1"}:
         raise SettingError(f"{name} must be 0 or 1, not {text!r}.")
     return text == "1"
+
+
+def _decision_logging(env: Mapping[str, str]) -> DecisionLogging:
+    text = env.get("DECISION_LOG") or DecisionLogging.REQUIRED
+    if text not in set(DecisionLogging):
+        raise SettingError(f"DECISION_LOG must be one of {', '.join(DecisionLogging)}, not {text!r}.")
+    return DecisionLogging(text)
 
 
 def _local_url(host: str, port: int) -> str:

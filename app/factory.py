@@ -9,10 +9,13 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, config, console, manage, portal, signin
+from app.audit import decisions
+from app.audit.decisions import DecisionLog
 from app.authz.checks import check_folder
 from app.authz.deciding import use_policy
 from app.authz.engine import Engine
 from app.authz.guard import PolicyError
+from app.authz.paths import steps_of
 from app.config import Settings
 from app.kernel import database
 from app.ui import asking, headers, pages, signed_in
@@ -29,6 +32,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     config.use(settings)
     database.bind(settings.database_url)
     use_policy(_checked_policy(settings))
+    decisions.use(
+        DecisionLog(
+            settings.decision_log,
+            days=settings.decision_log_days,
+            steps_of=steps_of if settings.decision_log_facts else None,
+        )
+    )
     app = Flask("app")
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -62,8 +72,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _checked_policy(settings: Settings) -> Engine:
-    engine = Engine.load(settings.policies_dir)
-    for finding in check_folder(settings.policies_dir):
+    engine = Engine.load(*settings.policy_folders)
+    for finding in check_folder(*settings.policy_folders):
         raise PolicyError(finding.sentence, file=finding.file, line=finding.line)
     return engine
 

@@ -66,6 +66,7 @@ class Action(StrEnum):
     LIST_ORGANISATIONS = "list_organisations"
     LIST_PEOPLE = "list_people"
     READ = "read"
+    READ_DECISIONS = "read_decisions"
     REACTIVATE = "reactivate"
     REGISTER = "register"
     REMOVE = "remove"
@@ -91,7 +92,7 @@ PERMISSIONS: dict[str, frozenset[Action]] = {
     ),
     "Organisation": frozenset({Action.READ, Action.ACT_IN, Action.LIST_PEOPLE, Action.ADD_PERSON}),
     "Person": frozenset({Action.READ, Action.CHANGE_DETAILS, Action.CHANGE_PASSWORD}),
-    "Platform": frozenset({Action.LIST_ORGANISATIONS, Action.ADD_ORGANISATION}),
+    "Platform": frozenset({Action.LIST_ORGANISATIONS, Action.ADD_ORGANISATION, Action.READ_DECISIONS}),
     "Portal": frozenset({Action.SIGN_IN, Action.CREATE_ACCOUNT, Action.SEE_HOME}),
     "Role": frozenset({Action.GIVE, Action.USE}),
     "Service": frozenset({Action.READ, Action.LAUNCH}),
@@ -147,6 +148,93 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.OWN_MEMBERSHIP: "Nobody changes their own access.",
     Reason.POLICY_ERROR: "The policy could not be evaluated, so the answer is no.",
     Reason.NOT_ANSWERED: "The question could not be answered, so the answer is no.",
+}
+
+
+class Who(StrEnum):
+    """Who may make a change that would turn a no into a yes."""
+
+    EXAMS_OFFICERS = "exams_officers"
+    SUPPORT = "support"
+    PERSON = "person"
+    NOBODY = "nobody"
+
+
+CHANGE_SENTENCES: dict[Reason, str] = {
+    Reason.PERSON_NOT_ACTIVE: "The account becomes active.",
+    Reason.OWN_MEMBERSHIP: "Somebody else does it, because nobody changes their own access.",
+    Reason.NO_MEMBERSHIP: "The person is added to {organisation}.",
+    Reason.ORGANISATION_NOT_ACTIVE: "{organisation} becomes active again.",
+    Reason.MEMBERSHIP_NOT_ACTIVE: "The person is reactivated at {organisation}.",
+    Reason.SERVICE_NOT_LIVE: "The service is opened.",
+    Reason.ROLE_NOT_STARTED: "The role {role} at {organisation} gets an earlier first day.",
+    Reason.ROLE_ENDED: "The role {role} at {organisation} gets a later last day, or none.",
+    Reason.ROLE_MISSING: "The role {role} is given at {organisation}.",
+}
+"""What would turn a no into a yes, by what stands in the way."""
+
+WHO_SENTENCES: dict[Who, str] = {
+    Who.EXAMS_OFFICERS: "An exams officer of {organisation} can do this.",
+    Who.SUPPORT: "The support desk can do this.",
+    Who.PERSON: "The person does this with the link in their invitation, which an exams officer can send again.",
+    Who.NOBODY: "No exams officer can do this. The support desk can tell you more.",
+}
+
+SOME_ORGANISATION = "a school or college"
+"""In the place of an organisation's name, where it could be any."""
+
+STATE_SENTENCES: dict[str, dict[str, str]] = {
+    "Person": {
+        PersonState.INVITED: "The account has not been activated yet.",
+        PersonState.ACTIVE: "The account is active.",
+        PersonState.SUSPENDED: "The account is suspended.",
+        PersonState.CLOSED: "The account is closed.",
+    },
+    "Membership": {
+        MembershipState.ACTIVE: "The person has access at {organisation}.",
+        MembershipState.SUSPENDED: "The person's access at {organisation} is suspended.",
+        MembershipState.ENDED: "The person has left {organisation}.",
+    },
+    "Organisation": {
+        OrganisationState.ACTIVE: "{organisation} is active.",
+        OrganisationState.SUSPENDED: "{organisation} is suspended.",
+        OrganisationState.CLOSED: "{organisation} is closed.",
+    },
+    "Service": {
+        ServiceState.LIVE: "{service} is open.",
+        ServiceState.HIDDEN: "{service} is not open yet.",
+        ServiceState.RETIRED: "{service} is not open any more.",
+    },
+}
+"""What was looked at, by kind of thing and its state."""
+
+
+class Seen(StrEnum):
+    """What else can be said of what was looked at."""
+
+    PLACES = "places"
+    NO_PLACES = "no_places"
+    ROLES = "roles"
+    NO_ROLES = "no_roles"
+    ROLE_COUNTS = "role_counts"
+    ROLE_COUNTS_UNTIL = "role_counts_until"
+    ROLE_STARTS = "role_starts"
+    ROLE_ENDED = "role_ended"
+    ROLE_GIVEN = "role_given"
+    ROLE_GIVEN_BY = "role_given_by"
+
+
+SEEN_SENTENCES: dict[Seen, str] = {
+    Seen.PLACES: "The account belongs to {organisations}.",
+    Seen.NO_PLACES: "The account belongs to no school or college.",
+    Seen.ROLES: "The roles at {organisation}: {roles}.",
+    Seen.NO_ROLES: "No role has been given at {organisation}.",
+    Seen.ROLE_COUNTS: "The role {role} at {organisation} counts.",
+    Seen.ROLE_COUNTS_UNTIL: "The role {role} at {organisation} counts until the end of {last_day}.",
+    Seen.ROLE_STARTS: "The role {role} at {organisation} starts on {first_day}.",
+    Seen.ROLE_ENDED: "The role {role} at {organisation} ended on {last_day}.",
+    Seen.ROLE_GIVEN: "It was given on {day}.",
+    Seen.ROLE_GIVEN_BY: "{giver} gave it on {day}.",
 }
 
 

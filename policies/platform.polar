@@ -2,12 +2,14 @@
 # Being staff opens this room and nothing else: no service, no school's people.
 
 resource Platform {
-  permissions = ["add_organisation", "list_organisations"];
+  permissions = ["add_organisation", "list_organisations", "read_decisions"];
   roles = ["auditor", "catalogue", "policy_author", "support"];
 
   "add_organisation" if "support";
   "list_organisations" if "auditor";
   "list_organisations" if "support";
+  "read_decisions" if "auditor";
+  "read_decisions" if "support";
 }
 
 has_role(person: Person, role: String, _platform: Platform) if

@@ -14,7 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import config
-from app.authz import deciding
+from app.audit import decisions
+from app.audit.decisions import DecisionLog
+from app.authz import cache, deciding
 from app.authz.engine import Engine
 from app.config import Settings
 from app.demo.cast import is_empty, load_cast
@@ -119,7 +121,14 @@ def database(settings: Settings) -> Iterator[None]:
     """The bound, migrated and connected database."""
     with _bound(settings.database_url):
         kernel.migrate()
+        log = decisions.use(DecisionLog())
+        # What this process knows is of the database that was bound before.
+        cache.forget()
         yield
+        cache.forget()
+        log.close()
+        # That of a portal which the test made.
+        decisions.current().close()
 
 
 @pytest.fixture

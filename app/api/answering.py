@@ -1,16 +1,18 @@
 """From the body of a message to the body of its answer, for whoever carries them. Knows nothing of HTTP."""
 
-from app.api.answers import answer_json, answers_json
+from app.api.answers import answer_json, answers_json, found_json
 from app.api.errors import ApiError
 from app.api.evaluation import evaluate, evaluate_all
 from app.api.messages import Body, read_evaluation, read_evaluations
 from app.api.questions import Batch, EvaluationRequest
-from app.api.schemas import LARGEST_REVISION
+from app.api.schemas import LARGEST_REVISION, loaded
+from app.api.search import search
+from app.api.search_schemas import SEARCHES, SearchRequest, Sought
+from app.authz.cache import Caller
 from app.config import settings
-from app.services.models import Client
 
 
-def answer_evaluation(client: Client, body: Body, at_least: str = "") -> bytes:
+def answer_evaluation(client: Caller, body: Body, at_least: str = "") -> bytes:
     """Return the answer to the one question in `body`, as fresh as the header `Tessera-At-Least` wants it.
 
     Raises `ApiError`, and whatever keeps `evaluate` from answering.
@@ -18,12 +20,21 @@ def answer_evaluation(client: Client, body: Body, at_least: str = "") -> bytes:
     return _answer(client, read_evaluation(body), at_least)
 
 
-def answer_evaluations(client: Client, body: Body, at_least: str = "") -> bytes:
+def answer_evaluations(client: Caller, body: Body, at_least: str = "") -> bytes:
     """Return the answers to a batch in `body`, or the one to a single question.
 
     Raises `ApiError`, and whatever keeps `evaluate` or `evaluate_all` from answering.
     """
     return _answer(client, read_evaluations(body, most=settings().batch_limit), at_least)
+
+
+def answer_search(client: Caller, sought: Sought, body: Body, at_least: str = "") -> bytes:
+    """Return what a search finds. Raises `ApiError`, and whatever keeps `search` from answering."""
+    request: SearchRequest = loaded(SEARCHES[sought], body)
+    question = request.question
+    wanted = max(question.at_least_revision, revision_wanted(at_least))
+    request = request._replace(question=question._replace(at_least_revision=wanted))
+    return found_json(request, search(client, request))
 
 
 def revision_wanted(at_least: str) -> int:
@@ -35,7 +46,7 @@ def revision_wanted(at_least: str) -> int:
     return int(at_least)
 
 
-def _answer(client: Client, request: EvaluationRequest | Batch, at_least: str) -> bytes:
+def _answer(client: Caller, request: EvaluationRequest | Batch, at_least: str) -> bytes:
     if at_least:
         wanted = max(request.at_least_revision, revision_wanted(at_least))
         request = request._replace(at_least_revision=wanted)

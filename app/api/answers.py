@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from app.api.questions import Failure
 from app.api.schemas import AnswerSchema, FailedItemSchema
+from app.api.search import Found
+from app.api.search_schemas import ActionsSchema, EntitiesSchema, SearchRequest, Sought
 from app.authz.deciding import Decision
 from app.vocabulary import REASON_SENTENCES, Reason
 
@@ -29,6 +31,25 @@ def answer_json(answer: Answer | Failure) -> bytes:
 def answers_json(answers: Iterable[Answer | Failure]) -> bytes:
     """Return the answers to a batch as a message."""
     return f'{{"evaluations": [{", ".join(map(_text, answers))}]}}'.encode()
+
+
+def found_json(request: SearchRequest, found: Found) -> bytes:
+    """Return what was found as a message."""
+    question = request.question
+    match request.sought:
+        case Sought.ACTION:
+            results = [{"name": name} for name in found.names]
+        case Sought.SUBJECT:
+            results = [{"type": question.subject.type, "id": name} for name in found.names]
+        case Sought.RESOURCE:
+            results = [{"type": question.resource.type, "id": name} for name in found.names]
+    message = {
+        "page": {"next_token": found.next_token, "count": len(found.names)},
+        "context": {"id": found.id, "policy": found.policy, "revision": found.revision},
+        "results": results,
+    }
+    schema = ActionsSchema() if request.sought is Sought.ACTION else EntitiesSchema()
+    return json.dumps(schema.dump(message)).encode()
 
 
 def _text(answer: Answer | Failure) -> str:

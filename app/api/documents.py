@@ -35,6 +35,9 @@ def authzen_configuration() -> ResponseReturnValue:
             "policy_decision_point": address,
             "access_evaluation_endpoint": f"{address}/access/v1/evaluation",
             "access_evaluations_endpoint": f"{address}/access/v1/evaluations",
+            "search_subject_endpoint": f"{address}/access/v1/search/subject",
+            "search_resource_endpoint": f"{address}/access/v1/search/resource",
+            "search_action_endpoint": f"{address}/access/v1/search/action",
         }
     )
 

@@ -3,17 +3,17 @@
 import time
 from typing import NamedTuple
 
+from app.api.accounting import account, account_all
 from app.api.answers import Answer
 from app.api.errors import ApiError
-from app.api.gathering import View, context_of, gathered
+from app.api.gathering import Gatherer, context_of, gathered
 from app.api.questions import Batch, EvaluationRequest, Failure, Semantic
 from app.api.reach import Reach, UndecidedError
-from app.audit.operations import record_decision
+from app.audit.records import Item
 from app.authz import facts
+from app.authz.cache import Caller
 from app.authz.deciding import Decision, decide, policy
 from app.authz.explaining import Question, reason_for
-from app.kernel.database import changing
-from app.services.models import Client
 from app.vocabulary import Reason
 
 
@@ -24,47 +24,48 @@ class _Outcome(NamedTuple):
     person: facts.Person | None
     at: facts.Organisation | None
     decision: Decision
-    milliseconds: float
+    nanoseconds: int
 
 
-def evaluate(client: Client, request: EvaluationRequest) -> Answer:
+def evaluate(client: Caller, request: EvaluationRequest) -> Answer:
     """Answer `request` for `client` and record the answer.
 
-    Raises `ApiError` 403 when the policy does not let the client ask this, `UndecidedError` when it cannot say,
-    `NotFreshError` when too little is known here yet. Whatever else goes wrong is raised too, the recording included:
-    what cannot be accounted for is not answered.
+    Raises `ApiError` 403 when the policy does not let the client ask this and 503 when too little is known here yet,
+    `UndecidedError` when the policy cannot say. Whatever else goes wrong is raised too, the recording included: what
+    cannot be accounted for is not answered.
     """
     reach = Reach(client)
-    outcome, revision = gathered(lambda view: _outcome(view, reach, request), request.at_least_revision)
-    return _recorded(client, outcome, revision)
+    outcome, revision = gathered(lambda gatherer: _outcome(gatherer, reach, request), request.at_least_revision)
+    return Answer(account(client, revision, _logged(outcome)), outcome.decision, revision)
 
 
-def evaluate_all(client: Client, batch: Batch) -> list[Answer | Failure]:
+def evaluate_all(client: Caller, batch: Batch) -> list[Answer | Failure]:
     """Answer the questions of `batch` for `client` in their order, as far as its semantic says, and record the answers.
 
     All answers are as of one revision. A question that cannot be answered is a failure in its place, which counts as a
-    no. Raises `NotFreshError`, and whatever goes wrong with all of them.
+    no. Raises `ApiError` 503 when too little is known here yet, and whatever goes wrong with all of them.
     """
     reach = Reach(client)
 
-    def outcomes(view: View) -> list[_Outcome | Failure]:
+    def outcomes(gatherer: Gatherer) -> list[_Outcome | Failure]:
         found: list[_Outcome | Failure] = []
         for item in batch.items:
-            found.append(_item_outcome(view, reach, item))
+            found.append(_item_outcome(gatherer, reach, item))
             if _is_last(batch.semantic, found[-1]):
                 break
         return found
 
     found, revision = gathered(outcomes, batch.at_least_revision)
-    with changing():
-        return [one if isinstance(one, Failure) else _recorded(client, one, revision) for one in found]
+    items = [_logged(one) for one in found if isinstance(one, _Outcome)]
+    ids = iter(account_all(client, revision, items))
+    return [one if isinstance(one, Failure) else Answer(next(ids), one.decision, revision) for one in found]
 
 
-def _item_outcome(view: View, reach: Reach, item: EvaluationRequest | Failure) -> _Outcome | Failure:
+def _item_outcome(gatherer: Gatherer, reach: Reach, item: EvaluationRequest | Failure) -> _Outcome | Failure:
     if isinstance(item, Failure):
         return item
     try:
-        return _outcome(view, reach, item)
+        return _outcome(gatherer, reach, item)
     except ApiError as error:
         return Failure(error.status, error.sentence)
     except UndecidedError as error:
@@ -78,23 +79,23 @@ def _is_last(semantic: Semantic, outcome: _Outcome | Failure) -> bool:
     return allowed is (semantic is Semantic.PERMIT_ON_FIRST_PERMIT)
 
 
-def _outcome(view: View, reach: Reach, request: EvaluationRequest) -> _Outcome:
-    started = time.perf_counter()
+def _outcome(gatherer: Gatherer, reach: Reach, request: EvaluationRequest) -> _Outcome:
+    started = time.perf_counter_ns()
     asked_under = reach.check(request.resource.type, request.resource.id)
-    at = view.organisation(request.organisation)
-    person = view.person(request.subject)
-    decision = _decision(view, request, person, at, asked_under)
-    return _Outcome(request, person, at, decision, (time.perf_counter() - started) * 1000)
+    at = gatherer.organisation(request.organisation)
+    person = gatherer.person(request.subject)
+    decision = _decision(gatherer, request, person, at, asked_under)
+    return _Outcome(request, person, at, decision, time.perf_counter_ns() - started)
 
 
 def _decision(
-    view: View,
+    gatherer: Gatherer,
     request: EvaluationRequest,
     person: facts.Person | None,
     at: facts.Organisation | None,
     asked_under: str,
 ) -> Decision:
-    thing = view.thing(request.resource, at)
+    thing = gatherer.thing(request.resource, at)
     if thing is None:
         return Decision(allowed=False, reason=Reason.UNKNOWN_RESOURCE, policy=asked_under)
     if request.action.name not in policy().permissions[type(thing).__name__]:
@@ -107,22 +108,20 @@ def _decision(
     decision = decide(person, request.action.name, thing, context)
     if decision.allowed or decision.reason is Reason.POLICY_ERROR:
         return decision
-    return reason_for(Question(person, request.action.name, thing, context, view.roles(request.resource)))
+    return reason_for(Question(person, request.action.name, thing, context, gatherer.roles(thing)))
 
 
-def _recorded(client: Client, outcome: _Outcome, revision: int) -> Answer:
+def _logged(outcome: _Outcome) -> Item:
     request, decision = outcome.request, outcome.decision
-    record_id = record_decision(
-        client=client.reference,
+    return (
         # What resolves to nobody may be anything, a name or an address included: it is not kept.
-        subject="unknown" if outcome.person is None else f"person:{outcome.person.public_id}",
-        action=request.action.name,
-        resource=f"{request.resource.type}:{request.resource.id}",
-        organisation="" if outcome.at is None else outcome.at.public_id,
-        allowed=decision.allowed,
-        reason=decision.reason,
-        policy=decision.policy,
-        revision=revision,
-        milliseconds=outcome.milliseconds,
+        "unknown" if outcome.person is None else f"person:{outcome.person.public_id}",
+        request.action.name,
+        f"{request.resource.type}:{request.resource.id}",
+        "" if outcome.at is None else outcome.at.public_id,
+        decision.allowed,
+        decision.reason,
+        decision.policy,
+        outcome.nanoseconds,
+        decision.leaf,
     )
-    return Answer(record_id, decision, revision)

@@ -1,106 +1,118 @@
-"""The facts that questions are about, all of them as of one moment."""
+"""The facts that questions are about, as the caller describes them and all as of one revision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from app.api.errors import ApiError
 from app.api.questions import Entity, EvaluationRequest
-from app.audit.queries import revision as newest_revision
-from app.authz import directory, facts
+from app.authz import cache, facts
 from app.authz.deciding import policy
 from app.authz.naming import declared_kinds
-from app.kernel.database import reading
-from app.organisations.queries import organisation_named
-from app.records.queries import record_named
-from app.services.queries import role_with_slug, roles_of, service_with_slug
 from app.vocabulary import SUBJECT_TYPES
 
 T = TypeVar("T")
-
 
 _RETRY_AFTER = "1"
 """In seconds: when to ask again for what is not known here yet."""
 
 
-class View:
-    """The directory as the questions of one request see it. Nothing is looked up twice."""
+class Gatherer:
+    """Finds what the questions of one request are about."""
 
-    def __init__(self) -> None:
-        self._people: dict[str, facts.Person | None] = {}
-        self._changed_people: dict[int, facts.Person | None] = {}
-        self._organisations: dict[str, facts.Organisation | None] = {}
-        self._things: dict[tuple[str, str, str | None], facts.Fact | None] = {}
+    def __init__(self, view: cache.View) -> None:
+        self.view = view
+        self._described: dict[int, facts.Person | None] = {}
 
     def person(self, subject: Entity) -> facts.Person | None:
         """Return the person that `subject` names, as the caller describes them, or None."""
         if subject.type not in SUBJECT_TYPES:
             return None
         if not subject.properties:
-            return self.person_named(subject.id)
+            return self.view.person(subject.id)
         # In a batch the questions share one subject; it is described once.
-        if id(subject) not in self._changed_people:
-            known = self.person_named(subject.id)
-            self._changed_people[id(subject)] = known and described(known, subject)
-        return self._changed_people[id(subject)]
-
-    def person_named(self, name: str) -> facts.Person | None:
-        """Return the person with this id or address, or None."""
-        if name not in self._people:
-            self._people[name] = directory.person_named(name)
-        return self._people[name]
+        if id(subject) not in self._described:
+            known = self.view.person(subject.id)
+            self._described[id(subject)] = known and described(known, subject)
+        return self._described[id(subject)]
 
     def organisation(self, name: str | None) -> facts.Organisation | None:
         """Return the organisation with this id or centre number, or None."""
-        if name is None:
-            return None
-        if name not in self._organisations:
-            row = organisation_named(name)
-            self._organisations[name] = None if row is None else directory.organisation(row)
-        return self._organisations[name]
+        return None if name is None else self.view.organisation(name)
 
     def thing(self, resource: Entity, at: facts.Organisation | None) -> facts.Fact | None:
         """Return what `resource` names, as the caller describes it, or None."""
-        key = (resource.type, resource.id, None if at is None else at.public_id)
+        if resource.type == "service":
+            return self.view.service(resource.id)
+        if resource.type == "role":
+            return self.view.role(resource.id, at)
         kind = declared_kinds(policy()).get(resource.type)
-        if key not in self._things:
-            self._things[key] = self._stored_thing(resource, at) if kind is None else _stored_record(kind, resource)
-        return self._things[key] if kind is None else _record(kind, resource, self._things[key])
+        return None if kind is None else self._record(kind, resource)
 
-    def roles(self, resource: Entity) -> tuple[facts.Role, ...]:
-        """Return the roles that could be given for `resource`."""
-        if resource.type == "service":
-            service = service_with_slug(resource.id)
-            return () if service is None else tuple(directory.role(role, None) for role in roles_of(service))
-        if resource.type == "role":
-            role = role_with_slug(resource.id)
-            return () if role is None else (directory.role(role, None),)
-        return ()
+    def roles(self, thing: facts.Fact) -> tuple[facts.Role, ...]:
+        """Return the roles that could be given for `thing`, as held at any organisation."""
+        if isinstance(thing, facts.Service):
+            return tuple(self.view.roles_of(thing))
+        role = self.view.role(thing.slug) if isinstance(thing, facts.Role) else None
+        return () if role is None else (role,)
 
-    def _stored_thing(self, resource: Entity, at: facts.Organisation | None) -> facts.Fact | None:
-        if resource.type == "service":
-            service = service_with_slug(resource.id)
-            return None if service is None else directory.service(service)
-        if resource.type == "role":
-            role = role_with_slug(resource.id)
-            return None if role is None else directory.role(role, at)
-        return None
+    def people_after(self, subject: Entity, public_id: str, most: int) -> list[facts.Person]:
+        """Return at most `most` people by id, from the first one after `public_id` on, as `subject` describes them."""
+        return [described(person, subject) for person in self.view.people_after(public_id, most)]
+
+    def things_after(
+        self, own: facts.Service | None, resource: Entity, at: facts.Organisation | None, name: str, most: int
+    ) -> Sequence[facts.Service | facts.Role | facts.Record]:
+        """Return at most `most` things of the type of `resource` by name, from the first one after `name` on.
+
+        Services and roles are those of the service `own`; records are as `resource` describes them.
+        """
+        if resource.type in ("service", "role"):
+            found = self._own_things(own, resource.type, at)
+            return sorted((thing for thing in found if thing.slug > name), key=attrgetter("slug"))[:most]
+        kind = declared_kinds(policy()).get(resource.type)
+        if kind is None:
+            return []
+        return [
+            _described_record(record, resource) for record in self.view.records_after(kind, resource.type, name, most)
+        ]
+
+    def _own_things(
+        self, own: facts.Service | None, kind: str, at: facts.Organisation | None
+    ) -> Iterable[facts.Service | facts.Role]:
+        if own is None:
+            return []
+        if kind == "service":
+            return [own]
+        roles = (self.view.role(role.slug, at) for role in self.view.roles_of(own))
+        return (role for role in roles if role is not None)
+
+    def _record(self, kind: type[facts.Record], resource: Entity) -> facts.Record | None:
+        """Return the thing that was registered, told about, or both; None if it was neither."""
+        stored = self.view.record(kind, resource.type, resource.id)
+        if stored is not None:
+            return _described_record(stored, resource)
+        return None if resource.properties is None else kind(resource.id, facts.Properties(resource.properties))
 
 
-def gathered(gather: Callable[[View], T], at_least: int) -> tuple[T, int]:
-    """Return what `gather` reads, and the revision as of which it is.
+def gathered(collect: Callable[[Gatherer], T], at_least: int) -> tuple[T, int]:
+    """Return what `collect` finds, and the revision as of which all of it is.
 
-    It holds every change up to the revision, and none after it. Raises `ApiError` 503 if that would be less than
-    `at_least`.
+    Raises `ApiError` 503 if `at_least` does not come to be known here for a while.
     """
-    with reading():
-        revision = newest_revision()
-        if revision < at_least:
-            raise ApiError(
-                503,
-                "The revision that you want is not known here yet. Take it as a no, and ask again in a moment.",
-                headers={"Retry-After": _RETRY_AFTER},
-            )
-        return gather(View()), revision
+    try:
+        return cache.current().gather(lambda view: collect(Gatherer(view)), at_least=at_least)
+    except cache.NotFreshError:
+        raise ApiError(
+            503,
+            "The revision that you want is not known here yet. Take it as a no, and ask again in a moment.",
+            headers={"Retry-After": _RETRY_AFTER},
+        ) from None
+
+
+def is_known(kind: str) -> bool:
+    """Return whether there are things of this kind to ask about."""
+    return kind in ("service", "role") or kind in declared_kinds(policy())
 
 
 def context_of(request: EvaluationRequest, at: facts.Organisation | None) -> facts.Context:
@@ -114,7 +126,7 @@ def context_of(request: EvaluationRequest, at: facts.Organisation | None) -> fac
 
 
 def described(person: facts.Person, subject: Entity) -> facts.Person:
-    """Return a copy of `person` in which the properties that the caller tells are in the place of their own."""
+    """Return `person`, or a copy in which the properties that the caller tells are in the place of their own."""
     if not subject.properties:
         return person
     copy = facts.Person(
@@ -127,15 +139,7 @@ def described(person: facts.Person, subject: Entity) -> facts.Person:
     return copy
 
 
-def _stored_record(kind: type[facts.Record], resource: Entity) -> facts.Record | None:
-    row = record_named(resource.type, resource.id)
-    return None if row is None else directory.record(kind, row)
-
-
-def _record(kind: type[facts.Record], resource: Entity, stored: facts.Fact | None) -> facts.Record | None:
-    """Return the thing that was registered, told about, or both; None if it was neither."""
-    if not isinstance(stored, facts.Record):
-        return None if resource.properties is None else kind(resource.id, facts.Properties(resource.properties))
+def _described_record(stored: facts.Record, resource: Entity) -> facts.Record:
     if not resource.properties:
         return stored
-    return kind(resource.id, stored.properties.with_values(resource.properties))
+    return type(stored)(stored.id, stored.properties.with_values(resource.properties))

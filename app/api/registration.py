@@ -16,13 +16,13 @@ from app.api.reach import Reach
 from app.api.record_schemas import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
 from app.api.routing import json_response, json_route
 from app.api.schemas import loaded
+from app.authz.cache import Caller
 from app.authz.deciding import policy
 from app.authz.naming import declared_kinds
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
 from app.records.operations import delete_record, put_record
 from app.records.queries import record_named
-from app.services.models import Client
 from app.ui.asking import public
 from app.vocabulary import Action
 
@@ -45,23 +45,24 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
             return _show(client, kind, record_id)
 
 
-def _show(client: Client, kind: str, record_id: str) -> ResponseReturnValue:
+def _show(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
     _check(client, kind, record_id, Action.ASK)
     at_least = revision_wanted(request.headers.get("Tessera-At-Least", ""))
-    row, revision = gathered(lambda _view: record_named(kind, record_id), at_least)
+    # Read once that revision has come to be known, so it holds that at least.
+    row, revision = gathered(lambda _gatherer: record_named(kind, record_id), at_least)
     if row is None:
         raise ApiError(404, f"There is no {kind} {record_id}.")
     return _message(kind, record_id, row.properties, revision)
 
 
-def _put(client: Client, kind: str, record_id: str, properties: dict[str, Any]) -> ResponseReturnValue:
+def _put(client: Caller, kind: str, record_id: str, properties: dict[str, Any]) -> ResponseReturnValue:
     with changing():
         _check(client, kind, record_id, Action.REGISTER)
         revision = put_record(kind, record_id, properties, by=client.reference)
     return _message(kind, record_id, properties, revision)
 
 
-def _delete(client: Client, kind: str, record_id: str) -> ResponseReturnValue:
+def _delete(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
     with changing():
         _check(client, kind, record_id, Action.REGISTER)
         try:
@@ -71,7 +72,7 @@ def _delete(client: Client, kind: str, record_id: str) -> ResponseReturnValue:
     return json_response(RemovedSchema().dump({"revision": revision}))
 
 
-def _check(client: Client, kind: str, record_id: str, action: Action) -> None:
+def _check(client: Caller, kind: str, record_id: str, action: Action) -> None:
     Reach(client).check(kind, record_id, action)
     if kind not in declared_kinds(policy()):
         raise ApiError(404, f"The rules declare no {kind} that could be registered.")

@@ -3,11 +3,12 @@
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from app.api.answering import answer_evaluation, answer_evaluations
+from app.api.answering import answer_evaluation, answer_evaluations, answer_search
 from app.api.bodies import read_object
 from app.api.callers import client_of
 from app.api.routing import json_response, json_route
-from app.services.models import Client
+from app.api.search_schemas import Sought
+from app.authz.cache import Caller
 from app.ui.asking import public
 
 _KEY = "a client proves itself with its key"
@@ -34,7 +35,28 @@ def evaluations() -> ResponseReturnValue:
     return json_response(answer_evaluations(_caller(), read_object(request.environ), _at_least()))
 
 
-def _caller() -> Client:
+@json_route("/access/v1/search/subject", "POST")
+@public(_KEY)
+def search_subject() -> ResponseReturnValue:
+    """Say who may do this to that."""
+    return json_response(answer_search(_caller(), Sought.SUBJECT, read_object(request.environ), _at_least()))
+
+
+@json_route("/access/v1/search/resource", "POST")
+@public(_KEY)
+def search_resource() -> ResponseReturnValue:
+    """Say to what a person may do that."""
+    return json_response(answer_search(_caller(), Sought.RESOURCE, read_object(request.environ), _at_least()))
+
+
+@json_route("/access/v1/search/action", "POST")
+@public(_KEY)
+def search_action() -> ResponseReturnValue:
+    """Say what a person may do to that."""
+    return json_response(answer_search(_caller(), Sought.ACTION, read_object(request.environ), _at_least()))
+
+
+def _caller() -> Caller:
     return client_of(request.headers.get("Authorization", ""))
 
 

@@ -1,10 +1,10 @@
 """Events and answered decisions, as stored. They name others by public reference, so they outlive them."""
 
-from peewee import AutoField, BooleanField, CharField, FloatField, IntegerField, JSONField
+from peewee import AutoField, BigIntegerField, BlobField, CharField, JSONField
 from playhouse.fields import EnumField
 
 from app.kernel.database import BaseModel, UTCDateTimeField
-from app.vocabulary import EventName, Reason
+from app.vocabulary import EventName
 
 
 class Event(BaseModel):
@@ -23,19 +23,31 @@ class Event(BaseModel):
     details = JSONField(default=dict)
 
 
-class DecisionRecord(BaseModel):
-    """One answer of the decision API, found again by its id."""
+class DecisionBatch(BaseModel):
+    """Decisions that one process gave one after the other, to requests that it numbered from `first` to `last`.
 
-    public_id = CharField(max_length=40, unique=True)
-    at = UTCDateTimeField(index=True)
-    client = CharField(max_length=80)
-    subject = CharField(max_length=200)
-    action = CharField(max_length=200)
-    resource = CharField(max_length=400)
-    organisation = CharField(max_length=40, default="")
-    """The public id of the organisation that was asked about, if one was."""
-    allowed = BooleanField()
-    reason = EnumField(Reason, max_length=40)
+    Two batches may overlap by a few numbers, but hold no request twice.
+    """
+
+    writer = CharField(max_length=20)
+    """Which start of which process; the first part of the ids of its decisions."""
+    first = BigIntegerField()
+    last = BigIntegerField()
+    started_at = UTCDateTimeField()
+    ended_at = UTCDateTimeField(index=True)
+    payload = BlobField()
+    """What `audit.records.pack` made of them."""
+
+    class Meta:
+        indexes = ((("writer", "first"), True),)
+
+
+class DecisionPath(BaseModel):
+    """What was read on the way to decisions, found by what it says: the same way is written down once."""
+
+    digest = CharField(max_length=32, unique=True)
     policy = CharField(max_length=64)
-    revision = IntegerField()
-    milliseconds = FloatField()
+    steps = JSONField()
+    """Pairs of a question and its answer, in the order in which they were asked."""
+    used_at = UTCDateTimeField(index=True)
+    """When a decision came this way, to within an hour or two."""

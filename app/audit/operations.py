@@ -1,13 +1,17 @@
 """Writing events and answered decisions down."""
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from app.audit.models import DecisionRecord, Event
+from peewee import Expression
+
+from app.audit.models import DecisionBatch, DecisionPath, Event
+from app.audit.records import Steps
 from app.kernel import clock
-from app.kernel.database import change, notify
-from app.kernel.ids import new_public_id
+from app.kernel.database import BaseModel, appending, change, notify
 from app.kernel.noticing import CHANNEL
-from app.vocabulary import EventName, Reason
+from app.vocabulary import EventName
 
 OPERATOR = "operator"
 """Whoever sits at the command line of the machine."""
@@ -37,38 +41,48 @@ def record(name: EventName, *, by: str, subject: str, organisation: str = "", pe
     return int(event.revision)
 
 
-@change
-def record_decision(
+def keep_decisions(
+    writer: str,
     *,
-    client: str,
-    subject: str,
-    action: str,
-    resource: str,
-    organisation: str,
-    allowed: bool,
-    reason: Reason,
-    policy: str,
-    revision: int,
-    milliseconds: float,
-) -> str:
-    """Write down an answer that `client` (`client:ID`) is about to be given, and return the id to find it by.
+    first: int,
+    last: int,
+    started_at: datetime,
+    ended_at: datetime,
+    payload: bytes,
+    paths: Mapping[str, tuple[str, Steps]],
+) -> None:
+    """Keep a batch of answered decisions, and those paths (policy and steps, by digest) that its writer has not kept.
 
-    `subject` is a public reference, never a name or an address; `organisation` the public id of the one asked about, or
-    nothing. Nothing changes, so no event is written.
+    A batch that is kept already stays as it is: the first try may have arrived, only not its answer. Nothing changes,
+    so no event is written.
     """
-    public_id = new_public_id()
-    DecisionRecord.create(
-        public_id=public_id,
-        at=clock.now(),
-        client=client,
-        subject=subject,
-        action=action,
-        resource=resource,
-        organisation=organisation,
-        allowed=allowed,
-        reason=reason,
-        policy=policy,
-        revision=revision,
-        milliseconds=milliseconds,
-    )
-    return public_id
+    # In one order, so that no two writers wait for each other.
+    rows = [
+        {"digest": digest, "policy": policy, "steps": steps, "used_at": ended_at}
+        for digest, (policy, steps) in sorted(paths.items())
+    ]
+    with appending():
+        if rows:
+            DecisionPath.insert_many(rows).on_conflict(
+                conflict_target=[DecisionPath.digest], preserve=[DecisionPath.used_at]
+            ).execute()
+        DecisionBatch.insert(
+            writer=writer, first=first, last=last, started_at=started_at, ended_at=ended_at, payload=payload
+        ).on_conflict_ignore().execute()
+
+
+def forget_decisions(before: datetime, *, most: int) -> int:
+    """Delete the decisions given before a moment, at most so many batches, and return how many batches they were.
+
+    The paths that only they came go too. No event is written: that they go is a setting.
+    """
+    with appending():
+        forgotten = _delete_some(DecisionBatch, DecisionBatch.ended_at < before, most)
+        # A path that is in use is noted as such once an hour.
+        _delete_some(DecisionPath, DecisionPath.used_at < before - timedelta(days=1), most)
+    return forgotten
+
+
+def _delete_some(model: type[BaseModel], condition: Expression, most: int) -> int:
+    some = model.select(model.id).where(condition).order_by(model.id).limit(most)
+    return int(model.delete().where(model.id.in_(some)).execute())

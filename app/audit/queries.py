@@ -1,16 +1,22 @@
 """Questions about what happened."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from peewee import fn
+from app.audit.models import DecisionBatch, DecisionPath, Event
+from app.audit.records import DecisionRecord, Steps, record_of, unpack
+from app.kernel.database import database
 
-from app.audit.models import Event
+_DECISION_ID = re.compile(r"([a-z0-9]+)-([0-9]{1,18})(?:\.([1-9][0-9]{0,8}))?", re.ASCII)
+"""Writer, number of the request, and the place in it if it asked several questions."""
 
 
 def revision() -> int:
     """Return the number of the newest event, 0 before the first."""
-    return int(Event.select(fn.MAX(Event.revision)).scalar() or 0)
+    # Asked very often, and peewee takes longer to write it than the database to answer it.
+    (newest,) = database.execute_sql("select max(revision) from event").fetchone()
+    return int(newest or 0)
 
 
 def events_after(revision: int) -> Iterator[tuple[str, str, str]]:
@@ -18,3 +24,27 @@ def events_after(revision: int) -> Iterator[tuple[str, str, str]]:
     query = Event.select(Event.name, Event.subject, Event.person).where(Event.revision > revision)
     rows: Any = query.order_by(Event.revision).tuples()
     return iter(rows)
+
+
+def find(decision_id: str) -> DecisionRecord | None:
+    """Return the decision that was answered under this id, or None for one that is not in the log.
+
+    A decision is found as soon as its batch has been written, at most 200 milliseconds after it was given.
+    """
+    named = _DECISION_ID.fullmatch(decision_id)
+    if named is None:
+        return None
+    writer, number, place = named[1], int(named[2]), int(named[3] or 1)
+    batches = DecisionBatch.select(DecisionBatch.payload).where(
+        DecisionBatch.writer == writer, DecisionBatch.first <= number, DecisionBatch.last >= number
+    )
+    for batch in batches:
+        packed = unpack(bytes(batch.payload), number, place)
+        if packed is not None:
+            return record_of(decision_id, packed, _steps(packed.path))
+    return None
+
+
+def _steps(digest: str | None) -> Steps | None:
+    path = DecisionPath.get_or_none(DecisionPath.digest == digest)
+    return None if path is None else [(asked, told) for asked, told in path.steps]

@@ -44,9 +44,11 @@ class Finding:
 def check_folder(*folders: Path) -> list[Finding]:
     """Return everything that is wrong with the policy in `folders`, in the order of files and lines.
 
+    How files are laid out is a law of the first folder alone; the others are packs, whose authors do as they like.
     Raises PolicyError if a folder or one of its files cannot be read at all.
     """
     sources = read_sources(*folders)
+    ours = frozenset(path.name for path in folders[0].iterdir())
     files, findings = [], []
     for source in sources:
         try:
@@ -58,7 +60,7 @@ def check_folder(*folders: Path) -> list[Finding]:
         findings += _check_within(file, frozenset(kinds))
     # What an unreadable file says is unknown, and everything that needs it would be reported as missing.
     if len(files) == len(sources):
-        findings += _check_between(files)
+        findings += _check_between(files, ours)
         if not all(file.is_empty for file in files):
             # oso stops at its first error, and says in its words what is said here already.
             said = {(finding.file, finding.line) for finding in findings}
@@ -77,9 +79,9 @@ def _check_within(file: PolarFile, kinds: frozenset[str]) -> Iterator[Finding]:
             yield Finding(file.name, *slip)
 
 
-def _check_between(files: list[PolarFile]) -> Iterator[Finding]:
+def _check_between(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Finding]:
     words = _Words([block for file in files for block in file.blocks if block.sort == "resource"])
-    yield from _check_blocks(files)
+    yield from _check_blocks(files, ours)
     yield from _check_vocabulary(files)
     yield from _check_heads(files)
     yield from _check_given(files)
@@ -143,8 +145,8 @@ def _declared(block: Block) -> tuple[tuple[str, tuple[Node, ...]], ...]:
     return ("permission", block.permissions), ("role", block.roles), ("relation", block.relations)
 
 
-def _check_blocks(files: list[PolarFile]) -> Iterator[Finding]:
-    """One resource a file, named after it; the actors in the main file."""
+def _check_blocks(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Finding]:
+    """Every block once, the actors in the main file; of `ours`, one resource a file, named after it."""
     homes: dict[tuple[str, str], str] = {}
     for file in files:
         resources = [block for block in file.blocks if block.sort == "resource"]
@@ -157,9 +159,9 @@ def _check_blocks(files: list[PolarFile]) -> Iterator[Finding]:
                 yield Finding(file.name, block.line, f"Actor blocks stand in {MAIN}.")
             if block.sort == "resource" and file.name == MAIN:
                 yield Finding(file.name, block.line, f"{MAIN} holds no resource block.")
-            if block.sort == "resource" and file.name not in (MAIN, file_name(block.name)):
+            if block.sort == "resource" and file.name in ours and file.name not in (MAIN, file_name(block.name)):
                 yield Finding(file.name, block.line, f"The block {block.name} belongs in {file_name(block.name)}.")
-        if file.name != MAIN and len(resources) != 1:
+        if file.name in ours and file.name != MAIN and len(resources) != 1:
             yield Finding(file.name, 0, f"A file holds exactly one resource block; this one holds {len(resources)}.")
 
 

@@ -1,12 +1,12 @@
 """From rows to facts: what the policy is told, read in a fixed number of queries however many rows there are."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from peewee import JOIN
 
 from app.authz import facts
-from app.authz.loading import Found, found_people, found_person, properties, word
+from app.authz.loading import Found, found_people, found_people_after, found_person, properties, word
 from app.organisations import queries as organisations
 from app.organisations.models import Membership, Organisation
 from app.people.models import EmailAddress, Person
@@ -54,9 +54,7 @@ def people_by_address(address: str) -> Iterator[Found]:
 
 def people_after(public_id: str, limit: int) -> Iterator[Found]:
     """Yield up to `limit` people in the order of their public ids, from after `public_id` on."""
-    ids = Person.select(Person.id).where(Person.public_id > public_id).order_by(Person.public_id).limit(limit)
-    rows: Any = ids.tuples()
-    found = found_people(Person.id.in_([row_id for (row_id,) in rows]))
+    found = found_people_after(public_id, limit)
     yield from sorted(found.values(), key=lambda one: one.person.public_id)
 
 

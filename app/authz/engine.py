@@ -7,6 +7,7 @@ decided before is replayed; whatever goes wrong on the way to an answer is a `Po
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,7 @@ from polar import ffi
 from app.authz import polar_text
 from app.authz.facts import KINDS, Context, Fact, declared_kind
 from app.authz.guard import GuardedOso, PolicyError, runtime_problem
+from app.authz.proving import Proof, Prover
 from app.authz.recording import Conversation, Recording
 from app.authz.trees import Leaf
 from app.authz.trees import Path as Conversed
@@ -28,8 +30,12 @@ class Engine:
     of fact by its name, those that the policy itself declares included.
     """
 
-    def __init__(self, oso: GuardedOso, digest: str, files: Sequence[polar_text.PolarFile]) -> None:
+    def __init__(
+        self, oso: GuardedOso, digest: str, sources: Sequence[ffi.PolarSource], files: Sequence[polar_text.PolarFile]
+    ) -> None:
         self._oso = oso
+        self._sources = sources
+        self._files = files
         # oso raises about a rule base without any rule; a policy that says nothing allows nothing.
         self._is_empty = all(file.is_empty for file in files)
         self.recording = Recording()
@@ -56,7 +62,7 @@ class Engine:
         if not all(file.is_empty for file in files):
             for problem in oso.load(sources):
                 raise problem
-        return cls(oso, digest(sources), files)
+        return cls(oso, digest(sources), sources, files)
 
     def answer(self, actor: Fact, action: str, resource: Fact, context: Context, now: float) -> Leaf:
         """Return what the policy's `allow` rules say at `now` (seconds since 1970), and how they came to it.
@@ -85,6 +91,24 @@ class Engine:
         except Exception as error:  # noqa: BLE001  (anything else would be somebody else's idea of an answer)
             # Without its cause: that carries what the facts say, and would be printed with the traceback.
             raise runtime_problem(error) from None
+
+    def prove(self, actor: Fact, action: str, resource: Fact, context: Context, now: float) -> Proof | None:
+        """Return by which rules and facts this is allowed at `now`; None if it is not. Raises PolicyError.
+
+        Always asks Polar, and is for explanations only.
+        """
+        if self._is_empty:
+            return None
+        try:
+            return self._prover.prove(actor, action, resource, context, now)
+        except PolicyError:
+            raise
+        except Exception as error:  # noqa: BLE001  (as when it is asked for the answer alone)
+            raise runtime_problem(error) from None
+
+    @cached_property
+    def _prover(self) -> Prover:
+        return Prover(self._sources, self._files, lambda: GuardedOso(self.kinds))
 
     def path_of(self, leaf: int) -> Conversed:
         """Return the questions and answers that lead to a leaf. Raises IndexError for one that is not there."""

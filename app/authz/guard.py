@@ -23,6 +23,7 @@ from polar.query import Query
 
 from app.authz.facts import Fact, Properties, read
 from app.authz.recording import Conversation
+from app.authz.traces import Step, steps
 from app.authz.trees import Const, compare
 
 TIMEOUT_MS = 1000
@@ -175,8 +176,8 @@ class _QuietPolar(ffi.Polar):
     def process_messages(self) -> None:
         self.messages.extend(ffi.process_messages(self.next_message))
 
-    def new_query_from_term(self, query_term: dict[str, Any]) -> _QuietQuery:
-        pointer = lib.polar_new_query_from_term(self.ptr, ffi.ffi_serialize(query_term), 0)
+    def new_query_from_term(self, query_term: dict[str, Any], *, traced: bool = False) -> _QuietQuery:
+        pointer = lib.polar_new_query_from_term(self.ptr, ffi.ffi_serialize(query_term), int(traced))
         self.messages.clear()
         return _QuietQuery(self.check_result(pointer))
 
@@ -223,12 +224,29 @@ class GuardedOso(Oso):
 
         `now` is in seconds since 1970. Raises PolicyError for whatever goes wrong.
         """
+        query = self._query(actor, action, resource, context, now, traced=False)
+        return any(True for _ in query.run()), query.conversation
+
+    def prove(
+        self, actor: Fact, action: str, resource: Fact, context: Fact, now: float
+    ) -> tuple[list[Step], Conversation] | None:
+        """Ask like `ask`, and return the steps of the first proof with the conversation; None if there is no proof.
+
+        Takes twice the time. Raises PolicyError.
+        """
+        query = self._query(actor, action, resource, context, now, traced=True)
+        for answer in query.run():
+            return list(steps(answer["trace"]["trace"])), query.conversation
+        return None
+
+    def _query(
+        self, actor: Fact, action: str, resource: Fact, context: Fact, now: float, *, traced: bool
+    ) -> GuardedQuery:
         host = self.host.copy()
         term = host.to_polar(Predicate(name="allow", args=[actor, action, resource, context]))
         arguments = term["value"]["Call"]["args"]
         conversation = Conversation([_instance(arguments[index]) for index in (0, 2, 3)])
-        query = GuardedQuery(self.ffi_polar.new_query_from_term(term), host, conversation, now)
-        return any(True for _ in query.run()), conversation
+        return GuardedQuery(self.ffi_polar.new_query_from_term(term, traced=traced), host, conversation, now)
 
 
 def _instance(term: dict[str, Any]) -> int:

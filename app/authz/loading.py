@@ -1,8 +1,12 @@
 """From rows to people: who somebody is, where they belong and what they hold, in two queries however many they are."""
 
 import json
+from collections.abc import Iterator
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
+from itertools import groupby
+from operator import itemgetter
+from sys import intern
 from typing import Any, NamedTuple
 
 from peewee import JOIN, SQL, Expression, Field
@@ -19,40 +23,15 @@ from app.vocabulary import MembershipState
 Statement = tuple[str, list[Any]]
 """SQL with its values."""
 
+Row = tuple[Any, ...]
+"""A person with one of their grants, as `_queries` names the columns; the rest is nothing for somebody without any."""
+
 
 class Found(NamedTuple):
     """A person, and the addresses under which callers may name them."""
 
     person: facts.Person
     addresses: tuple[str, ...]
-
-
-class _Row(NamedTuple):
-    """A person with one of their grants; the rest is nothing for somebody without any."""
-
-    person_id: int
-    person: str
-    person_state: str
-    properties: Any
-    membership: str | None
-    membership_state: str
-    place: str
-    place_state: str
-    time_zone: str
-    role: str | None
-    officers_may_give: bool
-    service: str | None
-    service_state: str
-    first_day: date | str | None
-    last_day: date | str | None
-
-
-class _Held(NamedTuple):
-    """A membership, with its grants so far."""
-
-    organisation: facts.Organisation
-    state: str
-    grants: list[facts.Grant]
 
 
 def found_people(which: Expression) -> dict[int, Found]:
@@ -64,66 +43,21 @@ def found_people(which: Expression) -> dict[int, Found]:
 
 
 def found_person(field: Field, value: str) -> dict[int, Found]:
-    """Return the person whose public id or e-mail address (a `field`) is `value`, by row id.
+    """Return the person whose public id or e-mail address (a `field`) is `value`, by row id."""
+    return _read(*_filled(_written_for_one(field, database.obj.__class__), value))
 
-    For the one query that decisions wait for: to write its SQL takes peewee longer than to answer it takes the
-    database, so it is written once.
+
+def found_people_after(public_id: str, limit: int) -> dict[int, Found]:
+    """Return up to `limit` people whose public ids come next after `public_id`, by row id."""
+    return _read(*_filled(_written_for_next(limit, database.obj.__class__), public_id))
+
+
+def word(text: str) -> str:
+    """Return a text that many facts have, such as a state, so that they share it.
+
+    A member of an enumeration comes back as its word: a recorded decision takes nothing else for a text.
     """
-    people, more = (
-        (sql, [value if one is _VALUE else one for one in values])
-        for sql, values in _written(field, database.obj.__class__)
-    )
-    return _read(people, more)
-
-
-_VALUE = "\0"
-"""Stands where the value will be; no name and no address can hold it."""
-
-
-@cache
-def _written(field: Field, _kind_of_database: type) -> list[Statement]:
-    owner = EmailAddress.select(EmailAddress.person).where(EmailAddress.address == _VALUE)
-    which = Person.id == owner if field is EmailAddress.address else field == _VALUE
-    return [query.sql() for query in _queries(which)]
-
-
-def _read(people: Statement, more: Statement) -> dict[int, Found]:
-    with reading():
-        rows = [_Row(*row) for row in database.execute_sql(*people)]
-        more_rows = list(database.execute_sql(*more))
-    addresses: dict[int, list[str]] = {}
-    staff_roles: dict[int, list[str]] = {}
-    for row_id, address, staff_role in more_rows:
-        if address is None:
-            staff_roles.setdefault(row_id, []).append(word(staff_role))
-        else:
-            addresses.setdefault(row_id, []).append(address)
-    found: dict[int, Found] = {}
-    held: dict[int, dict[str, _Held]] = {}
-    shared = _Shared()
-    for row in rows:
-        row_id = row.person_id
-        if row_id not in found:
-            person = facts.Person(
-                row.person,
-                word(row.person_state),
-                tuple(sorted(staff_roles.get(row_id, ()))),
-                properties(row.properties),
-            )
-            found[row_id] = Found(person, tuple(addresses.get(row_id, ())))
-            held[row_id] = {}
-        shared.add_row(held[row_id], row)
-    for row_id, (person, _addresses) in found.items():
-        person.memberships = tuple(
-            facts.Membership(public_id, person, one.organisation, one.state, tuple(one.grants))
-            for public_id, one in held[row_id].items()
-        )
-    return found
-
-
-def word(state: Any) -> str:
-    """Return a member of an enumeration as its word: a recorded decision takes nothing else for a text."""
-    return str.__str__(state)
+    return intern(str.__str__(text))
 
 
 def properties(values: Any) -> facts.Properties:
@@ -133,42 +67,28 @@ def properties(values: Any) -> facts.Properties:
     return facts.Properties(json.loads(values) if isinstance(values, str) else values)
 
 
-class _Shared:
-    """The things that people of one reading have in common: one fact for each, however many hold it."""
+# To write SQL takes peewee longer than to answer it takes the database, so what decisions wait for is written once.
 
-    def __init__(self) -> None:
-        self._organisations: dict[str, facts.Organisation] = {}
-        self._services: dict[str, facts.Service] = {}
-        self._roles: dict[tuple[str, str], facts.Role] = {}
+_VALUE = "\0"
+"""Stands where the value will be; no name and no address can hold it."""
 
-    def add_row(self, held: dict[str, _Held], row: "_Row") -> None:
-        """Add the grant of `row` to what is `held` through its membership."""
-        if row.membership is None:
-            return
-        at = self._organisations.get(row.place)
-        if at is None:
-            at = self._organisations[row.place] = facts.Organisation(row.place, word(row.place_state), row.time_zone)
-        if row.membership not in held:
-            held[row.membership] = _Held(at, word(row.membership_state), [])
-        if row.role is None:
-            return
-        role = self._roles.get((row.role, row.place))
-        if role is None:
-            owner = None if row.service is None else self._service(row.service, row.service_state)
-            role = facts.Role(row.role, owner, at, officers_may_give=bool(row.officers_may_give))
-            self._roles[row.role, row.place] = role
-        held[row.membership].grants.append(
-            facts.Grant(
-                role,
-                None if row.first_day is None else clock.start_of_day(_day(row.first_day), row.time_zone),
-                None if row.last_day is None else clock.end_of_day(_day(row.last_day), row.time_zone),
-            )
-        )
 
-    def _service(self, slug: str, state: str) -> facts.Service:
-        if slug not in self._services:
-            self._services[slug] = facts.Service(slug, word(state))
-        return self._services[slug]
+@cache
+def _written_for_one(field: Field, _kind_of_database: type) -> list[Statement]:
+    owner = EmailAddress.select(EmailAddress.person).where(EmailAddress.address == _VALUE)
+    which = Person.id == owner if field is EmailAddress.address else field == _VALUE
+    return [query.sql() for query in _queries(which)]
+
+
+@lru_cache(maxsize=16)
+def _written_for_next(limit: int, _kind_of_database: type) -> list[Statement]:
+    following = Person.select(Person.id).where(Person.public_id > _VALUE).order_by(Person.public_id).limit(limit)
+    return [query.sql() for query in _queries(Person.id.in_(following))]
+
+
+def _filled(written: list[Statement], value: str) -> Iterator[Statement]:
+    for sql, values in written:
+        yield sql, [value if one is _VALUE else one for one in values]
 
 
 def _queries(which: Expression) -> tuple[Any, Any]:
@@ -203,6 +123,54 @@ def _queries(which: Expression) -> tuple[Any, Any]:
     addresses = EmailAddress.select(EmailAddress.person, EmailAddress.address, SQL("null")).join(Person).where(which)
     staff_roles = StaffGrant.select(StaffGrant.person, SQL("null"), StaffGrant.role).join(Person).where(which)
     return people, addresses.union_all(staff_roles)
+
+
+def _read(people: Statement, more: Statement) -> dict[int, Found]:
+    with reading():
+        rows = list(database.execute_sql(*people))
+        more_rows = list(database.execute_sql(*more))
+    addresses: dict[int, list[str]] = {}
+    staff_roles: dict[int, list[str]] = {}
+    for row_id, address, staff_role in more_rows:
+        if address is None:
+            staff_roles.setdefault(row_id, []).append(word(staff_role))
+        else:
+            addresses.setdefault(row_id, []).append(address)
+    found: dict[int, Found] = {}
+    for row_id, own_rows in groupby(rows, itemgetter(0)):
+        held = list(own_rows)
+        _row_id, public_id, state, told, *_rest = held[0]
+        person = facts.Person(public_id, word(state), tuple(sorted(staff_roles.get(row_id, ()))), properties(told))
+        person.memberships = tuple(_memberships(person, held))
+        found[row_id] = Found(person, tuple(addresses.get(row_id, ())))
+    return found
+
+
+def _memberships(person: facts.Person, rows: list[Row]) -> Iterator[facts.Membership]:
+    for public_id, own_rows in groupby(rows, itemgetter(4)):
+        if public_id is None:
+            return
+        held = list(own_rows)
+        state, place, place_state, time_zone = held[0][5:9]
+        at = facts.Organisation(word(place), word(place_state), word(time_zone))
+        grants = tuple(_grant(at, row) for row in held if row[9] is not None)
+        yield facts.Membership(public_id, person, at, word(state), grants)
+
+
+def _grant(at: facts.Organisation, row: Row) -> facts.Grant:
+    slug, officers_may_give, service, service_state, first_day, last_day = row[9:]
+    owner = None if service is None else _service(service, service_state)
+    return facts.Grant(
+        facts.Role(word(slug), owner, at, officers_may_give=bool(officers_may_give)),
+        None if first_day is None else clock.start_of_day(_day(first_day), at.time_zone),
+        None if last_day is None else clock.end_of_day(_day(last_day), at.time_zone),
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _service(slug: str, state: str) -> facts.Service:
+    """Return the one fact for a service in this state, whoever has a role of it."""
+    return facts.Service(word(slug), word(state))
 
 
 def _day(stored: date | str) -> date:

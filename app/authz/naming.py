@@ -14,6 +14,11 @@ def wire_name(kind: str) -> str:
     return _WORD_BEGINS.sub("_", kind).lower()
 
 
+def policy_name(kind: str) -> str:
+    """Return the name that policies use for a kind of a message."""
+    return "".join(word.capitalize() for word in kind.split("_"))
+
+
 @lru_cache(maxsize=8)
 def declared_kinds(engine: Engine) -> dict[str, type[Record]]:
     """Return the kinds of thing that only the policy of `engine` declares, by the name that messages use."""

@@ -48,6 +48,8 @@ class Token(NamedTuple):
     sort: str
     text: str
     line: int
+    start: int
+    """Where in the text it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`name(parameters) if body;`, or a `type` declaration, which has no body."""
+    """`name(parameters) if body;`, or a `type` declaration, which has no body.
+
+    `body_span` holds where in the text the body begins (or would) and where the semicolon stands behind it.
+    """
 
     name: str
     line: int
     parameters: tuple[Parameter, ...]
     body: Node | None = None
+    body_span: tuple[int, int] = (0, 0)
 
     @property
     def arity(self) -> int:
@@ -151,10 +157,10 @@ def _tokens(text: str) -> list[Token]:
             raise UnreadableError(line, f"The character {text[position]!a} has no meaning here.")
         sort = match.lastgroup or ""
         if sort != "blank":
-            tokens.append(Token(sort, match.group(), line))
+            tokens.append(Token(sort, match.group(), line, position))
         line += match.group().count("\n")
         position = match.end()
-    return [*tokens, Token("end", "the end of the file", line)]
+    return [*tokens, Token("end", "the end of the file", line, position)]
 
 
 class _Reader:
@@ -223,9 +229,12 @@ class _Reader:
                 continue
             else:
                 head = self.head()
-                body = self.expression() if self.skip("if") else None
+                has_body = self.skip("if")
+                body_from = self.token.start
+                body = self.expression() if has_body else None
+                body_span = (body_from, self.token.start)
                 self.expect(";")
-                rules.append(Rule(head.name, head.line, head.parameters, body))
+                rules.append(Rule(head.name, head.line, head.parameters, body, body_span))
             if self.position - start > RULE_LIMIT:
                 raise UnreadableError(line, "The rule is too long; give its parts names of their own.")
         return PolarFile(name, tuple(rules), tuple(types), tuple(blocks), tuple(inline_queries))

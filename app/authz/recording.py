@@ -68,7 +68,7 @@ class Conversation:
 
     def field(self, owner: int, name: str, answer: object, instance: int | None) -> None:
         """Note that field `name` of the fact that Polar knows as `owner` held `answer`, now known as `instance`."""
-        slot = self._slot(owner)
+        slot = self.slot(owner)
         if slot is not None:
             self._note(Field(slot, name), key_of(answer), answer, instance)
 
@@ -77,7 +77,7 @@ class Conversation:
 
         None stands for what can be neither, such as a list in a rule.
         """
-        first, second = (self._slot(side) if isinstance(side, int) else side for side in (left, right))
+        first, second = (self.slot(side) if isinstance(side, int) else side for side in (left, right))
         if first is None or second is None:
             self.is_known = False
             return
@@ -96,7 +96,7 @@ class Conversation:
 
     def element(self, call: int, collection: int, answer: object, instance: int | None) -> None:
         """Note the next element that the look through a collection (`call`) came to."""
-        slot = self._slot(collection)
+        slot = self.slot(collection)
         position = self._positions.get(call, 0)
         self._positions[call] = position + 1
         if slot is not None:
@@ -104,7 +104,7 @@ class Conversation:
 
     def end(self, call: int, collection: int) -> None:
         """Note that the look through a collection (`call`) came to its end."""
-        slot = self._slot(collection)
+        slot = self.slot(collection)
         if slot is not None:
             self._note(Next(slot, self._positions.get(call, 0)), END, None, None)
 
@@ -119,7 +119,7 @@ class Conversation:
         if slot is not None and instance is not None:
             self._slots[instance] = slot
 
-    def _slot(self, instance: int) -> int | None:
+    def slot(self, instance: int) -> int | None:
         """Return the slot of a value; None for one that no answer brought in, which ends the recording."""
         if instance not in self._slots:
             self.is_known = False

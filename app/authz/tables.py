@@ -15,21 +15,21 @@ found as surely as a missing one.
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from peewee import JOIN
 
-from app.authz import checks, directory, facts
+from app.authz import directory, facts
 from app.authz.checks import Finding
 from app.authz.engine import Engine
 from app.authz.guard import PolicyError
-from app.demo.cast import load_cast
+from app.authz.naming import policy_name
 from app.kernel import clock
-from app.kernel.database import bind, connected, migrate
 from app.organisations.models import Organisation
 from app.people.models import Person
+from app.records.models import Record
 from app.services.models import Client, Service
 from app.services.queries import roles
 
@@ -37,30 +37,14 @@ _HEADER = re.compile(r"\s*\[\[\s*thing\s*]]")
 _PLACE = re.compile(r" ?\(at line (\d+), column \d+\)")
 
 
-def check_with_cast(folder: Path) -> list[Finding]:
-    """Return everything that is wrong with the policy in `folder`: the load checks, then the tables.
+def run_tables(engine: Engine, folder: Path, kinds: Iterable[str] | None = None) -> list[Finding]:
+    """Return every difference between the tables in `folder` and `engine`, for the cast in the bound database.
 
-    Raises PolicyError if a file cannot be read at all. Binds this process to a database of its own that holds the
-    cast alone; meant for a process that does nothing else.
+    Each of `kinds`, or each that the policy knows, has a table there, and no other has.
     """
-    findings = checks.check_folder(folder)
-    try:
-        engine = Engine.load(folder)
-    except PolicyError:
-        # The load checks have said why.
-        return findings
-    bind("sqlite:///:memory:")
-    with connected():
-        migrate()
-        load_cast()
-        return findings + run_tables(engine, folder)
-
-
-def run_tables(engine: Engine, folder: Path) -> list[Finding]:
-    """Return every difference between the tables in `folder` and `engine`, for the cast in the bound database."""
     cast = Cast()
     findings: list[Finding] = []
-    expected = {table_name(kind): kind for kind in sorted(engine.permissions)}
+    expected = {table_name(kind): kind for kind in sorted(engine.permissions if kinds is None else kinds)}
     with clock.pinned(clock.now()):
         for file, kind in expected.items():
             findings += run_table(engine, folder / file, kind, cast)
@@ -112,6 +96,12 @@ class Cast:
             "Role": {row.slug: row for row in roles()},
             "Service": {row.slug: directory.service(row) for row in Service.select()},
         }
+        for row in Record.select():
+            kind = facts.declared_kind(policy_name(row.kind))
+            self.things[kind.__name__] = {
+                **self.things.get(kind.__name__, {}),
+                row.public_id: directory.record(kind, row),
+            }
 
     def question(self, kind: str, thing: Mapping[str, Any]) -> tuple[facts.Fact, facts.Context]:
         """Return what an entry of the table of `kind` asks about, and in which context. Raises `NonsenseError`."""

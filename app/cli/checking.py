@@ -15,12 +15,14 @@ from app.demo.cast import FIXTURES
 _LIMIT_SECONDS = 30
 
 
-def findings_of(folder: Path) -> list[Finding]:
+def findings_of(folder: Path, pack: Path | None = None) -> list[Finding]:
     """Return everything that is wrong with the policy in `folder`: load checks first, then its decision tables.
 
-    Raises `PolicyError` when the check itself cannot be finished.
+    With a `pack`, its rules and fixtures are checked together with them. Raises `PolicyError` when the check itself
+    cannot be finished.
     """
-    command = [sys.executable, "-P", "-m", "app.cli.checking", str(folder.absolute())]
+    folders = [str(one.absolute()) for one in (folder, pack) if one is not None]
+    command = [sys.executable, "-P", "-m", "app.cli.checking", *folders]
     try:
         checked = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=True)
     except subprocess.TimeoutExpired:
@@ -37,36 +39,44 @@ def check_before_serving(settings: Settings) -> list[Finding]:
     Raises `PolicyError` when the check cannot be finished.
     """
     kept = settings.data_dir / "policy-checked"
-    digest = _digest(settings.policies_dir)
+    digest = _digest(settings.policies_dir, settings.pack_dir)
     if kept.is_file() and kept.read_text() == digest:
         return []
-    findings = findings_of(settings.policies_dir)
+    findings = findings_of(settings.policies_dir, settings.pack_dir)
     if not findings:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(digest)
     return findings
 
 
-def _digest(policies: Path) -> str:
+def written(finding: Finding, folder: Path, pack: Path | None) -> str:
+    """Return a finding as a line that says where the file is."""
+    places = [] if pack is None else [pack / "policies" / finding.file, pack / "fixtures" / finding.file]
+    path = next((place for place in places if place.exists()), folder / finding.file)
+    return f"{path}:{finding.line}: {finding.sentence}"
+
+
+def _digest(policies: Path, pack: Path | None) -> str:
     """Return a name for exactly these rules, tables and people, judged by exactly this code."""
     digest = hashlib.sha256()
-    for folder in (policies, FIXTURES, ROOT / "app" / "authz"):
-        for path in sorted(folder.iterdir()):
+    of_pack = () if pack is None else (pack / "policies", pack / "fixtures")
+    for folder in (policies, FIXTURES, ROOT / "app" / "authz", *of_pack):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.suffix in {".polar", ".toml", ".py"}:
                 content = path.read_bytes()
                 digest.update(f"{path.name} {len(content)} ".encode() + content)
     return digest.hexdigest()
 
 
-def _check_here(folder: Path) -> None:
-    from app.authz.tables import check_with_cast
+def _check_here(folder: Path, pack: Path | None = None) -> None:
+    from app.authz.packs import check_with_cast
 
     try:
-        findings = check_with_cast(folder)
+        findings = check_with_cast(folder, pack)
     except PolicyError as error:
         findings = [Finding(error.file or folder.name, error.line or 0, error.sentence)]
     json.dump([asdict(finding) for finding in findings], sys.stdout)
 
 
 if __name__ == "__main__":
-    _check_here(Path(sys.argv[1]))
+    _check_here(*map(Path, sys.argv[1:]))

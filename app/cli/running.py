@@ -21,7 +21,20 @@ T = TypeVar("T")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 
 
-COMMANDS = ("client", "demo", "mail", "migrate", "organisation", "person", "policy", "serve", "service", "staff", "why")
+COMMANDS = (
+    "client",
+    "decision",
+    "demo",
+    "mail",
+    "migrate",
+    "organisation",
+    "person",
+    "policy",
+    "serve",
+    "service",
+    "staff",
+    "why",
+)
 _HIDDEN = ("web",)
 
 

@@ -1,16 +1,19 @@
 """`tessera serve`: web server and mail worker, as one command."""
 
 import errno
+import os
 import socket
 import sys
+from pathlib import Path
 
 import click
 
-from app.cli.checking import check_before_serving
+from app.cli.checking import check_before_serving, written
 from app.cli.demo import move_in, sign_ins
 from app.cli.running import examples, own_database
 from app.cli.supervising import Supervisor
 from app.config import SettingError, Settings
+from app.demo import cast
 from app.kernel import database
 from app.kernel.errors import ProblemError
 from app.organisations.models import Organisation
@@ -20,18 +23,30 @@ from app.organisations.models import Organisation
     epilog=examples(
         "DEVELOPMENT=1 tessera serve",
         "PUBLIC_URL=https://portal.example.org DATABASE_URL=postgresql://tessera@db/tessera tessera serve",
+        "DEVELOPMENT=1 tessera serve --pack packs/mark-schemes",
     )
 )
-def serve() -> None:
+@click.option(
+    "--pack",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with more rules (policies/*.polar) and what they are about (fixtures/*.toml).",
+)
+def serve(pack: Path | None) -> None:
     """Start the portal: checks policy and settings, brings the database up to date, serves pages and sends mail.
 
-    Ctrl-C stops it. With DEVELOPMENT=1 an empty database gets the demo cast.
+    Ctrl-C stops it. With DEVELOPMENT=1 an empty database gets the demo cast. A pack has a database of its own (in
+    var/packs), which gets what its fixtures say when it is empty.
     """
+    if pack is not None:
+        # The web processes read their settings for themselves.
+        os.environ["PACK_DIR"] = str(pack.absolute())
     with own_database() as settings:
         address = free_address(settings.host, settings.port)
         _refuse_bad_policy(settings)
         database.migrate()
-        if settings.development:
+        if settings.pack_dir is not None:
+            _load_pack(settings.pack_dir)
+        elif settings.development:
             move_in()
         words = _welcome(settings)
     database.release()
@@ -74,13 +89,20 @@ def _refusal(error: OSError, host: str, port: int) -> str:
 def _refuse_bad_policy(settings: Settings) -> None:
     findings = check_before_serving(settings)
     for finding in findings:
-        click.echo(f"{settings.policies_dir / finding.file}:{finding.line}: {finding.sentence}", err=True)
+        click.echo(written(finding, settings.policies_dir, settings.pack_dir), err=True)
     if findings:
         raise ProblemError("The policy is not right, so the server does not start. Its findings are above.")
 
 
+def _load_pack(pack: Path) -> None:
+    if cast.is_empty():
+        cast.load_pack(pack / "fixtures")
+
+
 def _welcome(settings: Settings) -> str:
     words = f"{settings.portal_name} is at {settings.public_url}"
+    if settings.pack_dir is not None:
+        words += f" with the pack {settings.pack_dir.name}; its data is in {settings.data_dir}"
     if settings.development:
         words += f"\nIts mail is at {settings.public_url}/outbox" if not settings.smtp_url else ""
         words += f"\n{sign_ins(settings)}"

@@ -9,6 +9,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from app.audit import decisions
 from app.cli.processes import end_with
 from app.config import read_settings
 from app.factory import create_app
@@ -52,4 +53,7 @@ def _load() -> Any:
     """Make the application, in the web process itself."""
     # The one who watches over the web processes may be killed too, and the port must be free after that.
     end_with(os.getppid(), signal.SIGKILL)
-    return create_app()
+    app = create_app()
+    # Also where nobody asks anything any more, what is too old has to go.
+    decisions.current().start()
+    return app

@@ -1,20 +1,21 @@
 """`tessera why`: the policy's answer to one question, in plain words."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import click
 
 from app.authz import directory, facts
 from app.authz.deciding import use_policy
 from app.authz.engine import Engine
-from app.authz.explaining import Question, changes_needed, reason_for
+from app.authz.explaining import Explanation, Question, explain
+from app.authz.wording import Told, in_words
 from app.cli.running import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError
 from app.organisations.models import Membership
 from app.organisations.queries import organisation_named
 from app.services.queries import role_with_slug, roles, service_with_slug
-from app.vocabulary import PERMISSIONS, REASON_SENTENCES
+from app.vocabulary import PERMISSIONS
 
 T = TypeVar("T")
 
@@ -32,13 +33,13 @@ T = TypeVar("T")
 @click.option("--at", "where", help="The organisation acted in (centre number or public id); any, if left out.")
 @as_json
 def why(person: str, action: str, resource: str, where: str | None, as_json: bool) -> None:
-    """Say whether PERSON may do ACTION to RESOURCE, and why.
+    """Say whether PERSON may do ACTION to RESOURCE, why, and what would change the answer.
 
     PERSON is an e-mail address or a public id. RESOURCE is written kind:id, such as service:training,
     role:training:user, organisation:90101, membership:ID or person:ID; or portal, or platform.
     """
     with migrated_database() as settings:
-        use_policy(Engine.load(settings.policies_dir))
+        use_policy(Engine.load(*settings.policy_folders))
         at = None if where is None else directory.organisation(found("organisation", where, organisation_named))
         thing = _resource(resource, at)
         _check_action(action, thing)
@@ -49,21 +50,50 @@ def why(person: str, action: str, resource: str, where: str | None, as_json: boo
             facts.Context(at),
             tuple(directory.role(row, at) for row in roles()),
         )
-        decision = reason_for(question)
-        needed = () if decision else changes_needed(question)
-        sentence = f"{'Yes' if decision else 'No'}. {REASON_SENTENCES[decision.reason]}"
-        others = [REASON_SENTENCES[reason] for reason in needed if reason is not decision.reason]
-        answer(
-            "\n  And: ".join([sentence, *others]),
-            {
-                "allowed": decision.allowed,
-                "reason": decision.reason,
-                "sentence": REASON_SENTENCES[decision.reason],
-                "needed": list(needed),
-                "policy": decision.policy,
-            },
-            for_program=as_json,
+        explanation = explain(question)
+        told = in_words(explanation)
+        answer("\n".join(_lines(explanation, told)), _members(explanation, told), for_program=as_json)
+
+
+def _lines(explanation: Explanation, told: Told) -> Iterator[str]:
+    yield f"{'Yes' if told.allowed else 'No'}. {told.sentence}"
+    if told.looked_at:
+        yield "\nBecause:" if told.allowed else "\nWhat was looked at:"
+        yield from (f"  {sentence}" for sentence in told.looked_at)
+    if explanation.rules:
+        yield "\nRules:"
+        yield from (f"  {rule.file}:{rule.line} {rule.name}" for rule in explanation.rules)
+    if told.alternatives:
+        yield (
+            "\nWhat would make it a yes:" if len(told.alternatives) == 1 else "\nAny one of these would make it a yes:"
         )
+        for changes in told.alternatives:
+            for number, change in enumerate(changes):
+                yield f"  {'-' if number == 0 else ' and:'} {change.sentence} {change.who_sentence}"
+
+
+def _members(explanation: Explanation, told: Told) -> dict[str, Any]:
+    return {
+        "allowed": told.allowed,
+        "reason": explanation.decision.reason,
+        "sentence": told.sentence,
+        "policy": explanation.decision.policy,
+        "rules": [rule._asdict() for rule in explanation.rules],
+        "looked_at": told.looked_at,
+        "needed": [
+            [
+                {
+                    "change": one.change.reason,
+                    "organisation": one.change.organisation and one.change.organisation.public_id,
+                    "role": one.change.role and one.change.role.slug,
+                    "who": one.who,
+                    "sentence": words.sentence,
+                }
+                for one, words in zip(needed, changes, strict=True)
+            ]
+            for needed, changes in zip(explanation.alternatives, told.alternatives, strict=True)
+        ],
+    }
 
 
 def _resource(text: str, at: facts.Organisation | None) -> facts.Fact:

@@ -1,5 +1,6 @@
 """The cast: named people, schools, services and clients that tests, decision tables, the demo and the docs share."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -18,6 +19,7 @@ from app.organisations.models import Invitation, Membership, Organisation
 from app.organisations.operations import INVITATION_LASTS
 from app.people.models import EmailAddress, Person
 from app.people.passwords import hash_password
+from app.records.models import Record
 from app.services.models import Client, Role, Service
 from app.vocabulary import PersonState
 
@@ -25,17 +27,24 @@ FIXTURES = ROOT / "fixtures"
 _SINCE = timedelta(days=365)
 """How long the cast has been here: nobody signs in before they were added."""
 
+_PLACE = re.compile(r" ?\(at line (\d+), column \d+\)")
+
 T = TypeVar("T")
-Entry = dict[str, Any]
 
 
 class CastError(Exception):
-    """A file of the cast makes no sense. The message names file and entry."""
+    """A file of the cast, or of a pack, makes no sense. `sentence` names the entry."""
+
+    def __init__(self, file: str, line: int, sentence: str) -> None:
+        super().__init__(f"{file}:{line}: {sentence}")
+        self.file = file
+        self.line = line
+        self.sentence = sentence
 
 
 def is_empty() -> bool:
-    """Return whether the database has neither people nor services, so that the cast may move in."""
-    return not Person.select().exists() and not Service.select().exists()
+    """Return whether the database has no people, services or records, so that a cast may move in."""
+    return not any(kind.select().exists() for kind in (Person, Service, Record))
 
 
 def load_cast(folder: Path = FIXTURES) -> None:
@@ -43,17 +52,29 @@ def load_cast(folder: Path = FIXTURES) -> None:
 
     Raises `CastError` when a file makes no sense, and peewee's `IntegrityError` when the cast is there already.
     """
-    described = read_cast(folder)
+    _load(read_cast(folder))
+
+
+def load_pack(folder: Path) -> None:
+    """Write what the fixtures of a pack describe into the database: all of it, or nothing. Raises like `load_cast`."""
+    _load(read_pack(folder))
+
+
+def _load(described: dict[str, Any]) -> None:
     with changing():
         organisations = {entry["id"]: _add_organisation(entry) for entry in described["organisation"]}
-        roles = _add_roles(described["portal_role"], None)
+        roles = {role.slug: role for role in Role.select().where(Role.service.is_null())}
+        roles |= _add_roles(described["portal_role"], None)
         services = {}
         for entry in described["service"]:
             services[entry["slug"]] = _add_service(entry)
             roles |= _add_roles(entry["role"], services[entry["slug"]])
         for entry in described["client"]:
             _add_client(entry, services)
-        password_hash = hash_password(described["password"])
+        for entry in described["record"]:
+            Record.create(kind=entry["type"], public_id=entry["id"], properties=entry["properties"])
+        # Who has no password cannot sign in, and can be asked about all the same.
+        password_hash = hash_password(described["password"]) if described["password"] else ""
         for entry in described["person"]:
             _add_person(entry, password_hash, organisations, roles)
 
@@ -63,11 +84,31 @@ def read_cast(folder: Path = FIXTURES) -> dict[str, Any]:
 
     Raises `CastError`.
     """
+    described = _read(folder, schemas.PersonEntry())
+    for name, kind in (("organisations", "organisation"), ("services", "service"), ("clients", "client")):
+        if not (folder / f"{name}.toml").is_file():
+            raise CastError(f"{name}.toml", 0, f"The file is missing, so there is no {kind}.")
+    if not described["password"]:
+        raise CastError("people.toml", 0, "password is missing.")
+    return described
+
+
+def read_pack(folder: Path) -> dict[str, Any]:
+    """Return what the fixtures of a pack say, like `read_cast`. Every file may be missing, and so may the password."""
+    known = {f"{name}.toml" for name in ("organisations", "services", "clients", "people", "records")}
+    for path in sorted(folder.glob("*.toml")):
+        if path.name not in known:
+            raise CastError(path.name, 0, f"Nobody reads this file. There are: {', '.join(sorted(known))}.")
+    return _read(folder, schemas.PackPersonEntry())
+
+
+def _read(folder: Path, person: Schema) -> dict[str, Any]:
     organisations = _File(folder / "organisations.toml", organisation=schemas.OrganisationEntry())
     services = _File(folder / "services.toml", portal_role=schemas.RoleEntry(), service=schemas.ServiceEntry())
     clients = _File(folder / "clients.toml", client=schemas.ClientEntry())
-    people = _File(folder / "people.toml", "password", person=schemas.PersonEntry())
-    for file, kind, key in (
+    people = _File(folder / "people.toml", "password", person=person)
+    records = _File(folder / "records.toml", record=schemas.RecordEntry())
+    for file, kind, *key in (
         (organisations, "organisation", "id"),
         (organisations, "organisation", "centre_number"),
         (services, "service", "slug"),
@@ -75,79 +116,115 @@ def read_cast(folder: Path = FIXTURES) -> dict[str, Any]:
         (clients, "client", "key"),
         (people, "person", "id"),
         (people, "person", "email"),
+        (records, "record", "type", "id"),
     ):
-        file.refuse_doubles(kind, key)
-    return organisations.said | services.said | clients.said | people.said
+        file.refuse_doubles(kind, *key)
+    return organisations.said | services.said | clients.said | people.said | records.said
+
+
+class Entry(dict[str, Any]):
+    """What one entry says, and where it stands."""
+
+    def __init__(self, values: Mapping[str, Any], file: str, line: int) -> None:
+        super().__init__(values)
+        self.file = file
+        self.line = line
+
+    def error(self, sentence: str) -> CastError:
+        """Return the error that this entry makes no sense."""
+        named = self.get("id") or self.get("slug")
+        return CastError(self.file, self.line, f"{named}: {sentence}")
 
 
 class _File:
-    """One file of the cast: lists of entries by kind, and single `words`."""
+    """One file of the cast: lists of entries by kind, and single `words`. One that is not there says nothing."""
 
     def __init__(self, path: Path, *words: str, **schemas_by_kind: Schema) -> None:
         self.name = path.name
         try:
-            raw = tomllib.loads(path.read_text())
+            text = path.read_text() if path.exists() else ""
+            raw = tomllib.loads(text)
         except (OSError, ValueError) as error:
-            raise CastError(f"{self.name}: {error}") from error
+            place = _PLACE.search(str(error))
+            sentence = f"This is not TOML: {_PLACE.sub('', str(error))}."
+            raise CastError(self.name, int(place[1]) if place else 0, sentence) from error
+        self._lines = text.splitlines()
         for key in raw.keys() - schemas_by_kind.keys() - set(words):
-            raise CastError(f"{self.name}: {key} means nothing here.")
+            raise CastError(self.name, self._line_of(key, 0), f"{key} means nothing here.")
         self.said: dict[str, Any] = {
-            kind: [self._read(kind, schema, number, entry) for number, entry in enumerate(raw.get(kind, ()), 1)]
+            kind: [self._read(kind, schema, number, entry) for number, entry in enumerate(raw.get(kind, ()))]
             for kind, schema in schemas_by_kind.items()
         }
         for word in words:
-            if not isinstance(raw.get(word), str):
-                raise CastError(f"{self.name}: {word} is missing.")
-            self.said[word] = raw[word]
+            if not isinstance(raw.get(word, ""), str):
+                raise CastError(self.name, self._line_of(word, 0), f"{word} is a text.")
+            self.said[word] = raw.get(word, "")
 
     def _read(self, kind: str, schema: Schema, number: int, entry: Any) -> Entry:
+        # tomllib does not tell lines.
+        header = re.compile(rf"\s*\[\[\s*{kind}\s*]]")
+        starts = [line for line, text in enumerate(self._lines, 1) if header.match(text)]
+        start = starts[number] if number < len(starts) else 0
         try:
-            return dict(schema.load(entry))
+            return Entry(schema.load(entry), self.name, start)
         except ValidationError as error:
+            path, sentence = _first(error.messages)
             named = isinstance(entry, Mapping) and (entry.get("id") or entry.get("slug"))
             raise CastError(
-                f"{self.name}, {named or f'{kind} number {number}'}: {_sentence(error.messages)}"
+                self.name,
+                self._line_of(path[0], start),
+                f"{named or f'{kind} number {number + 1}'}: {'.'.join(path)}: {sentence}",
             ) from error
 
-    def refuse_doubles(self, kind: str, key: str) -> None:
-        """Raise `CastError` when two entries of `kind` have the same `key`."""
-        seen: set[str] = set()
+    def _line_of(self, key: str, start: int) -> int:
+        """Return the line of `key` in the entry that starts at `start`, or that of the entry."""
+        for number, text in enumerate(self._lines[start:], start + 1):
+            if re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=|\s*\[\[?[\w.]*\b{re.escape(key)}\s*]""", text):
+                return number
+            if start and re.match(r"\s*\[\[\s*\w+\s*]]", text):
+                break
+        return start
+
+    def refuse_doubles(self, kind: str, *keys: str) -> None:
+        """Raise `CastError` when two entries of `kind` have the same `keys`."""
+        seen: set[tuple[Any, ...]] = set()
         for entry in self.said[kind]:
-            if entry[key] in seen:
-                raise CastError(f"{self.name}, {entry.get('id') or entry.get('slug')}: {entry[key]} is there twice.")
-            seen.add(entry[key])
+            values = tuple(entry[key] for key in keys)
+            if values in seen:
+                raise entry.error(f"{' '.join(values)} is there twice.")
+            seen |= set() if None in values else {values}
 
 
-def _sentence(messages: Any) -> str:
-    """Return the first of marshmallow's nested messages with the way to it."""
+def _first(messages: Any) -> tuple[list[str], str]:
+    """Return the way to the first of marshmallow's nested messages, and the message."""
     path = []
     while isinstance(messages, Mapping):
         key, messages = next(iter(messages.items()))
         path.append(str(key))
-    return f"{'.'.join(path)}: {messages[0]}"
+    return path, str(messages[0])
 
 
-def _known(rows: Mapping[str, T], name: str, where: str, kind: str) -> T:
+def _known(rows: Mapping[str, T], name: str, entry: Entry, kind: str) -> T:
     if name not in rows:
-        raise CastError(f"{where}: there is no {kind} {name}.")
+        raise entry.error(f"there is no {kind} {name}.")
     return rows[name]
 
 
-def _add_organisation(entry: Entry) -> Organisation:
+def _add_organisation(entry: Mapping[str, Any]) -> Organisation:
     rest = {key: value for key, value in entry.items() if key != "id"}
     return Organisation.create(public_id=entry["id"], created_at=clock.now() - _SINCE, **rest)
 
 
-def _add_service(entry: Entry) -> Service:
+def _add_service(entry: Mapping[str, Any]) -> Service:
     return Service.create(**{key: value for key, value in entry.items() if key != "role"})
 
 
-def _add_roles(entries: Sequence[Entry], service: Service | None) -> dict[str, Role]:
+def _add_roles(entries: Sequence[Mapping[str, Any]], service: Service | None) -> dict[str, Role]:
     owner = "portal" if service is None else service.slug
     roles = {}
     for position, entry in enumerate(entries):
         slug = f"{owner}:{entry['slug']}"
-        described = entry | {"slug": slug, "service": service, "position": position}
+        described = {**entry, "slug": slug, "service": service, "position": position}
         # The portal's own role stands in every database from the start.
         roles[slug], _created = Role.get_or_create(slug=slug, defaults=described)
     return roles
@@ -158,7 +235,7 @@ def _add_client(entry: Entry, services: Mapping[str, Service]) -> None:
     Client.create(
         public_id=entry["id"],
         name=entry["name"],
-        service=None if named is None else _known(services, named, f"clients.toml, {entry['id']}", "service"),
+        service=None if named is None else _known(services, named, entry, "service"),
         kinds=entry["kinds"],
         key_hash=hash_token(entry["key"]),
         created_at=clock.now() - _SINCE,
@@ -169,23 +246,24 @@ def _add_client(entry: Entry, services: Mapping[str, Service]) -> None:
 def _add_person(
     entry: Entry, password_hash: str, organisations: Mapping[str, Organisation], roles: Mapping[str, Role]
 ) -> None:
-    where = f"people.toml, {entry['id']}"
     invited = entry["state"] == PersonState.INVITED
     added = clock.now() - (timedelta(0) if invited else _SINCE)
     person = Person.create(
         public_id=entry["id"],
-        name=entry["name"],
+        name=entry["name"] or entry["id"],
         state=entry["state"],
+        properties=entry["properties"],
         password_hash="" if invited else password_hash,
         created_at=added,
         activated_at=None if invited else added,
         last_sign_in_at=_moment(entry["last_sign_in"]),
     )
-    EmailAddress.create(person=person, address=entry["email"].lower())
+    if entry["email"]:
+        EmailAddress.create(person=person, address=entry["email"].lower())
     for staff_role in entry["staff_roles"]:
         StaffGrant.create(person=person, role=staff_role, created_at=added)
     for place in entry["membership"]:
-        organisation = _known(organisations, place["organisation"], where, "organisation")
+        organisation = _known(organisations, place["organisation"], entry, "organisation")
         membership = Membership.create(
             public_id=f"{entry['id']}@{place['organisation']}",
             person=person,
@@ -194,11 +272,11 @@ def _add_person(
             created_at=added,
         )
         for slug in place["roles"]:
-            Grant.create(membership=membership, role=_known(roles, slug, where, "role"), created_at=added)
+            Grant.create(membership=membership, role=_known(roles, slug, entry, "role"), created_at=added)
         for dated in place["dated"]:
             Grant.create(
                 membership=membership,
-                role=_known(roles, dated["role"], where, "role"),
+                role=_known(roles, dated["role"], entry, "role"),
                 first_day=_day(dated["first_day"], organisation),
                 last_day=_day(dated["last_day"], organisation),
                 reason=dated["reason"],

@@ -1,6 +1,9 @@
 """What an entry of each file in `fixtures/` may say."""
 
-from marshmallow import RAISE, Schema, fields, validate
+import json
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.organisations.models import DEFAULT_TIME_ZONE
 from app.vocabulary import MembershipState, OrganisationState, PersonState, ServiceState, StaffRole
@@ -8,6 +11,15 @@ from app.vocabulary import MembershipState, OrganisationState, PersonState, Serv
 _KEBAB = validate.Regexp(r"[a-z0-9]+(-[a-z0-9]+)*\Z", error="Use small letters, digits and hyphens.")
 _ROLE = validate.Regexp(r"[a-z0-9-]+:[a-z0-9-]+\Z", error="A role is named SERVICE:ROLE or portal:ROLE.")
 _DAYS = validate.Regexp(r"[+-][0-9]{1,4}\Z", error='Write days from today as "+30" or "-10".')
+
+
+def _is_json(properties: dict[str, Any]) -> None:
+    try:
+        text = json.dumps(properties, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValidationError("JSON has no such value. Write a date as text.") from None
+    if "\\u0000" in text:
+        raise ValidationError("Leave the character NUL out.")
 
 
 class EntrySchema(Schema):
@@ -76,6 +88,7 @@ class PersonEntry(EntrySchema):
     email = fields.Email(required=True)
     state = fields.Enum(PersonState, by_value=True, load_default=PersonState.ACTIVE)
     last_sign_in = fields.String(load_default=None, validate=_DAYS)
+    properties = fields.Dict(load_default=None, validate=_is_json)
     staff_roles = fields.List(fields.Enum(StaffRole, by_value=True), load_default=list)
     membership = fields.List(fields.Nested(MembershipEntry), load_default=list)
 
@@ -89,3 +102,25 @@ class ClientEntry(EntrySchema):
     kinds = fields.List(fields.String(validate=validate.Length(1, 60)), required=True)
     key = fields.String(required=True, validate=validate.Length(8, 200))
     ended = fields.Boolean(load_default=False)
+
+
+class PackPersonEntry(PersonEntry):
+    """A person of a pack, who may have no more than an id, written as the pack's callers write it."""
+
+    # An address is looked up as one.
+    id = fields.String(
+        required=True, validate=validate.Regexp(r"[^@\s]{1,40}\Z", error="An id has 1 to 40 characters, without @.")
+    )
+    name = fields.String(load_default=None, validate=validate.Length(1, 120))
+    email = fields.Email(load_default=None)
+
+
+class RecordEntry(EntrySchema):
+    """A thing of a kind that only a policy declares."""
+
+    type = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z", error="A kind MarkScheme is written mark_scheme."),
+    )
+    id = fields.String(required=True, validate=validate.Length(1, 200))
+    properties = fields.Dict(load_default=dict, validate=_is_json)

@@ -28,6 +28,21 @@ def grants_of(memberships: Iterable[Membership]) -> dict[int, list[Grant]]:
     return found
 
 
+def grants_by_name(membership_ids: Iterable[str]) -> dict[tuple[str, str], Grant]:
+    """Return the grants of the memberships with these public ids, by membership and slug of the role, with giver."""
+    query = (
+        Grant.select(Grant, Role, Membership, Organisation, Person)
+        .join(Role)
+        .switch(Grant)
+        .join(Membership)
+        .join(Organisation)
+        .switch(Grant)
+        .join(Person, JOIN.LEFT_OUTER, on=(Grant.given_by == Person.id))
+        .where(Membership.public_id.in_(list(membership_ids)))
+    )
+    return {(grant.membership.public_id, grant.role.slug): grant for grant in query}
+
+
 def user_managers(organisation: Organisation) -> list[Membership]:
     """Return the active memberships of active people who hold *User management*, with person and address, by name.
 

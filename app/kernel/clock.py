@@ -48,3 +48,8 @@ def end_of_day(day: date, time_zone: str) -> datetime:
 def today(time_zone: str) -> date:
     """Return the present day in `time_zone`."""
     return now().astimezone(ZoneInfo(time_zone)).date()
+
+
+def in_words(day: date) -> str:
+    """Return `day` as people write it, such as 3 May 2027."""
+    return f"{day.day} {day:%B %Y}"

@@ -1,9 +1,9 @@
 """The one database, SQLite or PostgreSQL, and the one way to change it.
 
-`changing()` is the only way to write. Writers take one lock before they do anything, and keep it until they have
-committed. So the events' numbers (the revisions) become visible in their own order: a cache that has caught up with 7
-will never meet a late 6. A sequence alone would not do: it hands numbers out in one order while transactions commit in
-another. And what a writer read before it writes is still true when it commits.
+`changing()` is the only way to change what decisions are made of. Writers take one lock before they do anything, and
+keep it until they have committed. So the events' numbers (the revisions) become visible in their own order: a cache
+that has caught up with 7 will never meet a late 6. A sequence alone would not do: it hands numbers out in one order
+while transactions commit in another. And what a writer read before it writes is still true when it commits.
 """
 
 import fcntl
@@ -85,7 +85,8 @@ def open_database(url: str) -> Database:
                 "foreign_keys": 1,
                 # Who may do what survives a power cut: a removed role must not come back.
                 "synchronous": "full",
-                "cache_size": -32_000,
+                # Kilobytes, for each thread: more is no faster, as the system has the file in memory too.
+                "cache_size": -4_000,
             },
         )
     pool: Database = PooledPostgresqlDatabase(
@@ -172,6 +173,16 @@ def notify(channel: str) -> None:
     """Tell who listens on `channel` once this transaction has been committed. SQLite tells by itself."""
     if is_postgresql():
         database.execute_sql("select pg_notify(%s, '')", (channel,))
+
+
+@contextmanager
+def appending() -> Iterator[None]:
+    """Run the block as one transaction that only adds to what no decision is made of, such as a log of decisions.
+
+    It makes no revision, so its order among the changes does not matter, and PostgreSQL lets it run beside them.
+    """
+    with database.atomic():
+        yield
 
 
 def change(operation: Callable[P, R]) -> Callable[P, R]:

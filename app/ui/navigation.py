@@ -34,11 +34,14 @@ def menu() -> list[Item]:
         items.append(_item("Change organisation", "portal.choose_organisation"))
     if can(Action.LIST_ORGANISATIONS, directory.PLATFORM):
         items.append(_item("Organisations", "console.organisations", "Support desk"))
+    if can(Action.READ_DECISIONS, directory.PLATFORM):
+        items.append(_item("Decisions", "console.decisions", "Support desk"))
     return items
 
 
 def _item(label: str, endpoint: str, group: str = "", **address: Any) -> Item:
-    here = request.endpoint or ""
+    target = url_for(endpoint, **address)
+    here = request.script_root + request.path
     # Every page below a list belongs to its entry: the pages about users all light up Users.
-    current = here == endpoint or (group != "" and here.partition(".")[0] == endpoint.partition(".")[0])
-    return Item(label, url_for(endpoint, **address), current, group)
+    current = here == target or (group != "" and here.startswith(f"{target}/"))
+    return Item(label, target, current, group)

@@ -2,7 +2,7 @@
 
 import secrets
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,7 +37,7 @@ _MESSAGES = {
 def init_app(app: Flask) -> None:
     """Give every page its surroundings and every error its page."""
     app.context_processor(_surroundings)
-    app.add_template_filter(_day, "day")
+    app.add_template_filter(clock.in_words, "day")
     app.add_template_filter(_moment, "moment")
     app.add_template_filter(_moment_day, "moment_day")
     app.add_template_filter(clock.today, "today")
@@ -67,17 +67,13 @@ def _refuse_null_characters() -> None:
         abort(400)
 
 
-def _day(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
-
-
 def _moment(moment: datetime, time_zone: str) -> str:
     local = moment.astimezone(ZoneInfo(time_zone))
-    return f"{_day(local)}, {local:%H:%M}"
+    return f"{clock.in_words(local)}, {local:%H:%M}"
 
 
 def _moment_day(moment: datetime, time_zone: str) -> str:
-    return _day(moment.astimezone(ZoneInfo(time_zone)))
+    return clock.in_words(moment.astimezone(ZoneInfo(time_zone)))
 
 
 def _refused(refusal: RefusedError) -> ResponseReturnValue:

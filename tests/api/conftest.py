@@ -12,7 +12,7 @@ from flask import Flask
 from peewee import QueryEvent
 from werkzeug.test import TestResponse
 
-from app.authz import deciding
+from app.authz import cache, deciding
 from app.authz.engine import Engine
 from app.config import ROOT
 from app.kernel.database import database
@@ -101,6 +101,12 @@ def ask(send: Send) -> Ask:
     return ask
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a revision that never comes."""
+    monkeypatch.setattr(cache, "_PATIENCE_SECONDS", 0)
+
+
 MARK_SCHEMES = """
 resource MarkScheme {
   permissions = ["approve", "export", "read"];
@@ -108,6 +114,9 @@ resource MarkScheme {
 
 has_permission(_person: Person, "read", scheme: MarkScheme) if
   scheme.properties.status = "published";
+
+has_permission(_person: Person, _action: String, scheme: MarkScheme) if
+  scheme.properties.open = true;
 
 has_permission(person: Person, "approve", scheme: MarkScheme) if
   person.properties.grade = "senior" and
@@ -126,3 +135,4 @@ def mark_schemes(app: Flask, tmp_path: Path) -> None:
     (tmp_path / "rules" / "mark_scheme.polar").write_text(MARK_SCHEMES)
     deciding.use_policy(Engine.load(ROOT / "policies", tmp_path / "rules"))
     Client.update(kinds=["service", "role", "mark_scheme"]).where(Client.public_id == "submit-for-assessment").execute()
+    cache.forget()

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from app.audit.operations import record
 from app.config import ROOT, Settings
 from app.grants.operations import RoleGiven, change_roles
+from app.kernel.database import changing
 from app.organisations.models import Membership, Organisation
 from app.people.models import Person
 from app.services.models import Role
-from app.vocabulary import MembershipState, OrganisationState, PersonState
+from app.vocabulary import EventName, MembershipState, OrganisationState, PersonState
 from tests.api.conftest import KEY, Ask, question
 
 _OTHER_PROCESS = """
@@ -93,5 +95,7 @@ def test_who_falls_out_of_good_standing_loses_the_next_answer(ask: Ask, row: obj
     assert ask("thomas-reed").json["decision"] is True
     fallen = row()  # type: ignore[operator]
     fallen.state = state
-    fallen.save()
+    with changing():
+        fallen.save()
+        record(EventName.DETAILS_CHANGED, by="operator", subject=fallen.reference)
     assert ask("thomas-reed").json["decision"] is False

@@ -50,14 +50,14 @@ def read_slowly(body: Any) -> EvaluationRequest | Failure:
         return Failure(error.status, error.sentence)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(body=BODY)
 def test_a_question_is_read_by_hand_as_by_its_schema(body: dict[str, Any]) -> None:
     plain = read_plainly(body)
     assert plain is None or plain == read_slowly(body)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(top=st.fixed_dictionaries({}, optional=PARTS), items=st.lists(BODY | UNUSUAL, min_size=1, max_size=4))
 def test_an_item_of_a_batch_is_read_as_the_question_that_it_makes_with_the_top(
     top: dict[str, Any], items: list[Any]
@@ -118,7 +118,7 @@ NESTED = st.integers(DEEPEST - 2, DEEPEST + 2).map(lambda depth: "[" * depth + "
 TOLD = st.lists(st.sampled_from(['"]"', '"["', '{"a":', "[", "]", "}", ","]), max_size=80).map("".join)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(text=BRACKETS | NESTED | TOLD)
 def test_what_is_quickly_told_to_be_shallow_is_shallow(text: str) -> None:
     if _is_plainly_shallow(text.encode()):

@@ -9,8 +9,8 @@ from app.authz import facts
 from tests.authz.random_facts import MANAGES
 
 STAFF_PERMISSIONS = {
-    "support": {"add_organisation", "list_organisations"},
-    "auditor": {"list_organisations"},
+    "support": {"add_organisation", "list_organisations", "read_decisions"},
+    "auditor": {"list_organisations", "read_decisions"},
 }
 
 

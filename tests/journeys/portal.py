@@ -30,6 +30,8 @@ class Portal:
         self.address = f"http://127.0.0.1:{self._port}"
         self._folder = folder
         self._server: subprocess.Popen[bytes] | None = None
+        self.answered: list[str] = []
+        """The numbers of the decisions that it has given."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
         self._environ = kept | {"DEVELOPMENT": "1", "DATA_DIR": str(folder), "PORT": str(self._port)}
 
@@ -74,6 +76,7 @@ class Portal:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         with urlopen(Request(f"{self.address}/authorize", json.dumps(question).encode(), headers)) as answer:
             message = json.load(answer)
+        self.answered.append(message["context"]["id"])
         return message["decision"], message["context"]["reason"]["code"]
 
     def _answers(self) -> bool:

@@ -168,11 +168,12 @@ def _everything_was_recorded(portal: Portal) -> None:
     assert reasons[-1] == "Teaches something else now"
     assert not [name for name, by, _subject, _details in events if by == dan]
 
-    answers = portal.rows("select client, subject, action, resource, allowed, reason from decision_record order by id")
-    assert [(subject, action, resource) for _client, subject, action, resource, *_rest in answers] == [
+    answers = [portal.tessera("decision", number, "--json") for number in portal.answered]
+    assert [(answer["subject"], answer["action"], answer["resource"]) for answer in answers] == [
         (carla, "launch", "service:coursework")
     ] * 2
-    assert [(allowed, reason) for *_rest, allowed, reason in answers] == [(1, "allowed"), (0, "role_missing")]
+    assert [(answer["allowed"], answer["reason"]) for answer in answers] == [(True, "allowed"), (False, "role_missing")]
+    assert all(answer["steps"] for answer in answers)
 
 
 def _public_id(portal: Portal, address: str) -> str:

@@ -12,7 +12,8 @@ from app.authz import polar_text
 from app.authz.checks import Finding
 from app.authz.engine import Engine
 from app.authz.guard import PolicyError
-from app.authz.tables import Cast, check_with_cast, run_table, run_tables, table_name
+from app.authz.packs import check_with_cast
+from app.authz.tables import Cast, run_table, run_tables, table_name
 from app.demo.cast import load_cast
 from app.kernel import database as kernel
 

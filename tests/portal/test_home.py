@@ -323,8 +323,8 @@ class TestTheMenu:
             ("leila-haddad", ["Home", "Account"]),
             ("helen-frost", ["Home", "Account"]),
             ("amara-lewis", ["Home", "Account", "Change organisation"]),
-            ("sam-porter", ["Home", "Account", "Organisations"]),
-            ("ruth-adeyemi", ["Home", "Account", "Organisations"]),
+            ("sam-porter", ["Home", "Account", "Organisations", "Decisions"]),
+            ("ruth-adeyemi", ["Home", "Account", "Organisations", "Decisions"]),
             ("nina-costa", ["Home", "Account"]),
         ],
     )

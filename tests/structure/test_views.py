@@ -34,12 +34,16 @@ GET      /
      ANY /.well-known/authzen-configuration
      ANY /access/v1/evaluation
      ANY /access/v1/evaluations
+     ANY /access/v1/search/action
+     ANY /access/v1/search/resource
+     ANY /access/v1/search/subject
 GET      /account
 GET POST /account/name
 GET POST /account/password
 GET POST /activate/<string:token>
      ANY /authorize
 GET POST /choose-organisation
+GET      /console/decisions
 GET      /console/organisations
 GET POST /console/organisations/add
 GET POST /create-account

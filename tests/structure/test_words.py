@@ -5,7 +5,7 @@ import re
 
 from app.authz.engine import Engine
 from app.config import ROOT
-from app.vocabulary import PERMISSIONS, REASON_SENTENCES, Action, EventName, Reason
+from app.vocabulary import PERMISSIONS, REASON_SENTENCES, Action, EventName, Reason, Seen, Who
 
 APP = ROOT / "app"
 
@@ -50,3 +50,8 @@ def test_every_reason_is_a_sentence() -> None:
 
 def test_every_reason_can_be_given() -> None:
     assert {reason.name for reason in Reason} - named("Reason") == set()
+
+
+def test_everything_that_can_be_said_of_an_answer_is_said_somewhere() -> None:
+    assert {who.name for who in Who} - named("Who") == set()
+    assert {seen.name for seen in Seen} - named("Seen") == set()

@@ -1,0 +1,160 @@
+"""Searching: the one question, asked for each candidate in a stable order, page by page. Knows nothing of HTTP."""
+
+import time
+from typing import NamedTuple
+
+from app.api.accounting import account
+from app.api.gathering import Gatherer, context_of, gathered, is_known
+from app.api.pages import Place, place_of, token_for
+from app.api.reach import Reach
+from app.api.search_schemas import SearchRequest, Sought
+from app.audit.records import Item
+from app.authz import facts
+from app.authz.cache import Caller
+from app.authz.deciding import decide, policy
+from app.vocabulary import SUBJECT_TYPES, Reason
+
+BUDGET_SECONDS = 0.2
+"""After this long a page is given as it is; the next one goes on from there."""
+AT_A_TIME = 200
+"""How many candidates are looked up at once."""
+
+
+class Found(NamedTuple):
+    """A page of names in their order, recorded under `id`; `next_token` is empty on the last one."""
+
+    id: str
+    names: list[str]
+    next_token: str
+    policy: str
+    revision: int
+
+
+class _Candidate(NamedTuple):
+    """One that takes its place in the question."""
+
+    name: str
+    person: facts.Person
+    action: str
+    thing: facts.Fact
+
+
+class _Stretch(NamedTuple):
+    """What came of some candidates: the `names` of those that may, and how far we came."""
+
+    names: list[str]
+    after: str
+    is_end: bool
+
+
+def search(client: Caller, request: SearchRequest) -> Found:
+    """Return a page of what `request` of `client` looks for, and record that it was given.
+
+    Raises `ApiError` 400 for a token of another search, 403 when the policy does not let the client ask this, and 503
+    when too little is known here yet; `UndecidedError` when the policy cannot say.
+    """
+    started = time.perf_counter_ns()
+    place = place_of(client, request)
+    asked_under = _asked_under(client, request)
+    page, revision = _Search(client, request).page(place)
+    token = "" if page.is_end else token_for(client, request, Place(page.after, place.limit))
+    took = time.perf_counter_ns() - started
+    record_id = account(client, revision, _logged(request, page, asked_under, took))
+    return Found(record_id, page.names, token, asked_under, revision)
+
+
+class _Search:
+    """One search, as far as its time goes."""
+
+    def __init__(self, client: Caller, request: SearchRequest) -> None:
+        self._own = client.fact.service
+        self._sought = request.sought
+        self._question = request.question
+        self._deadline = time.perf_counter() + BUDGET_SECONDS
+
+    def page(self, place: Place) -> tuple[_Stretch, int]:
+        """Return what stands on the page that begins at `place`, and a revision of which all of it knows."""
+        # One more than is shown: only then is it certain that there is more.
+        wanted = place.limit + 1
+        stretch, revision = self._next(place.after, wanted)
+        names = stretch.names
+        while not stretch.is_end and len(names) < wanted and time.perf_counter() < self._deadline:
+            stretch, _later = self._next(stretch.after, wanted - len(names))
+            names += stretch.names
+        if len(names) < wanted:
+            return stretch._replace(names=names), revision
+        names.pop()
+        return _Stretch(names, names[-1] if names else place.after, is_end=False), revision
+
+    def _next(self, after: str, wanted: int) -> tuple[_Stretch, int]:
+        return gathered(lambda gatherer: self._examined(gatherer, after, wanted), self._question.at_least_revision)
+
+    def _examined(self, gatherer: Gatherer, after: str, wanted: int) -> _Stretch:
+        """Ask for the candidates after `after`, until `wanted` were found or the time is over; for one at least."""
+        at = gatherer.organisation(self._question.organisation)
+        if self._question.organisation is not None and at is None:
+            return _Stretch([], after, is_end=True)
+        context = context_of(self._question, at)
+        candidates = self._candidates(gatherer, at, after)
+        names: list[str] = []
+        for examined, candidate in enumerate(candidates, 1):
+            if decide(candidate.person, candidate.action, candidate.thing, context).allowed:
+                names.append(candidate.name)
+            if len(names) == wanted or time.perf_counter() >= self._deadline:
+                return _Stretch(names, candidate.name, is_end=examined == len(candidates) < AT_A_TIME)
+        return _Stretch(names, candidates[-1].name if candidates else after, is_end=len(candidates) < AT_A_TIME)
+
+    def _candidates(self, gatherer: Gatherer, at: facts.Organisation | None, after: str) -> list[_Candidate]:
+        """Return the next candidates by name, at most as many as are looked up at once."""
+        subject, action, resource = self._question.subject, self._question.action.name, self._question.resource
+        if subject.type not in SUBJECT_TYPES:
+            return []
+        if self._sought is Sought.SUBJECT:
+            thing = gatherer.thing(resource, at)
+            if thing is None or not _knows(thing, action):
+                return []
+            people = gatherer.people_after(subject, after, AT_A_TIME)
+            return [_Candidate(person.public_id, person, action, thing) for person in people]
+        asked = gatherer.person(subject)
+        if asked is None:
+            return []
+        if self._sought is Sought.RESOURCE:
+            things = gatherer.things_after(self._own, resource, at, after, AT_A_TIME)
+            return [_Candidate(_name(one), asked, action, one) for one in things if _knows(one, action)]
+        thing = gatherer.thing(resource, at)
+        if thing is None:
+            return []
+        actions = sorted(name for name in policy().permissions[type(thing).__name__] if name > after)
+        return [_Candidate(name, asked, name, thing) for name in actions[:AT_A_TIME]]
+
+
+def _asked_under(client: Caller, request: SearchRequest) -> str:
+    """Return the digest of the policy that lets the client ask this. Of what does not exist, nothing is found."""
+    resource = request.question.resource
+    if not is_known(resource.type):
+        return policy().digest
+    return Reach(client).check(resource.type, None if request.sought is Sought.RESOURCE else resource.id)
+
+
+def _knows(thing: facts.Fact, action: str) -> bool:
+    return action in policy().permissions[type(thing).__name__]
+
+
+def _name(thing: facts.Service | facts.Role | facts.Record) -> str:
+    return thing.id if isinstance(thing, facts.Record) else thing.slug
+
+
+def _logged(request: SearchRequest, page: _Stretch, asked_under: str, nanoseconds: int) -> Item:
+    """Return how the log names a search: what was looked for is a star, and nobody is named."""
+    question, sought = request.question, request.sought
+    return (
+        "person:*" if sought is Sought.SUBJECT else "unknown",
+        "*" if sought is Sought.ACTION else question.action.name,
+        f"{question.resource.type}:{'*' if sought is Sought.RESOURCE else question.resource.id}",
+        "",
+        bool(page.names),
+        Reason.ALLOWED if page.names else Reason.NOT_ALLOWED,
+        asked_under,
+        nanoseconds,
+        None,
+    )

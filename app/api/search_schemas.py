@@ -1,0 +1,185 @@
+"""The messages about searches: who may do this, to what may they do it, and what may they do."""
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from marshmallow import Schema, fields, post_load
+
+from app.api.questions import ActionAsked, Entity, EvaluationRequest
+from app.api.schemas import (
+    LONGEST_TYPE,
+    ActionSchema,
+    Asked,
+    ContextSchema,
+    OptionsSchema,
+    ResourcePropertiesSchema,
+    ResourceSchema,
+    SubjectSchema,
+    open_object,
+    organisation_of,
+    part,
+    text,
+    whole_number,
+)
+
+DEFAULT_LIMIT = 50
+LARGEST_LIMIT = 500
+"""More results than this are never on one page, whatever a caller wants."""
+
+_LONGEST_TOKEN = 2000
+_ANYTHING = ""
+
+
+class Sought(StrEnum):
+    """What a search looks for."""
+
+    SUBJECT = "subject"
+    RESOURCE = "resource"
+    ACTION = "action"
+
+
+class SearchRequest(NamedTuple):
+    """A search. The question is the one that each candidate takes its place in; `limit` is None where none was told."""
+
+    sought: Sought
+    question: EvaluationRequest
+    token: str = ""
+    limit: int | None = None
+
+
+class PageRequestSchema(Asked):
+    """Which part of the results."""
+
+    token = text(_LONGEST_TOKEN, "The next_token of the page before; everything else as it was then.", required=False)
+    limit = whole_number(
+        2**53 - 1, f"How many results at most: {DEFAULT_LIMIT} if you do not say, and never over {LARGEST_LIMIT}."
+    )
+    properties = open_object("Not looked at.")
+
+
+class SoughtSubjectSchema(Asked):
+    """The people that are looked for; an id is not looked at."""
+
+    type = text(LONGEST_TYPE, "Always a person.", examples=["person", "user"])
+    properties = open_object("What would be known of each of them; it counts more than what we know.")
+
+    @post_load
+    def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
+        """Return the people looked for, as one without a name."""
+        return Entity(data["type"], _ANYTHING, data.get("properties"))
+
+
+class SoughtResourceSchema(Asked):
+    """The things that are looked for; an id is not looked at."""
+
+    type = text(LONGEST_TYPE, "The kind of thing.", examples=["role"])
+    properties = part(
+        ResourcePropertiesSchema,
+        "What would be known of each of them; it counts more than what was registered.",
+        required=False,
+    )
+
+    @post_load
+    def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
+        """Return the things looked for, as one without a name."""
+        return Entity(data["type"], _ANYTHING, data.get("properties"))
+
+
+class _SearchSchema(Asked):
+    sought: Sought
+
+    context = part(ContextSchema, "The circumstances of the question.", required=False)
+    page = part(PageRequestSchema, "Which part of the results.", required=False)
+    options = part(OptionsSchema, "How to answer.", required=False)
+
+    @post_load
+    def as_request(self, data: dict[str, Any], **_options: Any) -> SearchRequest:
+        """Return the search. Raises ValidationError when it names two organisations."""
+        page, context = data.get("page", {}), data.get("context")
+        question = EvaluationRequest(
+            data["subject"],
+            data.get("action", ActionAsked(_ANYTHING)),
+            data["resource"],
+            context,
+            organisation_of(data["resource"].properties, context),
+            data.get("options", {}).get("at_least_revision", 0),
+        )
+        return SearchRequest(self.sought, question, page.get("token", ""), page.get("limit"))
+
+
+class SubjectSearchRequestSchema(_SearchSchema):
+    """The question who may do this to that."""
+
+    sought = Sought.SUBJECT
+    subject = part(SoughtSubjectSchema, "The people that are looked for.")
+    action = part(ActionSchema, "What they would do.")
+    resource = part(ResourceSchema, "The thing it would be done to.")
+
+
+class ResourceSearchRequestSchema(_SearchSchema):
+    """The question to what this person may do that."""
+
+    sought = Sought.RESOURCE
+    subject = part(SubjectSchema, "The person it is about.")
+    action = part(ActionSchema, "What the person would do.")
+    resource = part(SoughtResourceSchema, "The things that are looked for.")
+
+
+class ActionSearchRequestSchema(_SearchSchema):
+    """The question what this person may do to that."""
+
+    sought = Sought.ACTION
+    subject = part(SubjectSchema, "The person it is about.")
+    resource = part(ResourceSchema, "The thing it would be done to.")
+
+
+SEARCHES: dict[Sought, Schema] = {
+    schema.sought: schema
+    for schema in (SubjectSearchRequestSchema(), ResourceSearchRequestSchema(), ActionSearchRequestSchema())
+}
+
+
+class PageSchema(Schema):
+    """Which part of the results this is."""
+
+    next_token = fields.String(
+        required=True, metadata={"description": "Send it as page.token to get what follows; empty at the end."}
+    )
+    count = fields.Integer(required=True, metadata={"description": "How many results are on this page; may be none."})
+
+
+class SearchContextSchema(Schema):
+    """Where the results come from."""
+
+    id = fields.String(required=True, metadata={"description": "The id under which the search was recorded."})
+    policy = fields.String(required=True, metadata={"description": "Which version of the rules answered."})
+    revision = fields.Integer(
+        required=True, metadata={"description": "The newest change that all results are certain to know of."}
+    )
+
+
+class FoundEntitySchema(Schema):
+    """A person or a thing."""
+
+    type = fields.String(required=True, metadata={"description": "The type that was looked for."})
+    id = fields.String(required=True, metadata={"description": "Who or which it is."})
+
+
+class FoundActionSchema(Schema):
+    """An action."""
+
+    name = fields.String(required=True, metadata={"description": "What may be done."})
+
+
+class EntitiesSchema(Schema):
+    """What was found, in the order of the ids."""
+
+    page = fields.Nested(PageSchema, required=True, metadata={"description": "Which part of the results this is."})
+    context = fields.Nested(SearchContextSchema, required=True, metadata={"description": "Where they come from."})
+    results = fields.List(fields.Nested(FoundEntitySchema), required=True, metadata={"description": "What was found."})
+
+
+class ActionsSchema(EntitiesSchema):
+    """Which actions were found, in the order of their names."""
+
+    results = fields.List(fields.Nested(FoundActionSchema), required=True, metadata={"description": "What was found."})

@@ -1,0 +1,256 @@
+"""Packs: more rules and what they are about, without a line of Python; wrong ones are refused with file and line."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app import config
+from app.cli import main
+from app.config import ROOT, SettingError
+from app.demo.cast import is_empty, load_pack
+from app.people.models import EmailAddress, Person
+from app.records.models import Record
+from app.services.models import Client, Service
+from tests.conftest import ON_POSTGRESQL
+
+SHIPPED = ROOT / "tests" / "packs" / "authzen"
+
+Check = Callable[[], Result]
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """A copy of a good pack to spoil."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "pack"))
+
+
+@pytest.fixture
+def check(pack: Path) -> Check:
+    return lambda: CliRunner().invoke(main, ["policy", "check", "--pack", str(pack)])
+
+
+def test_a_good_pack_has_nothing_against_it(check: Check, pack: Path) -> None:
+    assert (check().exit_code, check().output) == (0, f"{pack}: nothing found.\n")
+
+
+def test_a_pack_may_leave_out_whatever_it_does_not_need(check: Check, pack: Path) -> None:
+    for path in (*pack.glob("fixtures/*.toml"), *pack.glob("policies/*_test.toml")):
+        path.unlink()
+    assert check().exit_code == 0
+    shutil.rmtree(pack / "fixtures")
+    assert check().exit_code == 0
+
+
+def test_a_pack_may_lay_its_rules_out_as_it_likes(check: Check, pack: Path) -> None:
+    (pack / "policies" / "record.polar").rename(pack / "policies" / "everything.polar")
+    with (pack / "policies" / "everything.polar").open("a") as file:
+        file.write(
+            'resource MarkScheme { permissions = ["read"]; }\n'
+            'has_permission(_person: Person, "read", _scheme: MarkScheme);\n'
+        )
+    (pack / "policies" / "helpers.polar").write_text("# Nothing yet.\n")
+    assert check().output == f"{pack}: nothing found.\n"
+
+
+WRONG = [
+    ("policies/record.polar", '"read" if "reader"', '"read" if "raeder"', 'Record declares no role "raeder".'),
+    (
+        "policies/record.polar",
+        "record.properties.status",
+        "record.status",
+        "record.status: Record has no field status.",
+    ),
+    ("policies/record.polar", "resource Record {", "resource Record [", ""),
+    ("policies/record.polar", "has_role(", "has_rol(", "Nothing asks has_rol; is it misspelt?"),
+    (
+        "policies/record_test.toml",
+        'bob = ["read"]',
+        "bob = []",
+        "bob may read record-1, and the table does not say so.",
+    ),
+    ("policies/record_test.toml", "record-2", "record-3", "The cast has no record record-3."),
+    ("fixtures/people.toml", 'id = "bob"\n', 'id = "bob"\nnick = "B"\n', "bob: nick: Unknown field."),
+    ("fixtures/people.toml", 'id = "bob"\n', 'id = "bo b"\n', "bo b: id: An id has 1 to 40 characters, without @."),
+    ("fixtures/people.toml", 'id = "bob"', 'id = "alice"', "alice: alice is there twice."),
+    ("fixtures/people.toml", 'role = "admin"', "since = 2026-11-24", "bob: properties: JSON has no such value."),
+    ("fixtures/people.toml", "[[person]]", "[[person", "This is not TOML: "),
+    ("fixtures/people.toml", "[[person]]", "[[people]]", "people means nothing here."),
+    ("fixtures/records.toml", 'type = "record"', 'type = "recrod"', "No rule declares the kind recrod."),
+    (
+        "fixtures/records.toml",
+        'type = "record"',
+        'type = "Record"',
+        "record-1: type: A kind MarkScheme is written mark_",
+    ),
+    ("fixtures/records.toml", 'id = "record-2"', 'id = "record-1"', "record-1: record record-1 is there twice."),
+    ("fixtures/clients.toml", '"record"', '"recrod"', "No rule declares the kind recrod."),
+    (
+        "fixtures/clients.toml",
+        'service = "certification"',
+        'service = "none"',
+        "certification: there is no service none",
+    ),
+]
+
+
+@pytest.mark.parametrize("mistake", WRONG, ids=lambda mistake: f"{mistake[0]}: {mistake[2]}")
+def test_a_wrong_pack_is_refused_with_file_line_and_sentence(
+    check: Check, pack: Path, mistake: tuple[str, str, str, str]
+) -> None:
+    file, old, new, sentence = mistake
+    text = (pack / file).read_text()
+    assert old in text
+    (pack / file).write_text(text.replace(old, new, 1))
+    answer = check()
+    assert answer.exit_code == 1
+    said = re.compile(rf"^{re.escape(str(pack / file))}:([0-9]+): {re.escape(sentence)}", re.MULTILINE)
+    found = said.search(answer.output)
+    assert found, answer.output
+    assert 0 < int(found[1]) <= len((pack / file).read_text().splitlines())
+
+
+def test_the_line_is_that_of_the_mistake(check: Check, pack: Path) -> None:
+    path = pack / "fixtures" / "people.toml"
+    path.write_text(path.read_text().replace('properties = { role = "admin" }', 'stat = "active"'))
+    line = path.read_text().splitlines().index('stat = "active"') + 1
+    assert f"{path}:{line}: bob: stat: Unknown field." in check().output
+
+
+def test_a_file_that_nobody_reads_is_found(check: Check, pack: Path) -> None:
+    (pack / "fixtures" / "record.toml").write_text("")
+    assert "record.toml:0: Nobody reads this file. There are: clients.toml" in check().output
+
+
+def test_a_file_of_a_name_that_is_taken_is_found(check: Check, pack: Path) -> None:
+    shutil.copy(ROOT / "policies" / "service.polar", pack / "policies")
+    answer = check()
+    assert answer.exit_code == 1
+    assert "There is a file of this name already." in answer.output
+
+
+def test_a_pack_opens_no_door_of_others(check: Check, pack: Path) -> None:
+    with (pack / "policies" / "record.polar").open("a") as file:
+        file.write('\nhas_permission(_person: Person, "launch", _service: Service);\n')
+    answer = check()
+    assert answer.exit_code == 1
+    assert "service_test.toml" in answer.output
+    assert "may launch" in answer.output
+
+
+def test_a_pack_has_a_database_of_its_own(tmp_path: Path) -> None:
+    environ = {"DEVELOPMENT": "1", "DATA_DIR": str(tmp_path), "PACK_DIR": str(SHIPPED)}
+    chosen = config.read_settings(environ)
+    assert chosen.data_dir == tmp_path / "packs" / "authzen"
+    assert chosen.database_url == f"sqlite:///{tmp_path}/packs/authzen/tessera.db"
+    assert chosen.policy_folders == (ROOT / "policies", SHIPPED / "policies")
+    told = config.read_settings(environ | {"DATABASE_URL": "postgresql://db/mine"})
+    assert told.database_url == "postgresql://db/mine"
+
+
+def test_a_folder_that_is_no_pack_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"PACK_DIR names .*, which is not a folder with policies/ or fixtures/\."):
+        config.read_settings({"DEVELOPMENT": "1", "DATA_DIR": str(tmp_path), "PACK_DIR": str(tmp_path)})
+
+
+def test_what_a_pack_is_about_moves_into_an_empty_database(database: None) -> None:
+    assert is_empty()
+    load_pack(SHIPPED / "fixtures")
+    assert not is_empty()
+    assert {person.public_id: (person.name, person.properties) for person in Person.select()} == {
+        "alice": ("alice", None),
+        "bob": ("bob", {"role": "admin"}),
+    }
+    assert {person.password_hash for person in Person.select()} == {""}
+    assert EmailAddress.select().count() == 0
+    assert {(row.kind, row.public_id): row.properties for row in Record.select()} == {
+        ("record", "record-1"): {"status": "active"},
+        ("record", "record-2"): {"status": "archived"},
+    }
+    assert (Service.get().slug, Client.get().kinds) == ("certification", ["record"])
+
+
+def test_a_database_with_records_alone_is_not_empty(database: None) -> None:
+    Record.create(kind="record", public_id="record-1")
+    assert not is_empty()
+
+
+@contextmanager
+def served(pack: Path, data_dir: Path) -> Iterator[str]:
+    """Run `tessera serve --pack`, and give its address once it answers."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port = trial.getsockname()[1]
+    environ = {**os.environ, "DEVELOPMENT": "1", "DATA_DIR": str(data_dir), "PORT": str(port), "WORKERS": "1"}
+    for name in ("DATABASE_URL", "PACK_DIR", "POLICIES_DIR"):
+        environ.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve", "--pack", str(pack)],
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        # Written once the server answers; nothing is ever read if it does not start.
+        assert "with the pack" in process.stdout.readline()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="a pack has a SQLite file of its own")
+def test_a_pack_is_served_and_what_is_registered_there_stays(pack: Path, tmp_path: Path) -> None:
+    def send(address: str, path: str, body: object, method: str = "POST") -> dict[str, object]:
+        request = urllib.request.Request(
+            f"{address}{path}",
+            data=json.dumps(body).encode(),
+            method=method,
+            headers={"Authorization": "Bearer demo-key-certification", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return dict(json.load(answer))
+
+    question = {
+        "subject": {"type": "user", "id": "alice"},
+        "action": {"name": "write"},
+        "resource": {"type": "record", "id": "record-1"},
+    }
+    with served(pack, tmp_path / "data") as address:
+        assert send(address, "/access/v1/evaluation", question)["decision"] is True
+        send(address, "/records/record/record-1", {"properties": {"status": "archived"}}, "PUT")
+        assert send(address, "/access/v1/evaluation", question)["decision"] is False
+    # The fixtures move in once.
+    with served(pack, tmp_path / "data") as address:
+        assert send(address, "/access/v1/evaluation", question)["decision"] is False
+    assert (tmp_path / "data" / "packs" / "pack" / "tessera.db").is_file()
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="a pack has a SQLite file of its own")
+def test_a_wrong_pack_is_not_served(pack: Path, tmp_path: Path) -> None:
+    path = pack / "policies" / "record.polar"
+    path.write_text(path.read_text().replace("has_role(", "has_rol("))
+    environ = {**os.environ, "DEVELOPMENT": "1", "DATA_DIR": str(tmp_path), "PORT": "18999"}
+    answer = subprocess.run(
+        [sys.executable, "-m", "app.cli", "serve", "--pack", str(pack)],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert f"{path}:11: Nothing asks has_rol; is it misspelt?" in answer.stderr

@@ -1,0 +1,383 @@
+"""Who may do this, to what, and what: the single check, asked for each candidate, page by page."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.api import search
+from app.api.search_schemas import DEFAULT_LIMIT, LARGEST_LIMIT
+from app.audit.queries import revision
+from app.authz import cache, deciding
+from app.kernel import clock
+from app.kernel.database import changing
+from app.people.models import Person
+from app.records.operations import put_record
+from app.services.models import Client, Role
+from tests.api.conftest import Ask, Send, Tell, counted_queries
+from tests.logged import logged
+
+SUBJECT = {"type": "person", "id": "thomas-reed"}
+LAUNCH = {"name": "launch"}
+SERVICE = {"type": "service", "id": "submit-for-assessment"}
+TEACHER = {"type": "role", "id": "submit-for-assessment:teacher"}
+BODIES: dict[str, dict[str, Any]] = {
+    "subject": {"subject": {"type": "person"}, "action": LAUNCH, "resource": SERVICE},
+    "resource": {"subject": SUBJECT, "action": {"name": "use"}, "resource": {"type": "role"}},
+    "action": {"subject": SUBJECT, "resource": SERVICE},
+}
+every_search = pytest.mark.parametrize("sought", BODIES)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine does not cut pages short."""
+    monkeypatch.setattr(search, "BUDGET_SECONDS", 600)
+
+
+@pytest.fixture
+def find(tell: Tell) -> Any:
+    """Search, with the usual body in which `more` takes the place of its own."""
+
+    def find(sought: str, /, headers: dict[str, str] | None = None, **more: Any) -> Any:
+        return tell(BODIES[sought] | more, path=f"/access/v1/search/{sought}", headers=headers)
+
+    return find
+
+
+def names(answer: Any) -> list[str]:
+    """Return the names of what was found."""
+    assert answer.status_code == 200, answer.text
+    return [one.get("id") or one["name"] for one in answer.json["results"]]
+
+
+def test_everybody_who_may_is_found_and_nobody_else(find: Any, ask: Ask) -> None:
+    found = names(find("subject"))
+    people = sorted(person.public_id for person in Person.select())
+    assert found == [person for person in people if ask(person).json["decision"]]
+    assert "olivia-marsh" in found
+    assert "iris-bell" not in found
+
+
+def test_the_roles_of_the_own_service_that_somebody_may_use_are_found(find: Any) -> None:
+    assert find("resource").json["results"] == [TEACHER]
+    westbrook = {"type": "role", "properties": {"organisation": "westbrook"}}
+    assert names(find("resource", resource=westbrook)) == []
+    assert names(find("resource", context={"organisation": "90101"})) == [TEACHER["id"]]
+    assert names(find("resource", subject={"type": "user", "id": "olivia.marsh@example.org"})) == [
+        "submit-for-assessment:exams-officer"
+    ]
+
+
+def test_roles_are_found_in_the_order_of_their_names_page_by_page(find: Any) -> None:
+    Role.update(position=9).where(Role.slug == "submit-for-assessment:exams-officer").execute()
+    cache.forget()
+    at_northfield = {"type": "role", "properties": {"organisation": "northfield"}}
+    give: dict[str, Any] = {
+        "subject": {"type": "person", "id": "olivia-marsh"},
+        "action": {"name": "give"},
+        "resource": at_northfield,
+    }
+    whole = names(find("resource", **give))
+    assert whole == ["submit-for-assessment:exams-officer", "submit-for-assessment:teacher"]
+    first = find("resource", page={"limit": 1}, **give)
+    rest = find("resource", page={"token": first.json["page"]["next_token"]}, **give)
+    assert names(first) + names(rest) == whole
+    assert rest.json["page"] == {"next_token": "", "count": 1}
+
+
+def test_nobody_is_looked_at_for_an_action_that_nobody_knows(find: Any) -> None:
+    find("subject")
+    with counted_queries() as run:
+        assert names(find("subject", action={"name": "fly"})) == []
+    assert not [query.sql for query in run if '"person"' in query.sql]
+
+
+def test_no_service_but_the_own_one_is_found(find: Any) -> None:
+    assert find("resource", action=LAUNCH, resource={"type": "service"}).json["results"] == [SERVICE]
+    assert names(find("resource", action=LAUNCH, resource={"type": "service"}, subject={**SUBJECT, "id": "x"})) == []
+
+
+def test_what_somebody_may_do_is_found(find: Any) -> None:
+    assert find("action").json["results"] == [{"name": "launch"}, {"name": "read"}]
+    assert names(find("action", subject={**SUBJECT, "id": "iris-bell"})) == ["read"]
+    assert names(find("action", resource=TEACHER)) == ["use"]
+
+
+@every_search
+def test_a_search_says_where_its_results_come_from_and_is_recorded_once(find: Any, sought: str) -> None:
+    answer = find(sought)
+    assert list(answer.json) == ["page", "context", "results"]
+    [kept] = logged()
+    assert answer.json["context"] == {"id": kept.id, "policy": deciding.policy().digest, "revision": revision()}
+    assert (kept.client, kept.allowed) == ("client:submit-for-assessment", True)
+    assert kept.resource == ("role:*" if sought == "resource" else "service:submit-for-assessment")
+
+
+def test_a_record_of_a_search_names_nobody(find: Any) -> None:
+    find("resource", subject={"type": "user", "id": "olivia.marsh@example.org"})
+    assert "olivia" not in str(logged())
+
+
+@every_search
+def test_the_id_of_what_is_looked_for_is_not_looked_at(find: Any, sought: str) -> None:
+    if sought == "action":
+        answer = find(sought, action={"name": 7})
+    else:
+        answer = find(sought, **{sought: BODIES[sought][sought] | {"id": 7}})
+    assert names(answer) == names(find(sought))
+
+
+@every_search
+def test_the_whole_is_on_one_page_if_there_is_room(find: Any, sought: str) -> None:
+    for page in (None, {}, {"limit": 100}, {"properties": {"a": 1}}, {"limit": len(names(find(sought)))}):
+        answer = find(sought, page=page)
+        assert answer.json["page"] == {"next_token": "", "count": len(names(answer))}
+
+
+@every_search
+@pytest.mark.parametrize("limit", [1, 2])
+@pytest.mark.parametrize("repeated", [True, False], ids=["limit repeated", "token alone"])
+def test_page_after_page_gives_the_whole(find: Any, sought: str, limit: int, repeated: bool) -> None:
+    whole, found, page = names(find(sought)), [], {"limit": limit}
+    while True:
+        answer = find(sought, page=page)
+        assert len(names(answer)) == min(limit, len(whole) - len(found))
+        found += names(answer)
+        token = answer.json["page"]["next_token"]
+        if not token:
+            break
+        page = {"token": token} | ({"limit": limit} if repeated else {})
+    assert found == whole
+
+
+def test_a_page_without_results_goes_on_from_where_it_began(find: Any) -> None:
+    answer = find("subject", page={"limit": 0})
+    assert (names(answer), answer.json["page"]["count"]) == ([], 0)
+    assert names(find("subject", page={"token": answer.json["page"]["next_token"]})) == names(find("subject"))
+
+
+@pytest.mark.parametrize(
+    ("sought", "more"),
+    [
+        ("subject", {"action": {"name": "read"}}),
+        ("subject", {"resource": TEACHER}),
+        ("subject", {"subject": {"type": "user"}}),
+        ("subject", {"context": {"organisation": "northfield"}}),
+        ("resource", {}),
+    ],
+)
+def test_a_token_is_good_for_the_same_search_alone(find: Any, sought: str, more: dict[str, Any]) -> None:
+    token = find("subject", page={"limit": 1}).json["page"]["next_token"]
+    answer = find(sought, page={"token": token}, **more)
+    assert answer.status_code == 400
+    assert answer.json["message"].startswith("page.token belongs to another search")
+
+
+def test_a_token_is_good_for_the_same_client_alone(find: Any) -> None:
+    token = find("subject", page={"limit": 1}).json["page"]["next_token"]
+    Client.update(service=Client.get(public_id="submit-for-assessment").service).where(
+        Client.public_id == "access-to-scripts"
+    ).execute()
+    cache.forget()
+    answer = find("subject", page={"token": token}, headers={"Authorization": "Bearer demo-key-access-to-scripts"})
+    assert answer.status_code == 400
+
+
+def test_a_token_cannot_be_made_up(find: Any) -> None:
+    token = find("subject", page={"limit": 1}).json["page"]["next_token"]
+    for wrong in (token[:-1], token[1:], f"{token}x", "nonsense", "WyIiLCIiLDEwXQ.xxxx"):
+        answer = find("subject", page={"token": wrong})
+        assert (answer.status_code, answer.json) == (400, {"message": "page.token is none that was given out here."})
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        (7, "page must be an object."),
+        ({"limit": -1}, "page.limit must be from 0 to 9007199254740991."),
+        ({"limit": "7"}, "page.limit must be a whole number."),
+        ({"limit": True}, "page.limit must be a whole number."),
+        ({"token": 7}, "page.token must be a string."),
+        ({"token": "x" * 3000}, "page.token must have 1 to 2000 characters."),
+    ],
+)
+@every_search
+def test_a_page_that_is_none_is_refused(find: Any, sought: str, page: Any, message: str) -> None:
+    answer = find(sought, page=page)
+    assert (answer.status_code, answer.json) == (400, {"message": message})
+
+
+@pytest.mark.parametrize(
+    ("sought", "missing"),
+    [
+        ("subject", ("subject", "action", "resource")),
+        ("resource", ("subject", "action", "resource")),
+        ("action", ("subject", "resource")),
+    ],
+)
+def test_what_is_missing_is_named(find: Any, sought: str, missing: tuple[str, ...]) -> None:
+    for name in missing:
+        answer = find(sought, **{name: None})
+        assert (answer.status_code, answer.json) == (400, {"message": f"{name} is missing."})
+    for name in {"subject", "resource"} - {sought}:
+        assert find(sought, **{name: {"type": "person"}}).json == {"message": f"{name}.id is missing."}
+
+
+@pytest.mark.parametrize(
+    ("sought", "more"),
+    [
+        ("subject", {"subject": {"type": "robot"}}),
+        ("subject", {"action": {"name": "fly"}}),
+        ("subject", {"resource": {"type": "dragon", "id": "7"}}),
+        ("subject", {"resource": {"type": "role", "id": "submit-for-assessment:wizard"}}),
+        ("subject", {"context": {"organisation": "nowhere"}}),
+        ("resource", {"subject": {"type": "person", "id": "nobody"}}),
+        ("resource", {"subject": {"type": "robot", "id": "thomas-reed"}}),
+        ("resource", {"resource": {"type": "dragon"}}),
+        ("resource", {"action": {"name": "fly"}}),
+        ("action", {"subject": {"type": "person", "id": "nobody"}}),
+        ("action", {"resource": {"type": "dragon", "id": "7"}}),
+        ("action", {"resource": {"type": "role", "id": "submit-for-assessment:wizard"}}),
+    ],
+)
+def test_of_what_is_not_known_nothing_is_found(find: Any, sought: str, more: dict[str, Any]) -> None:
+    answer = find(sought, **more)
+    assert names(answer) == []
+    assert answer.json["page"] == {"next_token": "", "count": 0}
+
+
+@pytest.mark.parametrize(
+    ("sought", "more"),
+    [
+        ("subject", {"resource": {"type": "service", "id": "training"}}),
+        ("action", {"resource": {"type": "service", "id": "training"}}),
+        ("subject", {"resource": {"type": "role", "id": "training:user"}}),
+    ],
+)
+def test_a_client_finds_nothing_about_other_services(find: Any, sought: str, more: dict[str, Any]) -> None:
+    assert find(sought, **more).status_code == 403
+    assert logged() == []
+
+
+def test_a_client_looks_only_for_kinds_that_it_has_declared(find: Any) -> None:
+    Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
+    cache.forget()
+    assert find("resource").status_code == 403
+
+
+@every_search
+def test_a_search_is_the_same_each_time(find: Any, sought: str) -> None:
+    assert len({str(find(sought).json["results"]) for _ in range(3)}) == 1
+
+
+@every_search
+@pytest.mark.usefixtures("impatient")
+def test_a_search_is_at_least_as_fresh_as_the_caller_wants_it(find: Any, sought: str) -> None:
+    later = revision() + 1_000
+    assert find(sought, headers={"Tessera-At-Least": str(later)}).status_code == 503
+    assert find(sought, options={"at_least_revision": later}).status_code == 503
+    assert find(sought, options={"at_least_revision": revision()}).status_code == 200
+
+
+def test_a_page_has_no_more_than_it_may(find: Any) -> None:
+    add_people(LARGEST_LIMIT + 10)
+    read = {"name": "read"}
+    assert len(names(find("subject", action=read))) == DEFAULT_LIMIT
+    most = find("subject", action=read, page={"limit": 100_000})
+    assert len(names(most)) == LARGEST_LIMIT
+    assert most.json["page"]["next_token"]
+
+
+def test_a_search_that_takes_long_says_that_there_is_more(find: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, found, token, pages = names(find("subject")), [], None, 0
+    monkeypatch.setattr(search, "BUDGET_SECONDS", 0)
+    while token != "":
+        answer = find("subject", page=token and {"token": token})
+        assert len(names(answer)) <= 1
+        found += names(answer)
+        token, pages = answer.json["page"]["next_token"], pages + 1
+    assert found == whole
+    assert pages == Person.select().count()
+
+
+def test_a_search_looks_at_more_people_than_it_reads_at_once(find: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = names(find("subject"))
+    for at_a_time in (1, 3):
+        monkeypatch.setattr(search, "AT_A_TIME", at_a_time)
+        answer = find("subject")
+        assert (names(answer), answer.json["page"]["next_token"]) == (whole, "")
+
+
+@pytest.mark.usefixtures("mark_schemes")
+class TestOfKindsThatThePolicyDeclares:
+    @pytest.fixture(autouse=True)
+    def registered(self, mark_schemes: None) -> None:
+        with changing():
+            for name, status in (("ms-3", "published"), ("ms-1", "draft"), ("ms-2", "published"), ("ms-4", "draft")):
+                put_record("mark_scheme", name, {"status": status}, by="operator")
+            put_record("script", "ms-0", {"status": "published"}, by="operator")
+
+    def test_registered_things_are_found_in_the_order_of_their_ids(self, find: Any) -> None:
+        answer = find("resource", action={"name": "read"}, resource={"type": "mark_scheme"})
+        assert answer.json["results"] == [{"type": "mark_scheme", "id": "ms-2"}, {"type": "mark_scheme", "id": "ms-3"}]
+
+    def test_a_thing_of_another_kind_is_another_thing(self, ask: Ask) -> None:
+        assert ask("thomas-reed", "read", "mark_scheme", "ms-0").json["context"]["reason"]["code"] == "unknown_resource"
+
+    def test_an_action_that_the_kind_does_not_declare_finds_nothing(self, find: Any) -> None:
+        opened = {"type": "mark_scheme", "properties": {"open": True}}
+        assert len(names(find("resource", action={"name": "read"}, resource=opened))) == 4
+        assert names(find("resource", action={"name": "fly"}, resource=opened)) == []
+
+    def test_what_a_search_tells_of_things_is_taken_of_each(self, find: Any) -> None:
+        published = {"type": "mark_scheme", "properties": {"status": "published"}}
+        answer = find("resource", action={"name": "read"}, resource=published, page={"limit": 3})
+        assert names(answer) == ["ms-1", "ms-2", "ms-3"]
+        rest = find(
+            "resource",
+            action={"name": "read"},
+            resource=published,
+            page={"token": answer.json["page"]["next_token"]},
+        )
+        assert (names(rest), rest.json["page"]["next_token"]) == (["ms-4"], "")
+
+    def test_what_is_known_and_told_of_people_is_taken_of_each(self, find: Any) -> None:
+        Person.update(properties={"grade": "senior"}).where(Person.public_id == "iris-bell").execute()
+        cache.forget()
+        draft = {"type": "mark_scheme", "id": "ms-1"}
+        assert names(find("subject", action={"name": "approve"}, resource=draft)) == ["iris-bell"]
+        seniors = {"type": "person", "properties": {"grade": "senior"}}
+        assert "thomas-reed" in names(find("subject", action={"name": "approve"}, resource=draft, subject=seniors))
+
+    def test_actions_on_a_registered_thing_are_found(self, find: Any) -> None:
+        senior = SUBJECT | {"properties": {"grade": "senior"}}
+        assert names(find("action", subject=senior, resource={"type": "mark_scheme", "id": "ms-1"})) == ["approve"]
+        assert names(find("action", subject=senior, resource={"type": "mark_scheme", "id": "ms-9"})) == []
+
+    def test_what_is_found_is_allowed_when_it_is_asked_about(self, find: Any, ask: Ask) -> None:
+        for name in names(find("resource", action={"name": "read"}, resource={"type": "mark_scheme"})):
+            assert ask("thomas-reed", "read", "mark_scheme", name).json["decision"] is True
+
+
+@every_search
+def test_every_search_keeps_the_manners(app: Flask, send: Send, sought: str) -> None:
+    path, request_id = f"/access/v1/search/{sought}", {"X-Request-ID": "r-9"}
+    for method in ("GET", "PUT", "OPTIONS", "PROPFIND"):
+        answer = send(b"", path=path, method=method, headers=request_id)
+        assert (answer.status_code, answer.headers["Allow"], answer.headers["X-Request-ID"]) == (405, "POST", "r-9")
+    assert app.test_client().post(path).status_code == 401
+    for body, content_type in ((b"{}", "text/plain"), (b"", "application/json"), (b"[]", "application/json")):
+        refused = send(body, path=path, content_type=content_type, headers=request_id)
+        assert (refused.status_code, refused.headers["X-Request-ID"]) == (400, "r-9")
+
+
+def add_people(number: int) -> None:
+    """Add people who can do nothing but know of services."""
+    rows = [
+        {"public_id": f"extra-{index:04}", "name": "Extra", "state": "active", "created_at": clock.now()}
+        for index in range(number)
+    ]
+    with changing():
+        Person.insert_many(rows).execute()
+    cache.forget()

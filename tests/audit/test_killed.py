@@ -1,0 +1,104 @@
+"""What a process loses that is killed, and one that ends: real ones."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.audit.queries import find
+
+PROGRAM = Path(__file__).with_name("answering.py")
+FOR_EVER = 10**9
+
+pytestmark = pytest.mark.slow
+
+Answers = list[tuple[str, float]]
+
+
+class Answering:
+    """A process that answers, and what it has answered so far."""
+
+    def __init__(self, url: str, promise: str, most: int) -> None:
+        command = [sys.executable, str(PROGRAM), url, promise, str(most)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROGRAM.parents[2])
+        self.answers: Answers = []
+        self.enough = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            # The last line of one that was killed may be half of one: that answer has not been given.
+            if line.endswith("\n"):
+                number, moment = line.split()
+                self.answers.append((number, float(moment)))
+            if len(self.answers) >= 200:
+                self.enough.set()
+        self.process.stdout.close()
+
+    def kill(self) -> None:
+        """End it as a power cut would, in the middle of its work."""
+        assert self.enough.wait(60)
+        self.process.kill()
+        self.wait()
+
+    def wait(self) -> int:
+        """Wait until it has ended and everything it said was heard."""
+        self._reader.join(60)
+        return self.process.wait(60)
+
+
+Start = Callable[[str, int], Answering]
+
+
+@pytest.fixture
+def start(database: None, database_url: str) -> Iterator[Start]:
+    """A way to start processes that are gone in the end."""
+    started: list[Answering] = []
+
+    def start(promise: str, most: int) -> Answering:
+        started.append(Answering(database_url, promise, most))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.wait()
+
+
+def lost(answers: Answers) -> Answers:
+    """Return what was answered and is not in the log, which must be the newest."""
+    kept = [find(number) is not None for number, _moment in answers]
+    count = kept.count(False)
+    assert True in kept
+    assert kept == [True] * (len(kept) - count) + [False] * count
+    return answers[len(answers) - count :]
+
+
+def test_a_killed_process_loses_the_last_200_milliseconds_at_most(start: Start) -> None:
+    spans = []
+    # The machine may be busy with something else when one is killed; not with all.
+    for _ in range(4):
+        doomed = start("required", FOR_EVER)
+        doomed.kill()
+        missing = lost(doomed.answers)
+        spans.append(missing[-1][1] - missing[0][1] if missing else 0)
+    assert min(spans) < 0.2
+
+
+def test_a_killed_process_with_a_durable_log_loses_nothing_that_it_answered(start: Start) -> None:
+    for _ in range(3):
+        doomed = start("durable", FOR_EVER)
+        doomed.kill()
+        assert lost(doomed.answers) == []
+
+
+def test_a_process_that_comes_to_its_end_loses_nothing(start: Start) -> None:
+    ending = start("required", 50)
+    assert ending.wait() == 0
+    assert len(ending.answers) == 50
+    assert lost(ending.answers) == []

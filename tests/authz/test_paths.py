@@ -1,0 +1,68 @@
+import pytest
+
+from app.authz import deciding, directory, facts
+from app.authz.deciding import decide
+from app.authz.engine import Engine
+from app.authz.paths import steps, steps_of
+from app.authz.trees import END, Compare, Const, Field, Next
+from app.config import ROOT
+from app.services.queries import service_with_slug
+
+
+@pytest.fixture
+def policy(cast: None) -> Engine:
+    """The shipped policy, which has decided nothing yet."""
+    before = deciding._engine
+    engine = Engine.load(ROOT / "policies")
+    deciding.use_policy(engine)
+    yield engine
+    deciding._engine = before
+
+
+def test_a_decision_says_what_was_looked_at(policy: Engine) -> None:
+    person, row = directory.person_named("sam-porter"), service_with_slug("submit-for-assessment")
+    assert person is not None
+    assert row is not None
+    decision = decide(person, "launch", directory.service(row))
+    assert decision.leaf is not None
+    assert steps_of(decision.policy, decision.leaf) == (
+        ("state of the actor is “active”", "yes"),
+        ("state of the resource is “live”", "yes"),
+        ("number of memberships of the actor", "0"),
+    )
+
+
+def test_the_path_under_another_policy_is_not_known_any_more(policy: Engine) -> None:
+    assert steps_of("another", 0) is None
+    with pytest.raises(IndexError):
+        steps_of(policy.digest, 0)
+
+
+def test_every_kind_of_question_has_words() -> None:
+    path = [
+        (Field(0, "memberships"), tuple),
+        (Next(3, 0), ("element", facts.Membership)),
+        (Field(4, "state"), str),
+        (Compare("==", 5, Const("active", str)), True),
+        (Next(3, 1), END),
+        (Field(2, "organisation"), None),
+        (Field(1, "properties"), facts.Properties),
+        (Field(6, "extra_time"), (int, 25)),
+        (Field(6, "share"), (float, (0.5).hex())),
+        (Field(6, "locked"), False),
+        (Field(6, "grades"), tuple),
+        (Next(7, 0), ("element", (int, 3))),
+        (Compare("<=", Const(7, int), 4), False),
+        (Compare("==", Const(True, bool), 1), False),
+    ]
+    assert steps(path) == (
+        ("state of membership 1 of the actor is “active”", "yes"),
+        ("number of memberships of the actor", "1"),
+        ("organisation of the request", "nothing"),
+        ("extra time of properties of the resource", "25"),
+        ("share of properties of the resource", "0.5"),
+        ("locked of properties of the resource", "no"),
+        ("grade 1 of properties of the resource", "3"),
+        ("7 is at most membership 1 of the actor", "no"),
+        ("yes is the resource", "no"),
+    )

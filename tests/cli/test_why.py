@@ -1,0 +1,100 @@
+"""`tessera why`: an answer with everything behind it, in words and for programs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.config import ROOT
+
+
+class Command:
+    """`tessera` on the test's own database."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(folder), "DEVELOPMENT": "1"}
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", "-m", "app.cli", "why", *words]
+        return subprocess.run(command, env=self.environment, capture_output=True, check=False, text=True)
+
+
+@pytest.fixture
+def why(cast: None, database_url: str, tmp_path: Path) -> Command:
+    """`tessera why` about the cast."""
+    return Command(database_url, tmp_path)
+
+
+def test_a_no_is_told_with_what_was_looked_at_and_what_would_help(why: Command) -> None:
+    told = why("iris.bell@example.org", "launch", "service:submit-for-assessment", "--at", "90101")
+    assert (told.returncode, told.stderr) == (0, "")
+    lines = told.stdout.splitlines()
+    assert lines[0] == "No. The person's role has come to its last day."
+    assert "What was looked at:" in lines
+    assert "  The account is active." in lines
+    at = lines.index("Any one of these would make it a yes:")
+    officers = "An exams officer of Northfield Academy can do this."
+    role = "Submit for assessment: Exams officer at Northfield Academy"
+    assert lines[at + 1 :] == [
+        f"  - The role {role} gets a later last day, or none. {officers}",
+        f"  - The role Submit for assessment: Teacher is given at Northfield Academy. {officers}",
+    ]
+
+
+def test_changes_that_are_needed_together_are_told_together(why: Command) -> None:
+    lines = why("yusuf-demir", "launch", "service:training").stdout.splitlines()
+    at = lines.index("What would make it a yes:")
+    assert lines[at + 1].startswith("  - The person is reactivated at Northfield Academy.")
+    assert lines[at + 2].startswith("   and: The role Training: User is given at Northfield Academy.")
+
+
+def test_a_yes_is_told_with_the_rules_and_their_places(why: Command) -> None:
+    lines = why("olivia-marsh", "list_people", "organisation:90101").stdout.splitlines()
+    assert lines[0] == "Yes. The policy allows this."
+    assert "Because:" in lines
+    rules = lines[lines.index("Rules:") + 1 :]
+    for line in rules:
+        place, name = line.split()
+        file, number = place.split(":")
+        assert name in (ROOT / "policies" / file).read_text().splitlines()[int(number) - 1]
+    assert [line.split(":")[0].strip() for line in rules[:2]] == ["main.polar", "main.polar"]
+
+
+def test_a_no_is_told_to_programs(why: Command) -> None:
+    told = json.loads(why("yusuf-demir", "launch", "service:training", "--json").stdout)
+    policy, looked_at = told.pop("policy"), told.pop("looked_at")
+    assert len(policy) == 12
+    assert "The account is active." in looked_at
+    assert told == {
+        "allowed": False,
+        "reason": "membership_not_active",
+        "sentence": "The person's place at the organisation is not active.",
+        "rules": [],
+        "needed": [
+            [
+                {
+                    "change": "membership_not_active",
+                    "organisation": "northfield",
+                    "role": None,
+                    "who": "exams_officers",
+                    "sentence": "The person is reactivated at Northfield Academy.",
+                },
+                {
+                    "change": "role_missing",
+                    "organisation": "northfield",
+                    "role": "training:user",
+                    "who": "exams_officers",
+                    "sentence": "The role Training: User is given at Northfield Academy.",
+                },
+            ]
+        ],
+    }
+
+
+def test_what_cannot_be_asked_is_refused_in_a_sentence(why: Command) -> None:
+    told = why("olivia-marsh", "fly", "service:training")
+    assert told.returncode == 1
+    assert told.stderr == "Error: Nobody can fly a service. What can be asked: launch, read.\n"

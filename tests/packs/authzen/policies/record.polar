@@ -1,0 +1,23 @@
+# A record is what the certification scenario of AuthZEN asks about.
+# Everybody reads; those who are no admins write what is active, and admins what is archived.
+
+resource Record {
+  permissions = ["delete", "read", "write"];
+  roles = ["reader"];
+
+  "read" if "reader";
+}
+
+has_role(_person: Person, "reader", _record: Record);
+
+has_permission(person: Person, "write", record: Record) if
+  record.properties.status = "active" and
+  person.properties.role != "admin";
+
+has_permission(person: Person, "write", record: Record) if
+  record.properties.status = "archived" and
+  person.properties.role = "admin";
+
+# What is deleted softly can be brought back.
+has_permission(_person: Person, "delete", _record: Record, context: Context) if
+  context.action.soft = true;
