@@ -56,6 +56,8 @@ class Settings:
     policies_dir: Path = ROOT / "policies"
     pack_dir: Path | None = None
     """A folder with more rules (`policies/*.polar`) and what they are about (`fixtures/*.toml`)."""
+    rate_limit: int = 10_000
+    """How many questions a second one program may put to one web process; 0 for as many as it likes."""
     batch_limit: int = 100
     """How many questions a program may put at once."""
     decision_log: DecisionLogging = DecisionLogging.REQUIRED
@@ -121,6 +123,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         proxies=_whole_number(env, "PROXIES", 0, 0, 9),
         policies_dir=Path(env.get("POLICIES_DIR") or ROOT / "policies").absolute(),
         pack_dir=pack_dir,
+        rate_limit=_whole_number(env, "RATE_LIMIT", 10_000, 0, 10_000_000),
         batch_limit=_whole_number(env, "BATCH_LIMIT", 100, 1, 10_000),
         decision_log=_decision_logging(env),
         decision_log_days=_whole_number(env, "DECISION_LOG_DAYS", 90, 1, 3650),

@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for surface in (signin, portal, manage, console, api):
         app.register_blueprint(surface.blueprint)
     csrf.exempt(api.blueprint)
+    app.wsgi_app = api.Door(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -3,6 +3,7 @@
 from app.api.answers import answer_json, answers_json, found_json
 from app.api.errors import ApiError
 from app.api.evaluation import evaluate, evaluate_all
+from app.api.limits import allowance
 from app.api.messages import Body, read_evaluation, read_evaluations
 from app.api.questions import Batch, EvaluationRequest
 from app.api.schemas import LARGEST_REVISION, loaded
@@ -10,6 +11,9 @@ from app.api.search import search
 from app.api.search_schemas import SEARCHES, SearchRequest, Sought
 from app.authz.cache import Caller
 from app.config import settings
+
+_SEARCH_COUNTS = 100
+"""As many questions as a search is taken for: it asks at least as many."""
 
 
 def answer_evaluation(client: Caller, body: Body, at_least: str = "") -> bytes:
@@ -30,6 +34,7 @@ def answer_evaluations(client: Caller, body: Body, at_least: str = "") -> bytes:
 
 def answer_search(client: Caller, sought: Sought, body: Body, at_least: str = "") -> bytes:
     """Return what a search finds. Raises `ApiError`, and whatever keeps `search` from answering."""
+    _count(client, _SEARCH_COUNTS)
     request: SearchRequest = loaded(SEARCHES[sought], body)
     question = request.question
     wanted = max(question.at_least_revision, revision_wanted(at_least))
@@ -46,7 +51,12 @@ def revision_wanted(at_least: str) -> int:
     return int(at_least)
 
 
+def _count(client: Caller, questions: int) -> None:
+    allowance(settings().rate_limit).take(client.reference, questions)
+
+
 def _answer(client: Caller, request: EvaluationRequest | Batch, at_least: str) -> bytes:
+    _count(client, len(request.items) if isinstance(request, Batch) else 1)
     if at_least:
         wanted = max(request.at_least_revision, revision_wanted(at_least))
         request = request._replace(at_least_revision=wanted)

@@ -9,7 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_input_stream
 
@@ -67,6 +67,8 @@ def _bytes_of(environ: "WSGIEnvironment") -> bytes:
         raw = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
     except RequestEntityTooLarge:
         raw = None
+    except ClientDisconnected:
+        _refuse("The body is shorter than its Content-Length says.")
     if raw is None or len(raw) > LARGEST_BODY:
         raise ApiError(413, f"The body is larger than {LARGEST_BODY:,} bytes.")
     return raw

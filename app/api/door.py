@@ -43,13 +43,13 @@ class Door:
     """A WSGI application that answers what it can, and has `application` answer the rest."""
 
     def __init__(self, application: "WSGIApplication") -> None:
-        self._application = application
+        self.application = application
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
         answer = ANSWERS.get(environ["PATH_INFO"])
         if answer is None or environ["REQUEST_METHOD"] != "POST":
-            return self._application(environ, start_response)
+            return self.application(environ, start_response)
         headers = list(_HEADERS)
         told_id = environ.get("HTTP_X_REQUEST_ID")
         if told_id:

@@ -1,5 +1,6 @@
 """How much one client may ask of one process, so that a program that runs wild does not keep the others waiting."""
 
+from functools import cache
 from threading import Lock
 from time import monotonic
 
@@ -38,3 +39,9 @@ class Allowance:
                 " moment.",
                 headers={"Retry-After": "1"},
             )
+
+
+@cache
+def allowance(per_second: int) -> Allowance:
+    """Return the one that this process counts by."""
+    return Allowance(per_second)

@@ -12,6 +12,7 @@ from flask import Flask
 from peewee import QueryEvent
 from werkzeug.test import TestResponse
 
+from app.api import Door
 from app.authz import cache, deciding
 from app.authz.engine import Engine
 from app.config import ROOT
@@ -60,8 +61,17 @@ def counted_queries() -> Iterator[list[QueryEvent]]:
 
 
 @pytest.fixture
-def send(app: Flask) -> Send:
+def before_flask() -> bool:
+    """Whether the door before Flask may answer; modules about what it answers try both."""
+    return True
+
+
+@pytest.fixture
+def send(app: Flask, before_flask: bool, monkeypatch: pytest.MonkeyPatch) -> Send:
     """Send any bytes, by POST to `/authorize` with a good key unless something else is said."""
+    assert isinstance(app.wsgi_app, Door)
+    if not before_flask:
+        monkeypatch.setattr(app, "wsgi_app", app.wsgi_app.application)
 
     def send(
         body: bytes,

@@ -20,6 +20,13 @@ from app.vocabulary import ServiceState
 from tests.api.conftest import KEY, Ask, Send, counted_queries, question
 from tests.logged import logged
 
+
+@pytest.fixture(params=[True, False], ids=["before Flask", "in Flask"])
+def before_flask(request: pytest.FixtureRequest) -> bool:
+    answers_before: bool = request.param
+    return answers_before
+
+
 TEACHER = "submit-for-assessment:teacher"
 OFFICER = "submit-for-assessment:exams-officer"
 NORTHFIELD = {"organisation": "northfield"}

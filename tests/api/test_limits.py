@@ -1,0 +1,75 @@
+"""A program that runs wild is told to wait, and the others are not kept waiting."""
+
+import pytest
+
+from app.api.errors import ApiError
+from app.api.limits import Allowance
+from app.config import Settings, use
+from tests.api.conftest import Ask, Tell, question
+
+SECONDS = "app.api.limits.monotonic"
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(SECONDS, clock)
+    return clock
+
+
+def is_answered(allowance: Allowance, client: str, size: int) -> bool:
+    """Return whether a request of so many questions is answered."""
+    try:
+        allowance.take(client, size)
+    except ApiError:
+        return False
+    return True
+
+
+def taken(allowance: Allowance, client: str, *sizes: int) -> list[bool]:
+    """Return for each of some requests whether it is answered."""
+    return [is_answered(allowance, client, size) for size in sizes]
+
+
+def test_two_seconds_worth_may_come_at_once_and_no_more(seconds: Clock) -> None:
+    allowance = Allowance(10)
+    assert taken(allowance, "client:a", 15, 5, 1) == [True, True, False]
+    seconds.now += 0.5
+    assert taken(allowance, "client:a", 5, 1) == [True, False]
+    seconds.now += 1000
+    assert taken(allowance, "client:a", 20, 1) == [True, False]
+
+
+def test_what_is_refused_does_not_count(seconds: Clock) -> None:
+    assert taken(Allowance(10), "client:a", 21, 20) == [False, True]
+
+
+def test_each_client_has_an_allowance_of_its_own(seconds: Clock) -> None:
+    allowance = Allowance(10)
+    assert taken(allowance, "client:a", 20, 1) == [True, False]
+    assert taken(allowance, "client:b", 20) == [True]
+
+
+def test_none_sets_no_limit(seconds: Clock) -> None:
+    assert taken(Allowance(0), "client:a", 10**9, 10**9) == [True, True]
+
+
+def test_a_batch_counts_as_many_times_as_it_asks(ask: Ask, tell: Tell, settings: Settings, seconds: Clock) -> None:
+    use(Settings(**{**settings.__dict__, "rate_limit": 3}))
+    batch = {**question(), "evaluations": [{}, {}, {}, {}]}
+    assert tell(batch).status_code == 200
+    answer = tell(batch)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json["message"].startswith("This key asks more than 3 questions a second.")
+    assert ask().status_code == 200
