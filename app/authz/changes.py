@@ -77,13 +77,9 @@ def smallest_changes(question: Question) -> Iterator[Changes]:
             found = True
             yield (change,)
     if not found:
-        by_place = [_of_place(question, possible, place) for place in _places(possible)]
-        sets = [changes for of_place in by_place for changes in of_place]
+        sets = [changes for place in _places(possible) for changes in _of_place(question, possible, place)]
         fewest = min(map(len, sets), default=0)
-        yield from sorted(
-            (changes for changes in sets if len(changes) == fewest),
-            key=lambda changes: [_RANK[change.reason] for change in changes],
-        )
+        yield from (changes for changes in sets if len(changes) == fewest)
 
 
 def made(question: Question, changes: Collection[Change]) -> Question:

@@ -90,8 +90,8 @@ def test_a_yes_says_who_gave_the_role_and_until_when(cast: None) -> None:
         "The person has access at Northfield Academy.",
         "Northfield Academy is active.",
         (
-            "The roles at Northfield Academy: Teaching resources: Teacher, Submit for assessment: Teacher, Training: User, "
-            "Results by post: User, Access to scripts: Exams officer."
+            "The roles at Northfield Academy: Teaching resources: Teacher, Submit for assessment: Teacher, "
+            "Training: User, Results by post: User, Access to scripts: Exams officer."
         ),
         (
             "The role Access to scripts: Exams officer at Northfield Academy counts until the end of "
