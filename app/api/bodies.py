@@ -23,6 +23,7 @@ LARGEST_BODY = 64 * 1024
 DEEPEST = 32
 """How many brackets may be open at once."""
 _LARGEST_INTEGER = 2**53 - 1
+_LENGTH_DIGITS = len(str(LARGEST_BODY))
 _DIGITS = len(str(_LARGEST_INTEGER))
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -62,6 +63,13 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def _bytes_of(environ: "WSGIEnvironment") -> bytes:
+    declared = "" if "HTTP_TRANSFER_ENCODING" in environ else environ.get("CONTENT_LENGTH", "")
+    if declared.isdigit() and len(declared) <= _LENGTH_DIGITS and int(declared) <= LARGEST_BODY:
+        # Nearly always so, and many times quicker than what werkzeug puts around the stream for the other cases.
+        plain: bytes = environ["wsgi.input"].read(int(declared))
+        if len(plain) < int(declared):
+            _refuse("The body is shorter than its Content-Length says.")
+        return plain
     try:
         # One byte more than we take: of a body without a declared length the stream silently drops what exceeds it.
         raw = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()

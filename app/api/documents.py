@@ -60,8 +60,13 @@ def docs() -> ResponseReturnValue:
         "api/docs.html",
         document=whole,
         operation=whole["paths"]["/authorize"]["post"],
+        operations=list(openapi.operations(whole)),
         question=list(openapi.members(whole, "EvaluationRequest")),
         answer=list(openapi.members(whole, "Answer")),
+        batch=list(openapi.members(whole, "EvaluationsRequest")),
+        failed=list(openapi.members(whole, "FailedItem")),
+        page=[*openapi.members(whole, "PageRequest"), *openapi.members(whole, "Page")],
+        record=list(openapi.members(whole, "Record")),
         reasons=whole["components"]["schemas"]["Reason"]["properties"]["code"]["oneOf"],
     )
 

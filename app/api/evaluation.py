@@ -35,7 +35,10 @@ def evaluate(client: Caller, request: EvaluationRequest) -> Answer:
     cannot be accounted for is not answered.
     """
     reach = Reach(client)
-    outcome, revision = gathered(lambda gatherer: _outcome(gatherer, reach, request), request.at_least_revision)
+    # To find the client, the same view was asked, and looked for changes.
+    outcome, revision = gathered(
+        lambda gatherer: _outcome(gatherer, reach, request), request.at_least_revision, has_looked=True
+    )
     return Answer(account(client, revision, _logged(outcome)), outcome.decision, revision)
 
 
@@ -55,7 +58,7 @@ def evaluate_all(client: Caller, batch: Batch) -> list[Answer | Failure]:
                 break
         return found
 
-    found, revision = gathered(outcomes, batch.at_least_revision)
+    found, revision = gathered(outcomes, batch.at_least_revision, has_looked=True)
     items = [_logged(one) for one in found if isinstance(one, _Outcome)]
     ids = iter(account_all(client, revision, items))
     return [one if isinstance(one, Failure) else Answer(next(ids), one.decision, revision) for one in found]
@@ -108,7 +111,7 @@ def _decision(
     decision = decide(person, request.action.name, thing, context)
     if decision.allowed or decision.reason is Reason.POLICY_ERROR:
         return decision
-    return reason_for(Question(person, request.action.name, thing, context, gatherer.roles(thing)))
+    return reason_for(Question(person, request.action.name, thing, context, gatherer.roles(thing)), decision)
 
 
 def _logged(outcome: _Outcome) -> Item:

@@ -13,6 +13,7 @@ from app.vocabulary import SUBJECT_TYPES
 
 T = TypeVar("T")
 
+_TELLS_NOTHING = facts.Context()
 _RETRY_AFTER = "1"
 """In seconds: when to ask again for what is not known here yet."""
 
@@ -52,7 +53,7 @@ class Gatherer:
     def roles(self, thing: facts.Fact) -> tuple[facts.Role, ...]:
         """Return the roles that could be given for `thing`, as held at any organisation."""
         if isinstance(thing, facts.Service):
-            return tuple(self.view.roles_of(thing))
+            return self.view.roles_of(thing)
         role = self.view.role(thing.slug) if isinstance(thing, facts.Role) else None
         return () if role is None else (role,)
 
@@ -95,13 +96,14 @@ class Gatherer:
         return None if resource.properties is None else kind(resource.id, facts.Properties(resource.properties))
 
 
-def gathered(collect: Callable[[Gatherer], T], at_least: int) -> tuple[T, int]:
+def gathered(collect: Callable[[Gatherer], T], at_least: int, *, has_looked: bool = False) -> tuple[T, int]:
     """Return what `collect` finds, and the revision as of which all of it is.
 
+    `has_looked` as for `cache.View.gather`.
     Raises `ApiError` 503 if `at_least` does not come to be known here for a while.
     """
     try:
-        return cache.current().gather(lambda view: collect(Gatherer(view)), at_least=at_least)
+        return cache.current().gather(lambda view: collect(Gatherer(view)), at_least=at_least, has_looked=has_looked)
     except cache.NotFreshError:
         raise ApiError(
             503,
@@ -118,6 +120,8 @@ def is_known(kind: str) -> bool:
 def context_of(request: EvaluationRequest, at: facts.Organisation | None) -> facts.Context:
     """Return what `request` tells the rules of itself."""
     action, told = request.action.properties, request.context
+    if at is None and not action and not told:
+        return _TELLS_NOTHING
     return facts.Context(
         at,
         facts.Properties(action) if action else facts.NO_PROPERTIES,

@@ -8,9 +8,12 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
 
 from app.api import schemas
+from app.api import search_schemas as found
 from app.api.bodies import DEEPEST, LARGEST_BODY
+from app.api.record_schemas import RecordRequestSchema, RecordSchema, RemovedSchema
 from app.api.samples import samples
 from app.vocabulary import REASON_SENTENCES
 
@@ -22,12 +25,37 @@ If there is no answer, for whatever reason, the answer is no."""
 
 _STATUSES = {
     400: f"The body cannot be read: not JSON, not UTF-8, nested deeper than {DEEPEST} levels, a member missing or of "
-    "the wrong type. The message names it. Do not ask again without changing the question.",
+    "the wrong type, more questions than a batch may hold. The message names it. Do not ask again without changing the "
+    "question.",
     401: "The key is missing or does not work.",
     403: "The key works, but may not ask about this. The message says what it may ask about.",
     405: "Only POST is answered here.",
     413: f"The body is larger than {LARGEST_BODY:,} bytes.",
+    429: "The key asks too much at once. Ask again in as many seconds as Retry-After says.",
     500: "Something went wrong here. No answer was recorded, so none is given. Take it as a no; you may ask again.",
+    503: "The revision that you insist on is not known here yet, or answers cannot be recorded. Take it as a no, and "
+    "ask again in as many seconds as Retry-After says.",
+}
+_REGISTERED = {
+    **_STATUSES,
+    404: "There is no such thing, or the rules declare no such kind.",
+    405: "Only GET, HEAD, PUT and DELETE are answered here.",
+}
+
+
+_REQUEST_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "required": False,
+    "description": "Anything; it comes back on the answer, cut after 200 characters.",
+    "schema": {"type": "string"},
+}
+_AT_LEAST = {
+    "name": "Tessera-At-Least",
+    "in": "header",
+    "required": False,
+    "description": "The same as options.at_least_revision.",
+    "schema": {"type": "integer", "minimum": 0},
 }
 
 
@@ -51,19 +79,28 @@ def document(address: str, key: str) -> dict[str, Any]:
         plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
         info={"description": _DESCRIPTION, "summary": "May this person do this?"},
         servers=[{"url": address}],
-        tags=[{"name": "Decisions"}, {"name": "Operation"}],
+        tags=[{"name": "Decisions"}, {"name": "Searches"}, {"name": "Things"}, {"name": "Operation"}],
     )
     spec.components.security_scheme(
         "key", {"type": "http", "scheme": "bearer", "description": "The key that your service was given."}
     )
+    spec.components.schema("FailedItem", schema=schemas.FailedItemSchema)
     spec.components.header(
         "RequestId", {"description": "The X-Request-ID of the request, if it had one.", "schema": {"type": "string"}}
     )
-    spec.path("/authorize", operations={"post": _authorize(address, key)})
-    spec.path("/health", operations={"get": _health()})
+    for path, operations in _paths(address, key).items():
+        spec.path(path, operations=operations)
     whole = spec.to_dict()
     _add_reason_sentences(whole)
+    _add_failed_items(whole)
     return whole
+
+
+def operations(whole: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield method, path and summary of everything that can be asked."""
+    for path, methods in whole["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation["summary"]
 
 
 def members(whole: dict[str, Any], schema: str) -> Iterator[Member]:
@@ -103,34 +140,108 @@ def _add_reason_sentences(whole: dict[str, Any]) -> None:
     code["oneOf"] = [{"const": str(reason), "description": text} for reason, text in REASON_SENTENCES.items()]
 
 
-def _authorize(address: str, key: str) -> dict[str, Any]:
+def _add_failed_items(whole: dict[str, Any]) -> None:
+    # What a list of one schema cannot say: each of several.
+    items = whole["components"]["schemas"]["Answers"]["properties"]["evaluations"]
+    items["items"] = {"anyOf": [items["items"], {"$ref": "#/components/schemas/FailedItem"}]}
+
+
+def _paths(address: str, key: str) -> dict[str, dict[str, Any]]:
+    single = _asking(
+        "evaluation", "Ask whether a person may do something", schemas.EvaluationRequestSchema, schemas.AnswerSchema
+    )
+    several = _asking(
+        "evaluations", "Ask several questions at once", schemas.EvaluationsRequestSchema, schemas.AnswersSchema
+    )
+    short = {**_either(single, several), "operationId": "authorize"}
+    short["x-codeSamples"] = [
+        {"lang": sample.language, "label": sample.label, "source": sample.source} for sample in samples(address, key)
+    ]
     return {
-        "operationId": "authorize",
+        "/authorize": {"post": short},
+        "/access/v1/evaluation": {"post": single},
+        "/access/v1/evaluations": {"post": {**_either(single, several), "summary": several["summary"]}},
+        "/access/v1/search/subject": {
+            "post": _searching("subject", "Find who may do this to that", found.SubjectSearchRequestSchema)
+        },
+        "/access/v1/search/resource": {
+            "post": _searching("resource", "Find to what a person may do that", found.ResourceSearchRequestSchema)
+        },
+        "/access/v1/search/action": {
+            "post": _searching("action", "Find what a person may do to that", found.ActionSearchRequestSchema)
+        },
+        "/records/{type}/{id}": _registering(),
+        "/.well-known/authzen-configuration": {"get": _metadata()},
+        "/health": {"get": _health()},
+    }
+
+
+def _asking(name: str, summary: str, request: type[Schema], answer: type[Schema]) -> dict[str, Any]:
+    return {
+        "operationId": name,
         "tags": ["Decisions"],
-        "summary": "Ask whether a person may do something",
+        "summary": summary,
         "description": "Members that are not listed are ignored.",
         "security": [{"key": []}],
-        "parameters": [
-            {
-                "name": "X-Request-ID",
-                "in": "header",
-                "required": False,
-                "description": "Anything; it comes back on the answer, cut after 200 characters.",
-                "schema": {"type": "string"},
-            }
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": schemas.EvaluationRequestSchema}},
-        },
+        "parameters": [_REQUEST_ID, _AT_LEAST],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
         "responses": {
-            "200": _response("A decision, which may well be a no.", schemas.AnswerSchema),
+            "200": _response("A decision, which may well be a no.", answer),
             **{str(status): _response(sentence, schemas.ErrorSchema) for status, sentence in _STATUSES.items()},
         },
-        "x-codeSamples": [
-            {"lang": sample.language, "label": sample.label, "source": sample.source}
-            for sample in samples(address, key)
-        ],
+    }
+
+
+def _either(single: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
+    """Return the operation that takes one question or several, and answers alike."""
+    answered = {"anyOf": [schemas.AnswerSchema, schemas.AnswersSchema]}
+    return {
+        **single,
+        "operationId": several["operationId"],
+        "requestBody": several["requestBody"],
+        "responses": {**single["responses"], "200": _response("A decision, or one for each question.", answered)},
+    }
+
+
+def _searching(sought: str, summary: str, request: type[Schema]) -> dict[str, Any]:
+    answer = found.ActionsSchema if sought == "action" else found.EntitiesSchema
+    operation = _asking(f"search_{sought}", summary, request, answer)
+    response = _response("A page of what was found; an empty one if nothing is known or allowed.", answer)
+    return {**operation, "tags": ["Searches"], "responses": {**operation["responses"], "200": response}}
+
+
+def _registering() -> dict[str, Any]:
+    def operation(name: str, summary: str, answer: type[Schema]) -> dict[str, Any]:
+        return {
+            "operationId": f"{name}_record",
+            "tags": ["Things"],
+            "summary": summary,
+            "security": [{"key": []}],
+            "parameters": [
+                {"name": "type", "in": "path", "required": True, "schema": {"type": "string"}},
+                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
+                _REQUEST_ID,
+            ],
+            "responses": {
+                "200": _response("Done.", answer),
+                **{str(status): _response(sentence, schemas.ErrorSchema) for status, sentence in _REGISTERED.items()},
+            },
+        }
+
+    put = operation("put", "Register a thing of a kind that the rules declare", RecordSchema)
+    put["requestBody"] = {"required": True, "content": {"application/json": {"schema": RecordRequestSchema}}}
+    get = operation("get", "See what is registered", RecordSchema)
+    get["parameters"].append(_AT_LEAST)
+    return {"get": get, "put": put, "delete": operation("delete", "Forget a thing", RemovedSchema)}
+
+
+def _metadata() -> dict[str, Any]:
+    return {
+        "operationId": "authzen_configuration",
+        "tags": ["Operation"],
+        "summary": "Find out what is where",
+        "security": [],
+        "responses": {"200": _response("The addresses, as AuthZEN has them.", {"type": "object"})},
     }
 
 
@@ -147,7 +258,7 @@ def _health() -> dict[str, Any]:
     }
 
 
-def _response(description: str, schema: type) -> dict[str, Any]:
+def _response(description: str, schema: type[Schema] | dict[str, Any]) -> dict[str, Any]:
     return {
         "description": description,
         "headers": {"X-Request-ID": "RequestId"},

@@ -88,13 +88,14 @@ class View:
         """Stop watching the database."""
         self._watch.close()
 
-    def gather(self, collect: Callable[["View"], T], *, at_least: int = 0) -> tuple[T, int]:
+    def gather(self, collect: Callable[["View"], T], *, at_least: int = 0, has_looked: bool = False) -> tuple[T, int]:
         """Return what `collect` takes from this view, all of one revision that is not older than `at_least`, and which.
 
-        Raises `NotFreshError`.
+        `has_looked` tells that `fresh` was called since the request came in, and need not be again: what was changed
+        after that was changed while the question was asked. Raises `NotFreshError`.
         """
         while True:
-            revision = self.fresh(at_least)
+            revision = self.revision if has_looked and self.revision >= at_least else self.fresh(at_least)
             collected = collect(self)
             # Somebody else's change may have come in between, and with it newer facts than the first ones.
             if self.revision == revision:
@@ -147,9 +148,9 @@ class View:
         role = self._known_catalogue().roles.get(slug)
         return role if role is None or at is None else self._role_at(role, at)
 
-    def roles_of(self, service: facts.Service) -> list[facts.Role]:
+    def roles_of(self, service: facts.Service) -> tuple[facts.Role, ...]:
         """Return the roles of a service, in their order."""
-        return [role for role in self._known_catalogue().roles.values() if role.service == service]
+        return self._known_catalogue().roles_of.get(service.slug, ())
 
     def roles(self) -> list[facts.Role]:
         """Return every role, in their order."""

@@ -26,6 +26,8 @@ class Catalogue(NamedTuple):
 
     services: dict[str, facts.Service]
     roles: dict[str, facts.Role]
+    roles_of: dict[str, tuple[facts.Role, ...]]
+    """By the slug of their service."""
 
 
 def people(ids: Iterable[int]) -> dict[int, facts.Person]:
@@ -89,7 +91,11 @@ def catalogue() -> Catalogue:
     for row in roles():
         owner = None if row.service is None else known[row.service.slug]
         all_roles[row.slug] = facts.Role(row.slug, owner, None, officers_may_give=row.officers_may_give)
-    return Catalogue(known, all_roles)
+    by_service: dict[str, list[facts.Role]] = {}
+    for role_known in all_roles.values():
+        if role_known.service is not None:
+            by_service.setdefault(role_known.service.slug, []).append(role_known)
+    return Catalogue(known, all_roles, {slug: tuple(held) for slug, held in by_service.items()})
 
 
 def client_with_key_hash(key_hash: str) -> facts.Client | None:

@@ -25,7 +25,7 @@ from app.vocabulary import (
 )
 
 _MOST_ALTERNATIVES = 20
-_MOST_REMEMBERED = 2_000
+_MOST_REMEMBERED = 20_000
 """Each keeps the person that it is about in memory."""
 
 
@@ -64,9 +64,9 @@ class _Remembered(NamedTuple):
 _remembered: dict[tuple[int, str, int, int], _Remembered] = {}
 
 
-def reason_for(question: Question) -> Decision:
-    """Decide, and for a no give the first of the changes that are needed to make it a yes."""
-    decision = _decide(question)
+def reason_for(question: Question, decided: Decision | None = None) -> Decision:
+    """Decide, unless it has been `decided`, and for a no give the first of the changes that would make it a yes."""
+    decision = decided or _decide(question)
     if decision.allowed or decision.reason is Reason.POLICY_ERROR:
         return decision
     if isinstance(question.actor, facts.Guest):
@@ -185,8 +185,10 @@ def _is_same(known: _Remembered, question: Question, denied: Decision) -> bool:
     return (
         known.denied is denied
         and _tells_nothing(question.context)
-        and len(known.question.roles) == len(question.roles)
-        and all(one is other for one, other in zip(known.question.roles, question.roles, strict=True))
+        and (
+            known.question.roles is question.roles
+            or [id(role) for role in known.question.roles] == [id(role) for role in question.roles]
+        )
     )
 
 
