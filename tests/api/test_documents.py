@@ -21,7 +21,7 @@ from app.authz import deciding
 from app.config import ROOT, Settings
 from app.kernel import database as kernel
 from app.vocabulary import REASON_SENTENCES
-from tests.api.conftest import KEY, Ask
+from tests.api.conftest import KEY, Ask, Tell, question
 
 GUIDE = ROOT / "docs" / "decisions.md"
 COMMANDS = {
@@ -44,6 +44,35 @@ def test_the_document_describes_the_messages_that_are_really_sent(client: FlaskC
     assert set(answer["context"]) == set(schemas["AnswerContext"]["properties"])
     assert set(answer["context"]["reason"]) == set(schemas["Reason"]["properties"])
     assert set(schemas["EvaluationRequest"]["required"]) == {"subject", "action", "resource"}
+
+
+def test_the_document_describes_every_address_for_programs(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    undescribed = {"/openapi.json"}
+    served = {rule.rule for rule in client.application.url_map.iter_rules() if rule.methods is None} - undescribed
+    assert {path.replace("{", "<").replace("}", ">") for path in document["paths"]} == {
+        path.replace("string:kind", "type").replace("path:record_id", "id") for path in served
+    }
+
+
+def test_the_page_names_every_address(client: FlaskClient) -> None:
+    page = unescape(client.get("/docs").text)
+    for path, operations in client.get("/openapi.json").json["paths"].items():
+        for method in operations:
+            assert f"<code>{method.upper()} {path}</code>" in page
+
+
+def test_the_document_describes_batches_and_searches_that_are_really_answered(client: FlaskClient, tell: Tell) -> None:
+    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    failed = tell(question(evaluations=[{"action": {}}])).json["evaluations"][0]
+    assert set(failed) == set(schemas["FailedItem"]["properties"])
+    assert set(failed["context"]) == set(schemas["FailedItemContext"]["properties"])
+    for sought, schema, entry in (("subject", "Entities", "FoundEntity"), ("action", "Actions", "FoundAction")):
+        answer = tell(question(), path=f"/access/v1/search/{sought}").json
+        assert set(answer) == set(schemas[schema]["properties"])
+        assert set(answer["page"]) == set(schemas["Page"]["properties"])
+        assert set(answer["context"]) == set(schemas["SearchContext"]["properties"])
+        assert set(answer["results"][0]) == set(schemas[entry]["properties"])
 
 
 def test_the_document_gives_every_reason_with_its_sentence(client: FlaskClient) -> None:
@@ -73,7 +102,7 @@ def test_the_page_shows_what_the_document_says(client: FlaskClient) -> None:
     for code, sentence in REASON_SENTENCES.items():
         assert f"<code>{code}</code>" in page
         assert sentence in page
-    for status in (200, 400, 401, 403, 405, 413, 500):
+    for status in (200, 400, 401, 403, 405, 413, 429, 500, 503):
         assert f'<th scope="row">{status}</th>' in page
     for sample in samples("http://127.0.0.1:8000", KEY):
         assert sample.source in page

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 
 from app import config
 from app.cli import main
-from app.config import ROOT, SettingError
+from app.cli.checking import check_before_serving
+from app.config import ROOT, SettingError, Settings
 from app.demo.cast import is_empty, load_pack
 from app.people.models import EmailAddress, Person
 from app.records.models import Record
@@ -50,6 +51,17 @@ def test_a_pack_may_leave_out_whatever_it_does_not_need(check: Check, pack: Path
     assert check().exit_code == 0
     shutil.rmtree(pack / "fixtures")
     assert check().exit_code == 0
+
+
+def test_a_pack_may_have_all_that_the_cast_has(check: Check, pack: Path) -> None:
+    clients = pack / "fixtures" / "clients.toml"
+    clients.write_text(clients.read_text().replace('["record"]', '["record", "service", "role"]'))
+    (pack / "fixtures" / "organisations.toml").write_text(
+        '[[organisation]]\nid = "hill"\ncentre_number = "90110"\nname = "Hill School"\n'
+    )
+    with (pack / "fixtures" / "people.toml").open("a") as file:
+        file.write('[[person.membership]]\norganisation = "hill"\nroles = ["portal:user-management"]\n')
+    assert check().output == f"{pack}: nothing found.\n"
 
 
 def test_a_pack_may_lay_its_rules_out_as_it_likes(check: Check, pack: Path) -> None:
@@ -183,6 +195,17 @@ def test_what_a_pack_is_about_moves_into_an_empty_database(database: None) -> No
 def test_a_database_with_records_alone_is_not_empty(database: None) -> None:
     Record.create(kind="record", public_id="record-1")
     assert not is_empty()
+
+
+def test_a_pack_that_has_changed_is_checked_again(pack: Path, tmp_path: Path) -> None:
+    chosen = Settings(data_dir=tmp_path / "data", pack_dir=pack)
+    assert check_before_serving(chosen) == []
+    for file, old, new in (("fixtures/people.toml", "alice", "a@b"), ("policies/record.polar", '"reader"', '"raeder"')):
+        text = (pack / file).read_text()
+        (pack / file).write_text(text.replace(old, new, 1))
+        assert check_before_serving(chosen) != []
+        (pack / file).write_text(text)
+        assert check_before_serving(chosen) == []
 
 
 @contextmanager
