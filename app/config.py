@@ -58,8 +58,12 @@ class Settings:
     """A folder with more rules (`policies/*.polar`) and what they are about (`fixtures/*.toml`)."""
     rate_limit: int = 10_000
     """How many questions a second one program may put to one web process; 0 for as many as it likes."""
+    time_limit: int = 5
+    """How many seconds a program's questions may take that it puts at once."""
     batch_limit: int = 100
     """How many questions a program may put at once."""
+    cache_people: int = 20_000
+    """How many people each web process keeps in memory; each takes about 3 kB with what they hold."""
     decision_log: DecisionLogging = DecisionLogging.REQUIRED
     """`required`, `best_effort` or `durable`: what becomes of answers that cannot be logged."""
     decision_log_days: int = 90
@@ -124,7 +128,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         policies_dir=Path(env.get("POLICIES_DIR") or ROOT / "policies").absolute(),
         pack_dir=pack_dir,
         rate_limit=_whole_number(env, "RATE_LIMIT", 10_000, 0, 10_000_000),
+        time_limit=_whole_number(env, "TIME_LIMIT", 5, 1, 60),
         batch_limit=_whole_number(env, "BATCH_LIMIT", 100, 1, 10_000),
+        cache_people=_whole_number(env, "CACHE_PEOPLE", 20_000, 100, 10_000_000),
         decision_log=_decision_logging(env),
         decision_log_days=_whole_number(env, "DECISION_LOG_DAYS", 90, 1, 3650),
         decision_log_facts=_yes_or_no(env, "DECISION_LOG_FACTS", default="1"),

@@ -28,6 +28,16 @@ from tests.browsing import Browser
 ON_POSTGRESQL = os.environ.get("TEST_DATABASE") == "postgresql"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run on PostgreSQL only what meets a database: the rest was tried on SQLite and is the same."""
+    if ON_POSTGRESQL:
+        sorted_out: dict[bool, list[pytest.Item]] = {True: [], False: []}
+        for item in items:
+            sorted_out["database_url" in getattr(item, "fixturenames", ())].append(item)
+        config.hook.pytest_deselected(items=sorted_out[False])
+        items[:] = sorted_out[True]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheap_hashes() -> None:
     passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -59,46 +69,62 @@ def _bound(url: str) -> Iterator[None]:
     kernel.bind(url)
     bound = kernel.database.obj
     with kernel.connected():
+        if not ON_POSTGRESQL:
+            # Nobody pulls the plug on a test, and to wait for the disk takes long.
+            kernel.database.execute_sql("pragma synchronous = off")
         yield
     kernel.database.initialize(bound)
     kernel.release()
 
 
-@pytest.fixture(scope="session")
-def furnished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with the cast, made once to be copied: the path of the file, or the name at the server."""
+def _template(request: pytest.FixtureRequest, folders: pytest.TempPathFactory, fill: Callable[[], None]) -> str:
+    """Make a database to be copied, and return the path of its file, or its name at the server."""
     if ON_POSTGRESQL:
         server = request.getfixturevalue("postgresql")
         name = _new_database(server)
         url = server.replace("/postgres?", f"/{name}?")
     else:
-        name = str(tmp_path_factory.mktemp("furnished") / "tessera.db")
+        name = str(folders.mktemp("template") / "tessera.db")
         url = f"sqlite:///{name}"
     with _bound(url):
         kernel.migrate()
-        load_cast()
+        fill()
         if not ON_POSTGRESQL:
             kernel.database.execute_sql("pragma wal_checkpoint(truncate)")
     return name
+
+
+@pytest.fixture(scope="session")
+def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database that holds nothing but what the migrations put there, to be copied."""
+    return _template(request, tmp_path_factory, lambda: None)
+
+
+@pytest.fixture(scope="session")
+def furnished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with the cast, to be copied."""
+    return _template(request, tmp_path_factory, load_cast)
 
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a database of its own: SQLite, or PostgreSQL with TEST_DATABASE=postgresql.
 
-    It is empty, unless the test asks for the cast: a copy is quicker than writing everybody down again.
+    Nothing is in it, or what the test asks for: a copy is quicker than making the tables and writing everybody down
+    again.
     """
-    furnished = request.getfixturevalue("furnished") if "cast" in request.fixturenames else None
+    wanted = "furnished" if "cast" in request.fixturenames else "migrated" if "database" in request.fixturenames else ""
+    template = request.getfixturevalue(wanted) if wanted else None
     if not ON_POSTGRESQL:
         path = tmp_path / "tessera.db"
-        if furnished:
-            shutil.copyfile(furnished, path)
+        if template:
+            shutil.copyfile(template, path)
         yield f"sqlite:///{path}"
         return
     import psycopg
 
     server = request.getfixturevalue("postgresql")
-    name = _new_database(server, furnished or "template0")
+    name = _new_database(server, template or "template0")
     yield server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")
@@ -120,7 +146,6 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 def database(settings: Settings) -> Iterator[None]:
     """The bound, migrated and connected database."""
     with _bound(settings.database_url):
-        kernel.migrate()
         log = decisions.use(DecisionLog())
         # What this process knows is of the database that was bound before.
         cache.forget()

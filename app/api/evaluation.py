@@ -14,6 +14,7 @@ from app.authz import facts
 from app.authz.cache import Caller
 from app.authz.deciding import Decision, decide, policy
 from app.authz.explaining import Question, reason_for
+from app.config import settings
 from app.vocabulary import Reason
 
 
@@ -46,9 +47,11 @@ def evaluate_all(client: Caller, batch: Batch) -> list[Answer | Failure]:
     """Answer the questions of `batch` for `client` in their order, as far as its semantic says, and record the answers.
 
     All answers are as of one revision. A question that cannot be answered is a failure in its place, which counts as a
-    no. Raises `ApiError` 503 when too little is known here yet, and whatever goes wrong with all of them.
+    no. Raises `ApiError` 503 when too little is known here yet or it takes too long, and whatever goes wrong with them
+    all.
     """
     reach = Reach(client)
+    deadline = time.monotonic() + settings().time_limit
 
     def outcomes(gatherer: Gatherer) -> list[_Outcome | Failure]:
         found: list[_Outcome | Failure] = []
@@ -56,6 +59,13 @@ def evaluate_all(client: Caller, batch: Batch) -> list[Answer | Failure]:
             found.append(_item_outcome(gatherer, reach, item))
             if _is_last(batch.semantic, found[-1]):
                 break
+            if time.monotonic() > deadline:
+                raise ApiError(
+                    503,
+                    f"Answering took longer than {settings().time_limit} seconds. Take it as a no, and ask for less at"
+                    " once.",
+                    headers={"Retry-After": "1"},
+                )
         return found
 
     found, revision = gathered(outcomes, batch.at_least_revision, has_looked=True)

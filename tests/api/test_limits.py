@@ -73,3 +73,14 @@ def test_a_batch_counts_as_many_times_as_it_asks(ask: Ask, tell: Tell, settings:
     assert answer.headers["Retry-After"] == "1"
     assert answer.json["message"].startswith("This key asks more than 3 questions a second.")
     assert ask().status_code == 200
+
+
+def test_a_batch_that_takes_too_long_is_given_up(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    moments = iter([0.0, 0.1, 5.1])
+    monkeypatch.setattr("app.api.evaluation.time.monotonic", lambda: next(moments, 9.0))
+    use(Settings(**{**settings.__dict__, "time_limit": 5}))
+    answer = tell({**question(), "evaluations": [{}, {}, {}]})
+    assert answer.status_code == 503
+    assert answer.json["message"].startswith("Answering took longer than 5 seconds.")

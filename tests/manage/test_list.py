@@ -174,7 +174,7 @@ def counted() -> Iterator[list[QueryEvent]]:
         database.obj.query_hooks.remove(queries.append)
 
 
-@pytest.mark.parametrize(("path", "exactly"), [(USERS, 10), ("/", 5), (f"{USERS}/thomas-reed@northfield", 13)])
+@pytest.mark.parametrize(("path", "exactly"), [(USERS, 10), ("/", 5), (f"{USERS}/thomas-reed@northfield", 14)])
 def test_a_page_asks_the_database_as_often_for_many_people_as_for_few(olivia: Browser, path: str, exactly: int) -> None:
     queries: list[QueryEvent] = []
 
