@@ -163,9 +163,9 @@ class Who(StrEnum):
 CHANGE_SENTENCES: dict[Reason, str] = {
     Reason.PERSON_NOT_ACTIVE: "The account becomes active.",
     Reason.OWN_MEMBERSHIP: "Somebody else does it, because nobody changes their own access.",
-    Reason.NO_MEMBERSHIP: "The person is added to {organisation}.",
+    Reason.NO_MEMBERSHIP: "The account is added to the users of {organisation}.",
     Reason.ORGANISATION_NOT_ACTIVE: "{organisation} becomes active again.",
-    Reason.MEMBERSHIP_NOT_ACTIVE: "The person is reactivated at {organisation}.",
+    Reason.MEMBERSHIP_NOT_ACTIVE: "The account is reactivated at {organisation}.",
     Reason.SERVICE_NOT_LIVE: "The service is opened.",
     Reason.ROLE_NOT_STARTED: "The role {role} at {organisation} gets an earlier first day.",
     Reason.ROLE_ENDED: "The role {role} at {organisation} gets a later last day, or none.",
@@ -176,7 +176,7 @@ CHANGE_SENTENCES: dict[Reason, str] = {
 WHO_SENTENCES: dict[Who, str] = {
     Who.EXAMS_OFFICERS: "An exams officer of {organisation} can do this.",
     Who.SUPPORT: "The support desk can do this.",
-    Who.PERSON: "The person does this with the link in their invitation, which an exams officer can send again.",
+    Who.PERSON: "This is done with the link in the invitation, which an exams officer can send again.",
     Who.NOBODY: "No exams officer can do this. The support desk can tell you more.",
 }
 
@@ -191,9 +191,9 @@ STATE_SENTENCES: dict[str, dict[str, str]] = {
         PersonState.CLOSED: "The account is closed.",
     },
     "Membership": {
-        MembershipState.ACTIVE: "The person has access at {organisation}.",
-        MembershipState.SUSPENDED: "The person's access at {organisation} is suspended.",
-        MembershipState.ENDED: "The person has left {organisation}.",
+        MembershipState.ACTIVE: "Access at {organisation} is active.",
+        MembershipState.SUSPENDED: "Access at {organisation} is suspended.",
+        MembershipState.ENDED: "Access at {organisation} has ended.",
     },
     "Organisation": {
         OrganisationState.ACTIVE: "{organisation} is active.",

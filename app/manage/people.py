@@ -14,6 +14,7 @@ from app.grants.queries import grants_of
 from app.kernel import clock
 from app.kernel.paging import page_of
 from app.manage import blueprint, things
+from app.manage.explained import doors
 from app.organisations.models import Membership, Organisation
 from app.organisations.queries import memberships_at
 from app.people.queries import primary_address
@@ -114,6 +115,7 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
         organisation=membership.organisation,
         address=primary_address(membership.person),
         fact=asked_about(),
+        doors=doors(asked_about()),
         boxes=boxes,
         # A form that comes back still means what its page showed first.
         shown=_shown() if request.method == "POST" else _held(membership),

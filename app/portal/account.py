@@ -17,7 +17,8 @@ from app.people.passwords import check_choice, hash_password, matches
 from app.people.queries import addresses_of, primary_address
 from app.people.throttling import count_sign_in
 from app.portal import blueprint
-from app.ui.asking import requires
+from app.services.queries import services
+from app.ui.asking import can, requires
 from app.ui.forms import name_field, show_problem
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
@@ -56,6 +57,7 @@ def account(person: Person) -> ResponseReturnValue:
         addresses=addresses_of(person),
         memberships=memberships,
         grants=grants_of(memberships),
+        services=[service for service in services() if can(Action.READ, service)],
     )
 
 

@@ -4,7 +4,8 @@ from flask import redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from app.authz import directory, facts
-from app.authz.explaining import Question, reason_for
+from app.authz.explaining import Question, explain, reason_for, seen_by
+from app.authz.wording import in_words
 from app.organisations.models import Organisation
 from app.organisations.queries import organisation_with_id, organisations_of
 from app.portal import blueprint
@@ -16,7 +17,7 @@ from app.ui.asking import actor, can, requires
 from app.ui.headers import let_form_lead_to
 from app.ui.officers import officers_of
 from app.ui.signed_in import signed_in_person
-from app.vocabulary import Action, Reason
+from app.vocabulary import Action
 
 
 @blueprint.get("/")
@@ -54,12 +55,28 @@ def open_service(service: Service) -> ResponseReturnValue:
     page = render_template(
         "portal/closed_service.html",
         service=service,
-        why=_why_closed(service, organisation),
+        why=reason_for(_launch(service, organisation)).reason,
         organisation=organisation or _only_organisation(),
         officers=officers_of(organisation, besides=actor()),
         roles=roles_of(service),
     )
     return page, 403
+
+
+@blueprint.get("/open/<string:service_slug>/why")
+@requires(Action.READ, service_with_slug)
+def why(service: Service) -> ResponseReturnValue:
+    """Say what lets the person open a service, or what is missing and who can change it."""
+    if _must_choose():
+        return redirect(url_for("portal.choose_organisation", next=request.path))
+    organisation = acting.acting_organisation()
+    return render_template(
+        "portal/why.html",
+        service=service,
+        told=in_words(seen_by(actor(), explain(_launch(service, organisation)))),
+        organisation=organisation or _only_organisation(),
+        officers=officers_of(organisation, besides=actor()),
+    )
 
 
 @blueprint.route("/choose-organisation", methods=["GET", "POST"])
@@ -86,10 +103,11 @@ def _must_choose() -> bool:
     return len(acting.open_organisations()) > 1 and acting.acting_organisation() is None
 
 
-def _why_closed(service: Service, organisation: Organisation | None) -> Reason:
+def _launch(service: Service, organisation: Organisation | None) -> Question:
+    """Return the question whether whoever is at the door may open `service`, acting in `organisation`."""
     here = directory.organisation(organisation) if organisation else None
     roles = tuple(directory.role(role, here) for role in roles_of(service))
-    return reason_for(Question(actor(), Action.LAUNCH, directory.service(service), facts.Context(here), roles)).reason
+    return Question(actor(), Action.LAUNCH, directory.service(service), facts.Context(here), roles)
 
 
 def _only_organisation() -> Organisation | None:

@@ -87,7 +87,7 @@ def test_a_yes_says_who_gave_the_role_and_until_when(cast: None) -> None:
         "The account is active.",
         "Access to scripts is open.",
         "The account belongs to Northfield Academy.",
-        "The person has access at Northfield Academy.",
+        "Access at Northfield Academy is active.",
         "Northfield Academy is active.",
         (
             "The roles at Northfield Academy: Teaching resources: Teacher, Submit for assessment: Teacher, "
@@ -119,7 +119,7 @@ def test_a_role_without_giver_and_end_says_neither(cast: None) -> None:
         ("ben-castle", "training", r"The account has not been activated yet\."),
         ("grace-holt", "training", r"The account is suspended\."),
         ("martin-shaw", "training", r"The account is closed\."),
-        ("yusuf-demir", "training", r"The person's access at Northfield Academy is suspended\."),
+        ("yusuf-demir", "training", r"Access at Northfield Academy is suspended\."),
         ("leila-haddad", "training", r"Eastgate School is suspended\."),
         ("frank-doyle", "training", r"Southmere High School is closed\."),
         ("olivia-marsh", "online-moderation", r"Online moderation is not open yet\."),
@@ -141,7 +141,7 @@ def test_a_change_is_said_with_who_can_make_it(cast: None) -> None:
     (changes,) = told("yusuf-demir", "training").alternatives
     assert [(change.sentence, change.who_sentence) for change in changes] == [
         (
-            "The person is reactivated at Northfield Academy.",
+            "The account is reactivated at Northfield Academy.",
             "An exams officer of Northfield Academy can do this.",
         ),
         (
@@ -153,7 +153,7 @@ def test_a_change_is_said_with_who_can_make_it(cast: None) -> None:
 
 def test_a_place_that_could_be_anywhere_is_not_named(cast: None) -> None:
     (changes,) = told("helen-frost", "training").alternatives
-    assert changes[0].sentence == f"The person is added to {SOME_ORGANISATION}."
+    assert changes[0].sentence == f"The account is added to the users of {SOME_ORGANISATION}."
 
 
 def test_somebody_s_own_membership_is_explained(cast: None) -> None:

@@ -47,7 +47,7 @@ def test_a_no_is_told_with_what_was_looked_at_and_what_would_help(why: Command) 
 def test_changes_that_are_needed_together_are_told_together(why: Command) -> None:
     lines = why("yusuf-demir", "launch", "service:training").stdout.splitlines()
     at = lines.index("What would make it a yes:")
-    assert lines[at + 1].startswith("  - The person is reactivated at Northfield Academy.")
+    assert lines[at + 1].startswith("  - The account is reactivated at Northfield Academy.")
     assert lines[at + 2].startswith("   and: The role Training: User is given at Northfield Academy.")
 
 
@@ -80,7 +80,7 @@ def test_a_no_is_told_to_programs(why: Command) -> None:
                     "organisation": "northfield",
                     "role": None,
                     "who": "exams_officers",
-                    "sentence": "The person is reactivated at Northfield Academy.",
+                    "sentence": "The account is reactivated at Northfield Academy.",
                 },
                 {
                     "change": "role_missing",

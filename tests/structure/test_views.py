@@ -52,6 +52,7 @@ GET      /docs
 GET POST /forgotten-password
      ANY /health
 GET      /open/<string:service_slug>
+GET      /open/<string:service_slug>/why
      ANY /openapi.json
 GET      /organisations/<string:organisation_id>/users
 GET POST /organisations/<string:organisation_id>/users/<string:membership_id>
@@ -60,6 +61,7 @@ GET POST /organisations/<string:organisation_id>/users/<string:membership_id>/ca
 GET POST /organisations/<string:organisation_id>/users/<string:membership_id>/remove
     POST /organisations/<string:organisation_id>/users/<string:membership_id>/resend-invitation
 GET POST /organisations/<string:organisation_id>/users/<string:membership_id>/suspend
+GET      /organisations/<string:organisation_id>/users/<string:membership_id>/why/<string:service_slug>
 GET POST /organisations/<string:organisation_id>/users/add
 GET      /outbox
 GET      /outbox/<string:message_id>
