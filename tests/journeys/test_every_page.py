@@ -35,10 +35,11 @@ ADDRESSES = {
         *(f"{_USERS}/owen-price@northfield", f"{_USERS}/ben-castle@northfield"),
         *(f"{_USERS}/ben-castle@northfield/{what}" for what in ("suspend", "remove", "cancel-invitation")),
         f"{_USERS}/olivia-marsh@northfield/remove",
+        *(f"{_USERS}/{who}@northfield/why/training" for who in ("thomas-reed", "yusuf-demir", "olivia-marsh")),
     ),
-    THOMAS: ("/", "/open/exam-entries", "/demo-service/training"),
+    THOMAS: ("/", "/open/exam-entries", "/open/exam-entries/why", "/open/training/why", "/demo-service/training"),
     AMARA: ("/choose-organisation", "/account"),
-    HELEN: ("/", "/open/training", "/account"),
+    HELEN: ("/", "/open/training", "/open/training/why", "/account"),
     LEILA: ("/", "/open/submit-for-assessment"),
     SAM: ("/", "/console/organisations", "/console/organisations?search=zz", "/console/organisations/add"),
 }
