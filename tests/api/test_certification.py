@@ -186,6 +186,7 @@ def test_whoever_proves_nothing_is_told_how_to(post: Post) -> None:
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
+@pytest.mark.slow
 def test_the_pack_is_as_it_should_be() -> None:
     bound = kernel.database.obj
     try:

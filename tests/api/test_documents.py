@@ -142,6 +142,7 @@ def address(app: Flask) -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", COMMANDS)
 def test_a_program_works_as_it_stands_and_takes_every_trouble_for_a_no(address: str, language: str) -> None:
     if shutil.which(COMMANDS[language][0]) is None:

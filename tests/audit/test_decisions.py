@@ -169,6 +169,7 @@ def test_a_long_row_is_divided(log: DecisionLog) -> None:
     assert [found and found.subject for found in map(find, ids)] == [f"person:{number}" for number in range(4)]
 
 
+@pytest.mark.slow
 def test_threads_that_write_at_once_lose_nothing_and_share_no_id(log: DecisionLog) -> None:
     given: dict[str, int] = {}
 

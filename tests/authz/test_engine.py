@@ -452,6 +452,7 @@ def test_a_file_that_is_not_polar_is_told_with_its_line(tmp_path: Path) -> None:
 # Threads
 
 
+@pytest.mark.slow
 def test_new_engines_are_built_while_eight_threads_ask(tmp_path: Path) -> None:
     swapped = [Engine.load(SHIPPED)]
     wrong: list[object] = []

@@ -240,6 +240,7 @@ def test_an_allow_names_its_rules_and_the_grant_that_carried_it(cast: None) -> N
 class TestEveryClaimedChange:
     """Made for real, it turns the answer."""
 
+    @pytest.mark.slow
     def test_helps_everybody_of_the_cast_with_every_service(self, cast: None) -> None:
         tried = set()
         for person in Person.select():
@@ -324,6 +325,7 @@ MAKE: dict[Reason, Callable[[Change, Person, Service], None]] = {
 }
 
 
+@pytest.mark.slow
 @given(directories(), st.data())
 @thorough
 def test_no_smaller_set_of_changes_would_do_and_where_none_is_found_none_would(

@@ -10,7 +10,7 @@ from tests.conftest import ON_POSTGRESQL
 
 RACES = 60
 
-pytestmark = pytest.mark.usefixtures("cast")
+pytestmark = [pytest.mark.usefixtures("cast"), pytest.mark.slow]
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "COMPILE_AFTER", 5)
 
 
+@pytest.mark.slow
 @given(directories(), st.randoms(use_true_random=False))
 @settings(thorough, max_examples=max(1, DECISIONS // AT_ONCE))
 def test_every_way_of_deciding_comes_to_the_same_decision(directory: Directory, chance: random.Random) -> None:
@@ -157,6 +158,7 @@ def outcome(engine: Engine, *question: object) -> bool | str:
         return error.sentence
 
 
+@pytest.mark.slow
 @given(directory=directories())
 @settings(thorough, max_examples=max(1, DECISIONS // 160))
 def test_nasty_rules_are_replayed_as_oso_decides_them(nasty: tuple[Engine, PlainOso], directory: Directory) -> None:
@@ -182,6 +184,7 @@ def test_nasty_rules_are_replayed_as_oso_decides_them(nasty: tuple[Engine, Plain
             assert not isinstance(polar, bool) or polar == plain.says(*question)
 
 
+@pytest.mark.slow
 def test_of_the_nasty_rules_each_has_allowed_and_denied(nasty: tuple[Engine, PlainOso]) -> None:
     seen = {(root[0], leaf.allowed) for root, tree in nasty[0].recording._roots.items() for leaf in leaves(tree)}
     assert seen >= {(action, allowed) for action in NASTY_ACTIONS for allowed in (True, False)}

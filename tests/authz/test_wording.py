@@ -161,6 +161,7 @@ def test_somebody_s_own_membership_is_explained(cast: None) -> None:
     assert said.alternatives[0][0].sentence == CHANGE_SENTENCES[Reason.OWN_MEMBERSHIP]
 
 
+@pytest.mark.slow
 def test_no_word_of_the_machine_is_ever_said(cast: None) -> None:
     machine = re.compile(r"[<>_{}]|\b(polar|actor|None|True|False|fact|nil)\b|@|\b[a-z]+-[a-z]+:")
     for person in Person.select():

@@ -41,6 +41,7 @@ def test_the_migrated_columns_are_of_the_kind_that_the_models_say(database: None
     assert {table: sorted(made.get_columns(table)) for table in meant} == meant
 
 
+@pytest.mark.slow
 def test_of_three_that_start_at_once_one_migrates(database_url: str) -> None:
     starters = [
         subprocess.Popen([sys.executable, "-c", MIGRATE, database_url], stdout=subprocess.PIPE, text=True)

@@ -114,6 +114,7 @@ class TestPages:
         assert len(seen) == len(set(seen)) == 51
         assert olivia.follow("Previous page").title.startswith("Users (page 2 of 3)")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("number", ["0", "-1", "4", "99999999999999999999999", "abc", "1.5", "", "2x"])
     def test_a_page_that_does_not_exist_is_the_first_one(self, olivia: Browser, number: str) -> None:
         page = olivia.get(f"{USERS}?page={number}")
@@ -174,6 +175,7 @@ def counted() -> Iterator[list[QueryEvent]]:
         database.obj.query_hooks.remove(queries.append)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "exactly"), [(USERS, 10), ("/", 5), (f"{USERS}/thomas-reed@northfield", 14)])
 def test_a_page_asks_the_database_as_often_for_many_people_as_for_few(olivia: Browser, path: str, exactly: int) -> None:
     queries: list[QueryEvent] = []

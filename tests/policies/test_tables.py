@@ -124,6 +124,7 @@ def test_every_rule_is_among_those_taken_out() -> None:
     assert sum(removal.new == "" for removal in REMOVALS) == shorthands + sum(len(file.rules) for file in files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removal", REMOVALS, ids=str)
 def test_no_rule_or_condition_goes_unnoticed(removal: Removal, folder: Path, cast: Cast) -> None:
     removal.apply(folder)
@@ -216,6 +217,7 @@ def test_an_error_while_deciding_is_a_finding(folder: Path, sentences: Findings)
     assert any("portal_test.toml" in sentence and "May olivia-marsh" in sentence for sentence in sentences("Portal"))
 
 
+@pytest.mark.slow
 def test_the_whole_check_finds_what_the_load_checks_and_what_the_tables_find(
     folder: Path,
 ) -> None:
@@ -230,6 +232,7 @@ def test_the_whole_check_finds_what_the_load_checks_and_what_the_tables_find(
     assert {"portal_test.toml", "service.polar"} <= found
 
 
+@pytest.mark.slow
 def test_the_whole_check_of_the_shipped_policy_finds_nothing() -> None:
     bound = kernel.database.obj
     try:

@@ -8,6 +8,7 @@ from tests.browsing import Browser, Page
 PEOPLE = ("olivia-marsh", "thomas-reed", "amara-lewis", "helen-frost", "sam-porter", "leila-haddad")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("person", [*PEOPLE, None])
 def test_every_page_that_the_menu_and_its_links_lead_to_is_a_good_page(browser: Browser, person: str | None) -> None:
     if person:
