@@ -16,6 +16,7 @@ from app.audit.queries import events_after
 from app.audit.queries import revision as newest_revision
 from app.authz import directory, facts
 from app.authz.loading import Found
+from app.config import settings
 from app.kernel.database import database, reading, staying_connected
 from app.kernel.noticing import watch
 from app.records.queries import record_named, records_after
@@ -23,8 +24,6 @@ from app.vocabulary import EventName
 
 T = TypeVar("T")
 
-MOST_PEOPLE = 20_000
-"""How many people are kept; each takes about 3 kB with their memberships and grants."""
 _MOST_OTHERS = 20_000
 """How many organisations, records and roles at organisations are kept, each."""
 _MOST_EVENTS = 2_000
@@ -65,10 +64,10 @@ class Caller(NamedTuple):
 class View:
     """What this process knows of the directory. Threads share it; it must not be carried through a fork."""
 
-    def __init__(self, most_people: int = MOST_PEOPLE) -> None:
+    def __init__(self) -> None:
         self.revision = -1
         """The newest change that everything here knows of."""
-        self._most_people = most_people
+        self._most_people = settings().cache_people
         self._lock = RLock()
         """Held by whoever loads or drops; who finds what is here needs none."""
         self._looking = Lock()

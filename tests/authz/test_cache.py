@@ -5,24 +5,29 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
 from time import monotonic
 
 import pytest
 from playhouse.test_utils import count_queries
 
+from app import config
 from app.audit.models import Event
 from app.audit.operations import record
 from app.audit.queries import revision
 from app.authz import cache, facts
 from app.authz.cache import HARMLESS, NotFreshError, View
-from app.config import ROOT
+from app.config import ROOT, Settings
 from app.grants.models import Grant
 from app.grants.operations import NewPerson, RoleGiven, add_people, add_staff, change_roles, remove_person
+from app.kernel import clock
 from app.kernel import database as kernel
 from app.kernel.database import changing, connected, is_postgresql
+from app.kernel.noticing import PostgresqlWatch
 from app.kernel.tokens import hash_token
-from app.organisations.models import Membership, Organisation
-from app.organisations.operations import reactivate, suspend
+from app.organisations.models import Invitation, Membership, Organisation
+from app.organisations.operations import activate, cancel_invitation, reactivate, suspend
 from app.people.models import EmailAddress, Person
 from app.records.operations import delete_record, put_record
 from app.services.models import Role, Service
@@ -133,6 +138,21 @@ class TestWhatIsKnown:
         assert second.count == 0
 
 
+def newcomer() -> Membership:
+    return Membership.get(Membership.public_id == "ben-castle@northfield")
+
+
+def activate_newcomer() -> None:
+    with changing():
+        Invitation.create(
+            token_hash=hash_token("link"),
+            person=newcomer().person,
+            created_at=clock.now(),
+            ends_at=clock.now() + timedelta(days=1),
+        )
+    activate("link", "a long enough password")
+
+
 CHANGES: dict[str, tuple[Callable[[], object], Callable[[View], object]]] = {
     "a role is taken": (
         lambda: change_roles(
@@ -153,6 +173,14 @@ CHANGES: dict[str, tuple[Callable[[], object], Callable[[View], object]]] = {
     "somebody is removed": (
         lambda: remove_person(thomas(), by=olivia()),
         lambda view: view.person("thomas-reed").memberships,  # type: ignore[union-attr]
+    ),
+    "an invitation is taken back": (
+        lambda: cancel_invitation(newcomer(), by=olivia()),
+        lambda view: view.person("ben-castle").memberships,  # type: ignore[union-attr]
+    ),
+    "an account becomes active": (
+        activate_newcomer,
+        lambda view: view.person("ben-castle").state,  # type: ignore[union-attr]
     ),
     "somebody known is added at another school": (
         lambda: add_people(
@@ -246,8 +274,9 @@ def test_events_that_change_no_fact_drop_nothing(view: View) -> None:
     assert view.person("olivia-marsh") is before
 
 
-def test_no_more_people_are_kept_than_fit_and_everybody_is_still_found() -> None:
-    small = View(most_people=3)
+def test_no_more_people_are_kept_than_fit_and_everybody_is_still_found(settings: Settings) -> None:
+    config.use(replace(settings, cache_people=3))
+    small = View()
     names = [person.public_id for person in Person.select()]
     for name in names * 2:
         found = small.person(name)
@@ -291,40 +320,40 @@ class TestAtLeast:
         changer.join()
 
 
-def test_facts_that_are_gathered_together_are_of_one_revision(view: View) -> None:
+@pytest.mark.parametrize("is_known", [False, True], ids=["read meanwhile", "in memory"])
+def test_facts_that_are_gathered_together_are_of_one_revision(view: View, is_known: bool) -> None:
     """A role is given only while the service is hidden, so nobody may ever be seen with both."""
-    role = Role.get(Role.slug == "training:user")
-    membership = thomas()
-    Grant.delete().where(Grant.role == role).execute()
-    done = threading.Event()
 
     def set_state(state: str) -> None:
         with changing():
             Service.update(state=state).where(Service.slug == "training").execute()
             record(EventName.DETAILS_CHANGED, by="operator", subject="service:training")
 
-    def write() -> None:
-        try:
-            for _ in range(60):
-                set_state("hidden")
-                change_roles(membership, give=[RoleGiven(role)], take=[], by=None)
-                change_roles(membership, give=[], take=[role], by=None)
-                set_state("live")
-        finally:
-            done.set()
+    def open_without_the_role() -> None:
+        change_roles(thomas(), give=[], take=[training_role()], by=None)
+        set_state("live")
 
-    writer = threading.Thread(target=lambda: elsewhere(write))
-    set_state("live")
-    writer.start()
-    seen = set()
-    while not done.is_set():
-        (person, service), _ = view.gather(lambda one: (one.person("thomas-reed"), one.service("training")))
-        assert person is not None
+    def collect(known: View) -> tuple[bool, str]:
+        has_role = "training:user" in held(known)
+        if meanwhile:
+            elsewhere(meanwhile.pop())
+            if is_known:
+                elsewhere(lambda: known.fresh(revision()))
+        service = known.service("training")
         assert service is not None
-        has_role = any(grant.role.slug == role.slug for held in person.memberships for grant in held.grants)
-        seen.add((service.state, has_role))
-    writer.join()
-    assert ("live", True) not in seen
+        seen.append((has_role, service.state))
+        return seen[-1]
+
+    set_state("hidden")
+    change_roles(thomas(), give=[RoleGiven(training_role())], take=[], by=None)
+    if is_known:
+        view.service("training")
+        held(view)
+    now_of(view)
+    meanwhile: list[Callable[[], object]] = [open_without_the_role]
+    seen: list[tuple[bool, str]] = []
+    assert view.gather(collect, at_least=revision()) == ((False, "live"), revision())
+    assert seen[0] == (True, "live")
 
 
 def test_eight_threads_share_one_view(view: View) -> None:
@@ -451,18 +480,33 @@ def test_threads_that_ask_while_others_change_are_never_answered_from_before(vie
     assert stale == []
 
 
+def test_after_very_many_events_nothing_is_missed(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_MOST_EVENTS", 3)
+    now_of(view)
+    before = held(view)
+    for _ in range(5):
+        elsewhere(lambda: record(EventName.SIGNED_IN, by="guest", subject="person:olivia-marsh"))
+    elsewhere(CHANGES["a role is given"][0])
+    now_of(view)
+    assert held(view) != before
+
+
 @pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite needs no listener")
 def test_while_the_listener_is_cut_off_every_question_looks_into_the_database(view: View) -> None:
+    watch = view._watch
+    assert isinstance(watch, PostgresqlWatch)
     now_of(view)
-    held(view)
-    kernel.database.execute_sql("select pg_terminate_backend(pid) from pg_stat_activity where query = 'listen tessera'")
     give_up = monotonic() + 10
-    while view._watch._listens and monotonic() < give_up:  # type: ignore[union-attr]
-        pass
-    before = held(view)
-    elsewhere(CHANGES["a role is given"][0])
-    view.fresh()
-    assert held(view) != before
+    while not watch._listens and monotonic() < give_up:
+        view.fresh()
+    watch._url = "postgresql://127.0.0.1:1/nowhere"
+    kernel.database.execute_sql("select pg_terminate_backend(pid) from pg_stat_activity where query = 'listen tessera'")
+    while watch._listens and monotonic() < give_up:
+        view.fresh()
+    for give in ([], [RoleGiven(training_role())], []):
+        elsewhere(lambda give=give: change_roles(thomas(), give=give, take=[] if give else [training_role()], by=None))
+        view.fresh()
+        assert ("training:user" in held(view)) is bool(give)
 
 
 def test_the_view_of_a_process_is_made_once_and_forgotten_with_its_database() -> None:
