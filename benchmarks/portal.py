@@ -27,6 +27,7 @@ def filled(data: Path = DATA, people: int = PEOPLE, organisations: int = ORGANIS
         fill = [TESSERA, "demo", "--people", str(people), "--organisations", str(organisations)]
         subprocess.run(fill, env=environment(data), check=True, stdout=subprocess.DEVNULL)
         (data / "filled").touch()
+    subprocess.run([TESSERA, "migrate"], env=environment(data), check=True, stdout=subprocess.DEVNULL)
     return data
 
 
