@@ -4,14 +4,15 @@ The schemas say what a message is. Nearly every one is as it should be, and is r
 time; whatever is unusual in any way is left to the schemas, which also find the words for what is wrong with it.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, TypeGuard
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeGuard, TypeVar
 
 from app.api import schemas
 from app.api.errors import ApiError
 from app.api.questions import ActionAsked, Batch, Entity, EvaluationRequest, Failure, Semantic, Values
 
 Body = Mapping[str, Any]
+Part = TypeVar("Part", Entity, ActionAsked)
 
 _MEMBERS = ("subject", "action", "resource", "context")
 _REQUEST = schemas.EvaluationRequestSchema()
@@ -58,7 +59,7 @@ def read_plainly(body: Body) -> EvaluationRequest | None:
     if at_least is None:
         return None
     return _request(
-        _entity(body.get("subject"), schemas.LONGEST_SUBJECT),
+        _subject(body.get("subject")),
         _action(body.get("action")),
         _resource(body.get("resource")),
         _context(body.get("context")),
@@ -68,10 +69,11 @@ def read_plainly(body: Body) -> EvaluationRequest | None:
 
 def _items(body: Body, evaluations: list[Any]) -> list[EvaluationRequest | Failure]:
     defaults = {name: body[name] for name in _MEMBERS if body.get(name) is not None}
-    subject = _entity(defaults.get("subject"), schemas.LONGEST_SUBJECT)
+    subject = _subject(defaults.get("subject"))
     action = _action(defaults.get("action"))
     resource = _resource(defaults.get("resource"))
     context = _context(defaults.get("context"))
+    read_subject, read_action, read_resource = _Repeating(_subject), _Repeating(_action), _Repeating(_resource)
     items: list[EvaluationRequest | Failure] = []
     for item in evaluations:
         request = None
@@ -79,13 +81,31 @@ def _items(body: Body, evaluations: list[Any]) -> list[EvaluationRequest | Failu
             # An item's own member takes the place of the whole one at the top; nothing is merged within.
             own = item.get
             request = _request(
-                subject if own("subject") is None else _entity(item["subject"], schemas.LONGEST_SUBJECT),
-                action if own("action") is None else _action(item["action"]),
-                resource if own("resource") is None else _resource(item["resource"]),
+                subject if own("subject") is None else read_subject(item["subject"]),
+                action if own("action") is None else read_action(item["action"]),
+                resource if own("resource") is None else read_resource(item["resource"]),
                 context if own("context") is None else _context(item["context"]),
             )
         items.append(request or _unusual_item(defaults, item))
     return items
+
+
+class _Repeating(Generic[Part]):
+    """Reads one part of each question of a batch; what is the same as in the one before need not be read again."""
+
+    def __init__(self, read: Callable[[Any], Part | None]) -> None:
+        self._read: Callable[[Any], Part | None] = read
+        self._told: Any = None
+        self._part: Part | None = None
+
+    def __call__(self, told: Any) -> Part | None:
+        """Return what `told` says, or None if it is unusual."""
+        if told == self._told:
+            return self._part
+        part = self._part = self._read(told)
+        # Texts are equal only if they are the same; of properties that is not so, as True is 1 to Python.
+        self._told = told if part is not None and part.properties is None else None
+        return part
 
 
 def _unusual_item(defaults: dict[str, Any], item: Any) -> EvaluationRequest | Failure:
@@ -124,6 +144,10 @@ def _entity(value: Any, longest: int) -> Entity | None:
     if properties is not None and type(properties) is not dict:
         return None
     return Entity(kind, name, properties)
+
+
+def _subject(value: Any) -> Entity | None:
+    return _entity(value, schemas.LONGEST_SUBJECT)
 
 
 def _resource(value: Any) -> Entity | None:

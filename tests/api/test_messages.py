@@ -78,6 +78,28 @@ def test_the_usual_question_is_read_by_hand() -> None:
         assert read_plainly(body) is not None
 
 
+def test_questions_that_only_look_alike_are_told_apart() -> None:
+    def resource(**properties: Any) -> dict[str, Any]:
+        return {"resource": {"type": "service", "id": "training", **properties}}
+
+    looks = [
+        resource(properties={"locked": True}),
+        resource(properties={"locked": 1}),
+        resource(properties={}),
+        resource(),
+        resource(),
+        resource(properties=None),
+        resource(colour=1),
+        resource(colour=True),
+        resource(properties={"locked": 1.0}),
+    ]
+    batch = read_evaluations({**question(), "evaluations": looks}, most=len(looks))
+    assert isinstance(batch, Batch)
+    read = [repr(read_slowly({**question(), **one})) for one in looks]
+    assert [repr(item) for item in batch.items] == read
+    assert batch.items[3].resource is batch.items[4].resource  # type: ignore[union-attr]
+
+
 def test_a_revision_that_is_none_is_left_to_the_schema() -> None:
     for revision in (-1, LARGEST_REVISION + 1, "7", True, 1.0, None):
         assert read_plainly(question(options={"at_least_revision": revision})) is None
