@@ -1,8 +1,8 @@
 """From the body of a message to the body of its answer, for whoever carries them. Knows nothing of HTTP."""
 
-from app.api.answers import answer_json, answers_json, found_json
+from app.api.answers import answer_json, answers_json, explained_json, found_json
 from app.api.errors import ApiError
-from app.api.evaluation import evaluate, evaluate_all
+from app.api.evaluation import evaluate, evaluate_all, evaluate_explained
 from app.api.limits import allowance
 from app.api.messages import Body, read_evaluation, read_evaluations
 from app.api.questions import Batch, EvaluationRequest
@@ -12,6 +12,8 @@ from app.api.search_schemas import SEARCHES, SearchRequest, Sought
 from app.authz.cache import Caller
 from app.config import settings
 
+_EXPLANATION_COUNTS = 100
+"""As many questions as an explanation is taken for, by the time that it takes."""
 _SEARCH_COUNTS = 100
 """As many questions as a search is taken for: it asks at least as many."""
 
@@ -32,13 +34,30 @@ def answer_evaluations(client: Caller, body: Body, at_least: str = "") -> bytes:
     return _answer(client, read_evaluations(body, most=settings().batch_limit), at_least)
 
 
+def answer_authorize(client: Caller, body: Body, at_least: str = "") -> bytes:
+    """Return what `answer_evaluations` returns; and why, if the single question in `body` wants it.
+
+    Raises `ApiError`, and whatever keeps `evaluate` from answering.
+    """
+    explain = body.get("explain")
+    if explain is None or explain is False:
+        return answer_evaluations(client, body, at_least)
+    if explain is not True:
+        raise ApiError(400, "explain must be true or false.")
+    if body.get("evaluations"):
+        raise ApiError(400, "explain is for a single question. Leave it out, or ask without evaluations.")
+    _count(client, _EXPLANATION_COUNTS)
+    request = read_evaluation(body)
+    answer, why = evaluate_explained(client, request._replace(at_least_revision=_wanted(request, at_least)))
+    return explained_json(answer, why)
+
+
 def answer_search(client: Caller, sought: Sought, body: Body, at_least: str = "") -> bytes:
     """Return what a search finds. Raises `ApiError`, and whatever keeps `search` from answering."""
     _count(client, _SEARCH_COUNTS)
     request: SearchRequest = loaded(SEARCHES[sought], body)
     question = request.question
-    wanted = max(question.at_least_revision, revision_wanted(at_least))
-    request = request._replace(question=question._replace(at_least_revision=wanted))
+    request = request._replace(question=question._replace(at_least_revision=_wanted(question, at_least)))
     return found_json(request, search(client, request))
 
 
@@ -58,8 +77,11 @@ def _count(client: Caller, questions: int) -> None:
 def _answer(client: Caller, request: EvaluationRequest | Batch, at_least: str) -> bytes:
     _count(client, len(request.items) if isinstance(request, Batch) else 1)
     if at_least:
-        wanted = max(request.at_least_revision, revision_wanted(at_least))
-        request = request._replace(at_least_revision=wanted)
+        request = request._replace(at_least_revision=_wanted(request, at_least))
     if isinstance(request, Batch):
         return answers_json(evaluate_all(client, request))
     return answer_json(evaluate(client, request))
+
+
+def _wanted(request: EvaluationRequest | Batch, at_least: str) -> int:
+    return max(request.at_least_revision, revision_wanted(at_least))

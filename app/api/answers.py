@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from app.api.explanations import ExplainedAnswerSchema, Message
 from app.api.questions import Failure
 from app.api.schemas import AnswerSchema, FailedItemSchema
 from app.api.search import Found
@@ -26,6 +27,19 @@ class Answer(NamedTuple):
 def answer_json(answer: Answer | Failure) -> bytes:
     """Return the one answer as a message."""
     return _text(answer).encode()
+
+
+def explained_json(answer: Answer, why: Message) -> bytes:
+    """Return the one answer, with why, as a message."""
+    decision = answer.decision
+    context = {
+        "id": answer.id,
+        "policy": decision.policy,
+        "revision": answer.revision,
+        "reason": _reason(decision.reason),
+        "explanation": why,
+    }
+    return json.dumps(ExplainedAnswerSchema().dump({"decision": decision.allowed, "context": context})).encode()
 
 
 def answers_json(answers: Iterable[Answer | Failure]) -> bytes:

@@ -65,6 +65,7 @@ def docs() -> ResponseReturnValue:
         answer=list(openapi.members(whole, "Answer")),
         batch=list(openapi.members(whole, "EvaluationsRequest")),
         failed=list(openapi.members(whole, "FailedItem")),
+        explanation=list(openapi.members(whole, "Explanation")),
         page=[*openapi.members(whole, "PageRequest"), *openapi.members(whole, "Page")],
         record=list(openapi.members(whole, "Record")),
         reasons=whole["components"]["schemas"]["Reason"]["properties"]["code"]["oneOf"],

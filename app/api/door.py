@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from app.api.answering import answer_evaluation, answer_evaluations
+from app.api.answering import answer_authorize, answer_evaluation, answer_evaluations
 from app.api.bodies import read_object
 from app.api.callers import client_of
 from app.api.errors import ApiError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ANSWERS: dict[str, Callable[[Caller, Body, str], bytes]] = {
-    "/authorize": answer_evaluations,
+    "/authorize": answer_authorize,
     "/access/v1/evaluation": answer_evaluation,
     "/access/v1/evaluations": answer_evaluations,
 }

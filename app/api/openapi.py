@@ -10,7 +10,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from app.api import schemas
+from app.api import explanations, schemas
 from app.api import search_schemas as found
 from app.api.bodies import DEEPEST, LARGEST_BODY
 from app.api.record_schemas import RecordRequestSchema, RecordSchema, RemovedSchema
@@ -153,7 +153,7 @@ def _paths(address: str, key: str) -> dict[str, dict[str, Any]]:
     several = _asking(
         "evaluations", "Ask several questions at once", schemas.EvaluationsRequestSchema, schemas.AnswersSchema
     )
-    short = {**_either(single, several), "operationId": "authorize"}
+    short = _explaining(_either(single, several))
     short["x-codeSamples"] = [
         {"lang": sample.language, "label": sample.label, "source": sample.source} for sample in samples(address, key)
     ]
@@ -200,6 +200,19 @@ def _either(single: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
         "operationId": several["operationId"],
         "requestBody": several["requestBody"],
         "responses": {**single["responses"], "200": _response("A decision, or one for each question.", answered)},
+    }
+
+
+def _explaining(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the operation that takes and answers what `operation` does, and says why if it is asked to."""
+    answered = {"anyOf": [schemas.AnswerSchema, schemas.AnswersSchema, explanations.ExplainedAnswerSchema]}
+    request = {"required": True, "content": {"application/json": {"schema": explanations.AuthorizeRequestSchema}}}
+    described = operation["responses"]["200"]["description"]
+    return {
+        **operation,
+        "operationId": "authorize",
+        "requestBody": request,
+        "responses": {**operation["responses"], "200": _response(described, answered)},
     }
 
 

@@ -3,7 +3,7 @@
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from app.api.answering import answer_evaluation, answer_evaluations, answer_search
+from app.api.answering import answer_authorize, answer_evaluation, answer_evaluations, answer_search
 from app.api.bodies import read_object
 from app.api.callers import client_of
 from app.api.routing import json_response, json_route
@@ -18,7 +18,7 @@ _KEY = "a client proves itself with its key"
 @public(_KEY)
 def authorize() -> ResponseReturnValue:
     """Answer one question, or several: the short door to what AuthZEN calls evaluations."""
-    return json_response(answer_evaluations(_caller(), read_object(request.environ), _at_least()))
+    return json_response(answer_authorize(_caller(), read_object(request.environ), _at_least()))
 
 
 @json_route("/access/v1/evaluation", "POST")

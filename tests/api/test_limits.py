@@ -79,7 +79,7 @@ def test_a_batch_that_takes_too_long_is_given_up(
     tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     moments = iter([0.0, 0.1, 5.1])
-    monkeypatch.setattr("app.api.evaluation.time.monotonic", lambda: next(moments, 9.0))
+    monkeypatch.setattr("app.api.evaluation.monotonic", lambda: next(moments, 9.0))
     use(Settings(**{**settings.__dict__, "time_limit": 5}))
     answer = tell({**question(), "evaluations": [{}, {}, {}]})
     assert answer.status_code == 503
