@@ -7,11 +7,11 @@ import threading
 import click
 
 from app.cli.processes import end_with
-from app.cli.running import migrated_database
+from app.cli.running import examples, migrated_database
 from app.mail import worker
 
 
-@click.command()
+@click.command(epilog=examples("SMTP_URL=smtps://portal:secret@mail.example.org tessera mail"))
 @click.option("--parent", type=int, hidden=True, help="The process that this one must not outlive.")
 def mail(parent: int | None) -> None:
     """Send what is in the outbox until stopped.

@@ -2,11 +2,11 @@
 
 import click
 
-from app.cli.running import own_database
+from app.cli.running import examples, own_database
 from app.kernel import database
 
 
-@click.command()
+@click.command(epilog=examples("tessera migrate", "DATABASE_URL=postgresql://tessera@db/tessera tessera migrate"))
 def migrate() -> None:
     """Bring the database up to date. Safe to run by several at once; `tessera serve` does it too."""
     with own_database():

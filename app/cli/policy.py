@@ -8,7 +8,7 @@ import click
 
 from app.cli.checking import findings_of, written
 from app.cli.running import answer, as_json, examples
-from app.config import ROOT
+from app.config import ROOT, SettingError
 
 
 @click.group()
@@ -35,6 +35,8 @@ def check(ctx: click.Context, folder: Path | None, pack: Path | None, as_json: b
     1 if anything is found.
     """
     folder = folder or Path(os.environ.get("POLICIES_DIR") or ROOT / "policies")
+    if not folder.is_dir():
+        raise SettingError(f"POLICIES_DIR names {folder}, which is not a folder.")
     findings = findings_of(folder, pack)
     lines = [written(finding, folder, pack) for finding in findings]
     answer(

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.config import ROOT
+from app.vocabulary import PERMISSIONS
+from tests.cli.conftest import CommandLine
 
 
 class Command:
@@ -98,3 +100,40 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(why: Command) -> None:
     told = why("olivia-marsh", "fly", "service:training")
     assert told.returncode == 1
     assert told.stderr == "Error: Nobody can fly a service. What can be asked: launch, read.\n"
+
+
+CASES = {
+    ("nobody", "launch", "service:training"): "There is no person nobody.",
+    ("olivia-marsh", "launch", "service:quizzes"): "There is no service quizzes.",
+    ("olivia-marsh", "give", "role:training:king"): "There is no role training:king.",
+    ("olivia-marsh", "read", "organisation:99999"): "There is no organisation 99999.",
+    ("olivia-marsh", "change_roles", "membership:none"): "There is no membership none.",
+    ("olivia-marsh", "launch", "service:training", "--at", "99999"): "There is no organisation 99999.",
+    ("olivia-marsh", "fly", "portal"): "Nobody can fly a portal. What can be asked: ",
+    ("olivia-marsh", "read", "book:training"): (
+        "book is no kind of thing. There are: service, role, organisation, membership, person, portal, platform."
+    ),
+}
+
+
+@pytest.mark.parametrize("words", CASES, ids=" ".join)
+def test_what_is_not_known_is_named(tessera: CommandLine, cast: None, words: tuple[str, ...]) -> None:
+    assert tessera.refuses("why", *words).startswith(CASES[words])
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        ("service:training", "Service"),
+        ("role:training:user", "Role"),
+        ("organisation:northfield", "Organisation"),
+        ("membership:thomas-reed@northfield", "Membership"),
+        ("person:thomas-reed", "Person"),
+        ("person:thomas.reed@example.org", "Person"),
+        ("portal", "Portal"),
+        ("platform", "Platform"),
+    ],
+)
+def test_everything_can_be_asked_about(tessera: CommandLine, cast: None, resource: str, kind: str) -> None:
+    for action in PERMISSIONS[kind]:
+        assert tessera.does("why", "olivia-marsh", action, resource).startswith(("Yes. ", "No. "))
