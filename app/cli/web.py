@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from typing import Any
 
 import click
@@ -46,13 +47,13 @@ def web(address: str, parent: int) -> None:
         log_access=False,
         log_level=LogLevels.error,
     )
-    server.serve(target_loader=_load, wrap_loader=False)
+    server.serve(target_loader=partial(_load, os.getpid()), wrap_loader=False)
 
 
-def _load() -> Any:
+def _load(starter: int) -> Any:
     """Make the application, in the web process itself."""
     # The one who watches over the web processes may be killed too, and the port must be free after that.
-    end_with(os.getppid(), signal.SIGKILL)
+    end_with(starter, signal.SIGKILL)
     app = create_app()
     # Also where nobody asks anything any more, what is too old has to go.
     decisions.current().start()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.audit.queries import find
+from tests.journeys.portal import Portal
 
 PROGRAM = Path(__file__).with_name("answering.py")
 FOR_EVER = 10**9
@@ -102,3 +103,17 @@ def test_a_process_that_comes_to_its_end_loses_nothing(start: Start) -> None:
     assert ending.wait() == 0
     assert len(ending.answers) == 50
     assert lost(ending.answers) == []
+
+
+def test_a_server_that_is_told_to_stop_loses_nothing_that_it_answered(tmp_path: Path) -> None:
+    portal = Portal(tmp_path)
+    portal.start()
+    try:
+        for _ in range(20):
+            portal.decides("demo-key-submit-for-assessment", "iris-bell", "launch", "submit-for-assessment")
+    finally:
+        portal.stop()
+    for number in portal.answered[-3:]:
+        told = portal.tessera("decision", number, "--json")
+        assert (told["subject"], told["reason"]) == ("person:iris-bell", "role_ended")
+    assert len(set(portal.answered)) == 20
