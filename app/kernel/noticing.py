@@ -1,7 +1,11 @@
 """Noticing that somebody else has changed the database, for little enough to look before every decision."""
 
+import ctypes
+import os
 import sqlite3
+import struct
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 
@@ -15,29 +19,69 @@ CHANNEL = "tessera"
 _POLL_SECONDS = 1.0
 """How long a lost notification may stay unnoticed on PostgreSQL."""
 
+_HEADER_BYTES = 48
+_HEADER_VERSION = 3007000
+_MAP_FIELDS = 6
+"""Of a line in `/proc/self/maps` that names a file: addresses, permissions, offset, device, inode, path."""
+
 
 class SqliteWatch:
-    """Asks SQLite whether any other connection, of this process or another, has committed.
+    """Notices that any other connection to the database, of this process or another, has committed.
 
-    `PRAGMA data_version` looks at shared memory and takes a few microseconds. It compares only with what the same
-    connection saw before, so this one is kept, and is used for nothing else. One thread may ask at a time.
+    In WAL mode every commit ends with writing a header into memory that all connections share ("WAL-mode File Format",
+    section 2.1, in SQLite's manual), whose counter, sums and salts never repeat. While it is the same to the byte,
+    nothing was committed. To compare it takes a fifth of a microsecond; to have SQLite do so (`PRAGMA data_version`)
+    takes three and lets another thread go first, which cost a tenth of all answers over HTTP. Where that memory is not
+    found, SQLite is asked.
+
+    A header that is just being written is neither the old nor the new one, so it counts as a change, and so does the
+    new one after it. The connection is kept because it keeps the memory; it is used for nothing else. One thread may
+    ask at a time.
     """
 
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._cursor = self._connection.cursor()
-        self._seen = -1
+        # Only the first look makes SQLite share the memory.
+        self._data_version()
+        self._header = _shared_header(path)
+        self._seen: bytes | int | None = None
 
     def has_changed(self) -> bool:
         """Return whether there was a commit since the last time; the first time there was."""
-        (version,) = self._cursor.execute("pragma data_version").fetchone()
-        changed = bool(version != self._seen)
-        self._seen = version
+        now = self._header.raw if self._header is not None else self._data_version()
+        changed = now != self._seen
+        self._seen = now
         return changed
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back, and the memory with it."""
+        self._header = None
         self._connection.close()
+
+    def _data_version(self) -> int:
+        (version,) = self._cursor.execute("pragma data_version").fetchone()
+        return int(version)
+
+
+def _shared_header(path: str) -> "ctypes.Array[ctypes.c_char] | None":
+    """Return the header that the connections to the SQLite database at `path` share, where this process has it mapped.
+
+    It is found by address. To open the file anew would be easier, but to close it again would take from this process
+    the locks that SQLite holds on it.
+    """
+    wanted = f"{os.path.realpath(path)}-shm"
+    try:
+        mapped = Path("/proc/self/maps").read_text()
+    except OSError:
+        return None
+    for line in mapped.splitlines():
+        fields = line.split(maxsplit=5)
+        if len(fields) == _MAP_FIELDS and fields[5] == wanted and int(fields[2], 16) == 0:
+            header = (ctypes.c_char * _HEADER_BYTES).from_address(int(fields[0].partition("-")[0], 16))
+            version, is_ready = struct.unpack_from("=I8xB", header.raw)
+            return header if (version, is_ready) == (_HEADER_VERSION, 1) else None
+    return None
 
 
 class PostgresqlWatch:
