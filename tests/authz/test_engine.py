@@ -12,7 +12,7 @@ import pytest
 
 from app.authz import guard
 from app.authz.engine import Engine
-from app.authz.facts import Context, Fact, Grant, Membership, Organisation, Person, Role, Service
+from app.authz.facts import Context, Fact, Grant, Membership, Organisation, Person, Role, Service, read
 from app.authz.guard import TIMEOUT_MS, PolicyError
 from app.vocabulary import PERMISSIONS, Action, PersonState
 
@@ -368,6 +368,25 @@ def test_the_core_s_own_limit_is_short() -> None:
 def test_endless_recursion_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, condition: str) -> None:
     monkeypatch.setenv("POLAR_TIMEOUT_MS", "50")
     assert "without end" in refusal(tmp_path, condition).sentence
+
+
+def test_a_machine_that_stands_still_makes_no_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = policy(tmp_path, 'allow(actor: Person, _, _, _) if actor.state = "active" and actor.state != "x";')
+    stalls = [0.4, 0.4]
+
+    def read_slowly(*question: object) -> object:
+        if stalls:
+            threading.Event().wait(stalls.pop())
+        return read(*question)
+
+    monkeypatch.setenv("POLAR_TIMEOUT_MS", "200")
+    monkeypatch.setattr(guard, "read", read_slowly)
+    assert engine.allows(person(), "launch", LIVE, Context())
+    assert stalls == []
+    stalls = [0.4] * 9
+    with pytest.raises(PolicyError, match="too long"):
+        engine.allows(person(state="closed"), "launch", LIVE, Context())
+    assert len(stalls) == 9 - 3
 
 
 def test_a_decision_of_too_many_steps_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
