@@ -9,7 +9,7 @@ pip = $$([ -x $(bin)/pip ] && echo $(bin)/python -m pip || echo $(PYTHON) -m pip
 	--disable-pip-version-check
 lock_options := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser soak bench format lock
+.PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser load-generator soak bench format lock
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -59,16 +59,15 @@ journeys: .venv/.installed-test browser ## The journeys through the portal in Ch
 	fi
 
 browser:
-	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Chromium for the journeys."; \
-		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get update -qq && apt-get install -qq --no-install-recommends chromium >/dev/null; \
-	fi
+	$(call debian,chromium,the journeys)
+
+load-generator:
+	$(call debian,wrk,the measuring over HTTP)
 
 soak: .venv/.installed-test ## Compare a million random decisions with oso and with plain rules (about half an hour)
 	DECISIONS=1000000 $(bin)/pytest -q -n 2 tests/authz/test_recording.py
 
-bench: .venv/.installed-test ## Measure, beside others, and write the tables (PART=decisions|asking|revocation|pages)
+bench: .venv/.installed-test load-generator ## Measure, beside others, and write the tables (PART=decisions|asking|revocation|pages)
 	$(bin)/python benchmarks/run.py $(PART)
 
 format: .venv/.installed-test ## Put the code into its usual form
@@ -107,4 +106,13 @@ define install
 @$(pip) install --quiet --no-deps --require-hashes --requirement $(1)
 @$(pip) install --quiet --no-deps --no-build-isolation --editable .
 @! $(pip) check | grep --invert-match '^oso .* has requirement cffi~=1.15, but you have cffi 2'
+endef
+
+# A program that no Python package brings, installed where that is possible; elsewhere whoever needs it says how.
+define debian
+@if ! command -v $(1) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing $(1) for $(2)."; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -qq --no-install-recommends $(1) >/dev/null; \
+fi
 endef

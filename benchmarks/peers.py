@@ -8,17 +8,20 @@ from pathlib import Path
 from portal import DATA
 
 CASBIN, CEDAR, CERBOS = "2.8.0", "4.12.2", "0.55.0"
+MATPLOTLIB = "3.11.2"
 _FOLDER = DATA / "peers"
 
 
 def python_peers() -> None:
-    """Make pycasbin and cedarpy importable. They are installed into an environment of their own."""
+    """Make pycasbin, cedarpy and matplotlib importable. They are installed into an environment of their own."""
+    wanted = [f"pycasbin=={CASBIN}", f"cedarpy=={CEDAR}", f"matplotlib=={MATPLOTLIB}"]
     venv = _FOLDER / "venv"
-    if not (venv / "installed").exists():
+    installed = venv / "installed"
+    if not installed.exists() or installed.read_text().split() != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(venv)], check=True)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(venv / "bin" / "python")]
-        subprocess.run([*pip, "install", "--quiet", f"pycasbin=={CASBIN}", f"cedarpy=={CEDAR}"], check=True)
-        (venv / "installed").touch()
+        subprocess.run([*pip, "install", "--quiet", *wanted], check=True)
+        installed.write_text("\n".join(wanted))
     (site,) = venv.glob("lib/python*/site-packages")
     sys.path.append(str(site))
 

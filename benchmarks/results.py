@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import plots
+
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "results.json"
 TABLES = (HERE / "README.md", HERE.parent / "README.md")
@@ -16,13 +18,17 @@ BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
 @dataclass(frozen=True)
 class Result:
-    """One figure. `least` and `most` bound what is good enough; None where nothing was promised."""
+    """One figure. `least` and `most` bound what is good enough; None where nothing was promised.
+
+    `bar` is its name in the plot of its part, if it stands there.
+    """
 
     what: str
     value: float
     unit: str
     least: float | None = None
     most: float | None = None
+    bar: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -55,6 +61,7 @@ def keep(part: str, results: list[Result], load_before: float) -> None:
         "results": [asdict(result) for result in results],
     }
     KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+    plots.draw(part, [(result.bar, result.value, result.unit) for result in results if result.bar])
     table = _table(kept)
     for path in TABLES:
         text = path.read_text()
