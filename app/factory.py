@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Flask, g
+from flask import Flask, g, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
 from jinja2 import StrictUndefined
@@ -80,7 +80,11 @@ def _checked_policy(settings: Settings) -> Engine:
 
 
 def _connect() -> None:
-    g.opened_database = database.database.connect(reuse_if_open=True)
+    try:
+        # Whoever takes their time to send a form is not to keep a connection to the database meanwhile.
+        _ = request.form
+    finally:
+        g.opened_database = database.database.connect(reuse_if_open=True)
 
 
 def _disconnect(_error: BaseException | None) -> None:

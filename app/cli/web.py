@@ -1,6 +1,7 @@
 """`tessera web`: the web server that `tessera serve` looks after."""
 
 import os
+import resource
 import signal
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from app.audit import decisions
@@ -15,10 +17,16 @@ from app.cli.processes import end_with
 from app.config import read_settings
 from app.factory import create_app
 
-_THREADS = 8
-"""Requests that one web process answers at a time."""
-_QUEUE = 64
-"""Connections that one web process holds; more wait in the kernel."""
+_THREADS = 64
+"""Requests that one web process answers at a time. Few are in the works at any moment, but whoever is slow to send a
+form keeps a thread waiting."""
+_CONNECTIONS = 4096
+"""Connections that one web process holds; more wait in the kernel. A browser keeps one or more open for a while, so
+these are people who have been here in the last half minute."""
+_OTHER_FILES = 256
+"""Files that a web process has open besides: the database, the log, the modules that it reads."""
+_HEADER_MILLISECONDS = 10_000
+"""How long a connection may take to say what it wants."""
 _GOODBYE_SECONDS = 4
 """How long requests in progress may take to finish when the server stops."""
 
@@ -40,7 +48,8 @@ def web(address: str, parent: int) -> None:
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=_THREADS,
-        backpressure=_QUEUE,
+        backpressure=_connections(),
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLISECONDS),
         respawn_failed_workers=True,
         workers_kill_timeout=_GOODBYE_SECONDS,
         # Addresses of pages and people are nobody's business in a log; what happened is in the events.
@@ -48,6 +57,15 @@ def web(address: str, parent: int) -> None:
         log_level=LogLevels.error,
     )
     server.serve(target_loader=partial(_load, os.getpid()), wrap_loader=False)
+
+
+def _connections() -> int:
+    """Let this process and its children open as many files as they may, and return how many can be connections."""
+    _soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _OTHER_FILES
+    limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+    return max(limit - _OTHER_FILES, _THREADS)
 
 
 def _load(starter: int) -> Any:

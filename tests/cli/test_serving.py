@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import takewhile
 from pathlib import Path
 from urllib.request import urlopen
@@ -191,6 +191,29 @@ def test_whatever_is_killed_comes_back(machine: Machine, database: None) -> None
     complaint = portal.communicate(timeout=_DEADLINE_SECONDS)[1].splitlines()
     assert "The web server ended by itself and is started again." in complaint
     assert "The mail worker ended by itself and is started again." in complaint
+
+
+IDLE = b"GET /health HTTP/1.1\r\nHost: portal\r\n\r\n"
+SLOW = (
+    b"POST /sign-in HTTP/1.1\r\nHost: portal\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 100\r\n\r\naddress="
+)
+UNFINISHED = b"GET /sign-in HTTP/1.1\r\nHost: por"
+
+
+@pytest.mark.parametrize(
+    ("connections", "said"), [(200, IDLE), (40, SLOW), (200, UNFINISHED)], ids=["idle", "slow", "unfinished"]
+)
+def test_connections_that_ask_nothing_keep_nobody_waiting(
+    machine: Machine, database: None, connections: int, said: bytes
+) -> None:
+    machine.serve()
+    with ExitStack() as held:
+        for _ in range(connections):
+            connection = held.enter_context(socket.create_connection(("127.0.0.1", machine.port)))
+            connection.sendall(said)
+        # Both web processes are to be met.
+        assert [machine.answers() for _ in range(20)] == [True] * 20
 
 
 def test_a_taken_port_is_said_in_one_sentence(machine: Machine) -> None:
