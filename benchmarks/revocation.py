@@ -33,6 +33,7 @@ def measure() -> list[Result]:
             with _cast_at(url), asked(url) as other:
                 took = delays(other, RACES)
                 results += [
+                    Result(f"Stale answers of {RACES:,} on PostgreSQL, asked at once", stale_answers(other, RACES), ""),
                     Result(
                         f"Stale answers of {RACES:,} on PostgreSQL with at_least_revision",
                         stale_answers(other, RACES, at_least=True),
