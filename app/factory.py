@@ -81,8 +81,10 @@ def _checked_policy(settings: Settings) -> Engine:
 
 def _connect() -> None:
     try:
-        # Whoever takes their time to send a form is not to keep a connection to the database meanwhile.
-        _ = request.form
+        # Whoever takes their time to send a form is not to keep a connection to the database meanwhile. What programs
+        # send is no form, and nothing may read it before its own limits are checked.
+        if request.blueprint != "api":
+            _ = request.form
     finally:
         g.opened_database = database.database.connect(reuse_if_open=True)
 
