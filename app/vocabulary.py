@@ -105,6 +105,9 @@ USER_MANAGEMENT = "portal:user-management"
 SUBJECT_TYPES = frozenset({"person", "user"})
 """What a caller may name a human by; AuthZEN's own examples say `user`."""
 
+DIRECTORY_KINDS = frozenset({"service", "role"})
+"""What every client may ask about, of its own service. Any other kind of thing belongs to one service whole."""
+
 
 class Reason(StrEnum):
     """Machine codes for why a decision is what it is."""

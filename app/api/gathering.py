@@ -9,7 +9,7 @@ from app.api.questions import Entity, EvaluationRequest
 from app.authz import cache, facts
 from app.authz.deciding import policy
 from app.authz.naming import declared_kinds
-from app.vocabulary import SUBJECT_TYPES
+from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Gatherer:
 
         Services and roles are those of the service `own`; records are as `resource` describes them.
         """
-        if resource.type in ("service", "role"):
+        if resource.type in DIRECTORY_KINDS:
             found = self._own_things(own, resource.type, at)
             return sorted((thing for thing in found if thing.slug > name), key=attrgetter("slug"))[:most]
         kind = declared_kinds(policy()).get(resource.type)
@@ -114,7 +114,7 @@ def gathered(collect: Callable[[Gatherer], T], at_least: int, *, has_looked: boo
 
 def is_known(kind: str) -> bool:
     """Return whether there are things of this kind to ask about."""
-    return kind in ("service", "role") or kind in declared_kinds(policy())
+    return kind in DIRECTORY_KINDS or kind in declared_kinds(policy())
 
 
 def context_of(request: EvaluationRequest, at: facts.Organisation | None) -> facts.Context:

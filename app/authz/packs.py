@@ -16,6 +16,7 @@ from app.authz.naming import declared_kinds
 from app.authz.tables import run_tables, table_name
 from app.demo.cast import CastError, load_cast, load_pack, read_pack
 from app.kernel.database import bind, connected, migrate
+from app.vocabulary import DIRECTORY_KINDS
 
 
 def check_with_cast(folder: Path, pack: Path | None = None) -> list[Finding]:
@@ -67,5 +68,5 @@ def _check_fixtures(engine: Engine, folder: Path) -> Iterator[Finding]:
             yield Finding("records.toml", entry.line, f"No rule declares the kind {entry['type']}.")
     for entry in described["client"]:
         for kind in entry["kinds"]:
-            if kind not in declared and kind not in ("service", "role"):
+            if kind not in declared and kind not in DIRECTORY_KINDS:
                 yield Finding("clients.toml", entry.line, f"No rule declares the kind {kind}.")

@@ -24,7 +24,10 @@ def client() -> None:
 @click.option("--kind", "kinds", required=True, multiple=True, type=KIND, help="A kind of thing; may be repeated.")
 @as_json
 def add(name: str, service: str, kinds: tuple[str, ...], as_json: bool) -> None:
-    """Add a client and print its key, once: only a hash of it is kept."""
+    """Add a client and print its key, once: only a hash of it is kept.
+
+    A kind other than service and role belongs to the first service that asks about it, and to no other.
+    """
     with migrated_database():
         added, key = add_client(name, found("service", service, service_with_slug), list(dict.fromkeys(kinds)))
         answer(

@@ -21,7 +21,7 @@ from app.people.models import EmailAddress, Person
 from app.people.passwords import hash_password
 from app.records.models import Record
 from app.services.models import Client, Role, Service
-from app.vocabulary import PersonState
+from app.vocabulary import DIRECTORY_KINDS, PersonState
 
 FIXTURES = ROOT / "fixtures"
 _SINCE = timedelta(days=365)
@@ -119,6 +119,7 @@ def _read(folder: Path, person: Schema) -> dict[str, Any]:
         (records, "record", "type", "id"),
     ):
         file.refuse_doubles(kind, *key)
+    _refuse_shared_kinds(clients.said["client"])
     return organisations.said | services.said | clients.said | people.said | records.said
 
 
@@ -193,6 +194,15 @@ class _File:
             if values in seen:
                 raise entry.error(f"{' '.join(values)} is there twice.")
             seen |= set() if None in values else {values}
+
+
+def _refuse_shared_kinds(clients: Sequence[Entry]) -> None:
+    owners: dict[str, str] = {}
+    for entry in clients:
+        if entry["service"] is not None:
+            for kind in sorted(set(entry["kinds"]) - DIRECTORY_KINDS):
+                if owners.setdefault(kind, entry["service"]) != entry["service"]:
+                    raise entry.error(f"the kind {kind} belongs to the service {owners[kind]}.")
 
 
 def _first(messages: Any) -> tuple[list[str], str]:

@@ -48,7 +48,7 @@ class Client(BaseModel):
     name = CharField(max_length=100)
     service = ForeignKeyField(Service, null=True, on_delete="CASCADE")
     kinds = JSONField(default=list)
-    """The resource types that it asks about."""
+    """The kinds of thing that it asks about. One that the directory does not hold belongs to one service."""
     key_hash = CharField(max_length=64, unique=True)
     created_at = UTCDateTimeField()
     ended_at = UTCDateTimeField(null=True)

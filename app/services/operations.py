@@ -10,6 +10,7 @@ from app.kernel.errors import ProblemError
 from app.kernel.ids import new_public_id
 from app.kernel.tokens import hash_token, new_token
 from app.services.models import Client, Role, Service
+from app.services.queries import owner_of
 from app.vocabulary import EventName
 
 KEY_PREFIX = "tessera_"
@@ -27,7 +28,15 @@ class NewRole:
 
 @change
 def add_client(name: str, service: Service, kinds: list[str], *, by: str = OPERATOR) -> tuple[Client, str]:
-    """Add a client for `service` that asks about `kinds`, and return it with its key, which is not kept."""
+    """Add a client for `service` that asks about `kinds`, and return it with its key, which is not kept.
+
+    Raises `ProblemError` when one of the kinds belongs to another service: whoever asks about a kind also registers,
+    shows and deletes the things of it.
+    """
+    for kind in kinds:
+        owner = owner_of(kind, besides=service)
+        if owner is not None:
+            raise ProblemError(f"The kind {kind} belongs to the service {owner.slug}.", field="kind")
     key = KEY_PREFIX + new_token()
     client = Client.create(
         public_id=new_public_id(),

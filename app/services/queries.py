@@ -4,6 +4,7 @@ from peewee import JOIN, fn
 
 from app.kernel.tokens import hash_token
 from app.services.models import Client, Role, Service
+from app.vocabulary import DIRECTORY_KINDS
 
 
 def services() -> list[Service]:
@@ -35,6 +36,17 @@ def roles_of(service: Service) -> list[Role]:
 def role_with_slug(slug: str) -> Role | None:
     """Return one role with its service, or None."""
     return Role.select(Role, Service).join(Service, JOIN.LEFT_OUTER).where(Role.slug == slug).first()
+
+
+def owner_of(kind: str, *, besides: Service) -> Service | None:
+    """Return the other service that a kind of thing belongs to: the one whose clients declared it, ended ones too.
+
+    What the directory holds belongs to nobody in particular.
+    """
+    if kind in DIRECTORY_KINDS:
+        return None
+    others = Client.select(Client, Service).join(Service).where(Client.service != besides).order_by(Client.id)
+    return next((client.service for client in others if kind in client.kinds), None)
 
 
 def client_with_key(key: str) -> Client | None:

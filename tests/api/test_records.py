@@ -9,11 +9,13 @@ from werkzeug.test import TestResponse
 from app.audit.models import Event
 from app.audit.queries import revision
 from app.authz import cache
+from app.kernel.errors import ProblemError
 from app.people.models import Person
 from app.records.models import Record
-from app.services.models import Client
+from app.services.models import Client, Service
+from app.services.operations import add_client
 from app.vocabulary import EventName
-from tests.api.conftest import Ask, Send, Tell
+from tests.api.conftest import Ask, Send, Tell, question
 
 PATH = "/records/mark_scheme/ms-7"
 
@@ -157,6 +159,19 @@ def test_a_client_reaches_only_kinds_that_it_has_declared(send: Send, method: st
     assert answer.status_code == 403
     assert "only about: service" in answer.json["message"]
     assert Record.select().count() == 0
+
+
+def test_a_service_reaches_nothing_of_a_kind_that_belongs_to_another(put: Put, send: Send, tell: Tell) -> None:
+    put(status="published")
+    other = Service.get(slug="access-to-scripts")
+    with pytest.raises(ProblemError, match="The kind mark_scheme belongs to the service submit-for-assessment"):
+        add_client("Other", other, ["mark_scheme"])
+    _client, key = add_client("Other", other, ["service", "script"])
+    theirs = {"Authorization": f"Bearer {key}"}
+    for method in ("GET", "PUT", "DELETE"):
+        assert send(b"{}", path=PATH, method=method, headers=theirs).status_code == 403
+    assert tell(question("thomas-reed", "read", resource=about()), headers=theirs).status_code == 403
+    assert send(b"", path=PATH, method="GET").json["properties"] == {"status": "published"}
 
 
 @pytest.mark.parametrize("path", ["/records/service/submit-for-assessment", "/records/script/7"])

@@ -122,6 +122,15 @@ def test_a_key_is_told_to_programs_with_what_it_is_for(tessera: CommandLine, cas
     assert told == {"public_id": client.public_id, "service": "training", "kinds": ["service"], "key": ANY}
 
 
+def test_a_kind_that_belongs_to_another_service_is_refused(tessera: CommandLine, cast: None) -> None:
+    tessera.does(*KEY, "--kind", "mark_scheme")
+    tessera.does(*KEY, "--kind", "mark_scheme")
+    clients = Client.select().count()
+    other = ("client", "add", "--name", "Other", "--service", "exam-entries", "--kind", "mark_scheme")
+    assert tessera.refuses(*other) == "The kind mark_scheme belongs to the service training."
+    assert Client.select().count() == clients
+
+
 REFUSED = {
     "a centre number that is taken": (
         ("organisation", "add", *HILL_SCHOOL[:2], "--centre-number", "90101", *HILL_SCHOOL[4:])

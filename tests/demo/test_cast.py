@@ -240,6 +240,19 @@ class TestLoading:
         assert re.match(rf"{re.escape(file)}:\d+: ", str(refused.value))
         assert is_empty()
 
+    def test_a_kind_of_thing_belongs_to_one_service(self, folder: Path) -> None:
+        path = folder / "clients.toml"
+        ours, theirs = '"submit-for-assessment"\nkinds = [', '"access-to-scripts"\nkinds = ['
+        for service in (ours, theirs):
+            spoil(path, service, f'{service}"script", ')
+        with pytest.raises(CastError) as refused:
+            load_cast(folder)
+        line = path.read_text().splitlines().index('id = "access-to-scripts"')
+        sentence = "access-to-scripts: the kind script belongs to the service submit-for-assessment."
+        assert str(refused.value) == f"clients.toml:{line}: {sentence}"
+        spoil(path, theirs, '"submit-for-assessment"\nkinds = [')
+        load_cast(folder)
+
     def test_a_missing_file_is_named(self, folder: Path) -> None:
         (folder / "clients.toml").unlink()
         with pytest.raises(CastError, match=r"^clients\.toml:0: "):

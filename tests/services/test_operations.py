@@ -1,9 +1,14 @@
 """Changes to the catalogue: services with their roles, and keys that are not kept."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from peewee import IntegrityError
 
 from app.audit.models import Event
+from app.kernel import clock
+from app.kernel.database import database
 from app.kernel.errors import ProblemError
 from app.services.models import Client, Role, Service
 from app.services.operations import NewRole, add_client, add_service, note_opened
@@ -75,6 +80,39 @@ def test_a_key_opens_and_is_kept_nowhere() -> None:
 def test_every_key_is_another() -> None:
     service = marking()
     assert add_client("One", service, [])[1] != add_client("Two", service, [])[1]
+
+
+def test_a_kind_of_thing_belongs_to_one_service() -> None:
+    service, other = marking(), add_service("quizzes", *MARKING, [])
+    client, _key = add_client("One", service, ["service", "role", "script"])
+    add_client("Two", service, ["script"])
+    add_client("Three", other, ["service", "role", "quiz"])
+    clients = Client.select().count()
+    for _ in range(2):
+        with pytest.raises(ProblemError, match=r"^The kind script belongs to the service marking\.$") as caught:
+            add_client("Four", other, ["quiz", "script"])
+        assert caught.value.field == "kind"
+        # What was registered is still theirs.
+        Client.update(ended_at=clock.now()).where(Client.id == client.id).execute()
+    assert Client.select().count() == clients
+
+
+def test_of_two_services_that_want_a_kind_at_once_one_gets_it() -> None:
+    services = [add_service(f"marking-{number}", *MARKING, []) for number in range(4)]
+    start = Barrier(len(services))
+
+    def add(service: Service) -> bool:
+        with database.connection_context():
+            start.wait()
+            try:
+                add_client("Marking's server", service, ["script"])
+            except ProblemError:
+                return False
+            return True
+
+    with ThreadPoolExecutor(len(services)) as threads:
+        assert sorted(threads.map(add, services)) == [False, False, False, True]
+    assert Client.select().count() == 1
 
 
 def test_who_was_let_through_from_where_is_written_down() -> None:
