@@ -4,6 +4,8 @@ import logging
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
 
 from peewee import PeeweeException
 
@@ -16,6 +18,10 @@ from app.vocabulary import EventName, Reason
 
 _log = logging.getLogger(__name__)
 _ANY_ORGANISATION = facts.Context()
+
+_SILENT_SECONDS = 60
+_MOST_FAILURES = 100
+"""How many different failures are told apart in a minute."""
 
 errors: Counter[str] = Counter()
 """How often deciding failed in this process, by policy digest."""
@@ -70,10 +76,37 @@ def decide(
     return decision
 
 
+class _Noted:
+    """Which failures were written down within the last minute."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._failures: set[tuple[str, ...]] = set()
+        self._lock = Lock()
+
+    def is_new(self, *failure: str) -> bool:
+        """Return whether a failure (policy, kind of thing, sentence) is to be written down, and take it as written."""
+        with self._lock:
+            now = monotonic()
+            if now >= self._until:
+                self._failures.clear()
+                self._until = now + _SILENT_SECONDS
+            if failure in self._failures or len(self._failures) >= _MOST_FAILURES:
+                return False
+            self._failures.add(failure)
+            return True
+
+
+_noted = _Noted()
+
+
 def _note_failure(error: Exception, digest: str, resource: facts.Fact) -> None:
     errors[digest] += 1
     # Only our own errors have messages that are known to hold nothing personal.
     sentence = str(error) if isinstance(error, PolicyError) else type(error).__name__
+    # An event takes the writers' lock, and programs may ask the same thousands of times a second.
+    if not _noted.is_new(digest, type(resource).__name__, sentence):
+        return
     _log.error("deciding failed under policy %s: %s", digest, sentence)
     with suppress(PeeweeException):
         record(
