@@ -6,7 +6,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.api import openapi
-from app.api.routing import blueprint, json_response, json_route
+from app.api.routing import json_response, json_route
 from app.api.schemas import HealthSchema
 from app.authz.deciding import policy
 from app.config import settings
@@ -51,7 +51,7 @@ def health() -> ResponseReturnValue:
     return json_response(HealthSchema().dump({"status": "ok"}))
 
 
-@blueprint.get("/docs")
+@json_route("/docs", "GET", "HEAD")
 @public(_NO_SECRET)
 def docs() -> ResponseReturnValue:
     """Show the description of this API to people."""

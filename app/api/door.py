@@ -16,7 +16,7 @@ from app.api.bodies import read_object
 from app.api.callers import client_of
 from app.api.errors import ApiError
 from app.api.messages import Body
-from app.api.routing import request_id
+from app.api.routing import check_request_id
 from app.authz.cache import Caller
 
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ class Door:
         if answer is None or environ["REQUEST_METHOD"] != "POST":
             return self.application(environ, start_response)
         headers = list(_HEADERS)
-        told_id = environ.get("HTTP_X_REQUEST_ID")
-        if told_id:
-            headers.append(("X-Request-ID", request_id(told_id)))
         status = 200
         try:
+            request_id = environ.get("HTTP_X_REQUEST_ID")
+            if request_id:
+                check_request_id(request_id)
+                headers.append(("X-Request-ID", request_id))
             caller = client_of(environ.get("HTTP_AUTHORIZATION", ""))
             body = answer(caller, read_object(environ), environ.get("HTTP_TESSERA_AT_LEAST", ""))
         except ApiError as error:

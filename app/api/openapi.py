@@ -14,6 +14,7 @@ from app.api import explanations, schemas
 from app.api import search_schemas as found
 from app.api.bodies import DEEPEST, LARGEST_BODY
 from app.api.record_schemas import RecordRequestSchema, RecordSchema, RemovedSchema
+from app.api.routing import LONGEST_REQUEST_ID
 from app.api.samples import samples
 from app.vocabulary import REASON_SENTENCES
 
@@ -47,8 +48,8 @@ _REQUEST_ID = {
     "name": "X-Request-ID",
     "in": "header",
     "required": False,
-    "description": "Anything; it comes back on the answer, cut after 200 characters.",
-    "schema": {"type": "string"},
+    "description": f"At most {LONGEST_REQUEST_ID} characters of printable ASCII; it comes back on the answer.",
+    "schema": {"type": "string", "maxLength": LONGEST_REQUEST_ID, "pattern": "^[ -~]*$"},
 }
 _AT_LEAST = {
     "name": "Tessera-At-Least",

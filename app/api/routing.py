@@ -10,29 +10,40 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, InternalServerError
-from werkzeug.routing import Rule
+from werkzeug.routing import BaseConverter, Rule
 
 from app.api.errors import ApiError
 from app.api.schemas import ErrorSchema
+from app.ui.asking import public
 
 View = Callable[..., ResponseReturnValue]
 
-_LONGEST_REQUEST_ID = 200
-_PAGES = frozenset({"api.docs"})
+LONGEST_REQUEST_ID = 200
+"""In characters. The ids that are in use have 36 or so."""
 
 blueprint = Blueprint("api", __name__)
 
 
-def json_route(path: str, *allowed: str) -> Callable[[View], View]:
-    """Register a view for programs. Its address takes any method there is and refuses the rest itself.
+class AnythingConverter(BaseConverter):
+    """The rest of an address, whatever it holds: `path` wants something, no slash first and no line break."""
 
-    A method that is refused while routing belongs to no blueprint yet, and would be answered with a page.
+    part_isolating = False
+    regex = "(?s:.*)"
+    # After every other, like that of `path`.
+    weight = 200
+
+
+def json_route(path: str, *allowed: str) -> Callable[[View], View]:
+    """Register a view for programs. Its address takes any method there is and refuses those that are not `allowed`.
+
+    What is refused while routing belongs to no blueprint yet, and would be answered with a page. Without `allowed`,
+    any method is.
     """
 
     def register(view: View) -> View:
         @wraps(view)
         def checked(**address: str) -> ResponseReturnValue:
-            if request.method not in allowed:
+            if allowed and request.method not in allowed:
                 methods = ", ".join(allowed)
                 raise ApiError(405, f"Use {methods} here.", headers={"Allow": methods})
             return view(**address)
@@ -40,6 +51,7 @@ def json_route(path: str, *allowed: str) -> Callable[[View], View]:
         def add(state: BlueprintSetupState) -> None:
             # Flask itself knows no address for any method.
             endpoint = f"{blueprint.name}.{view.__name__}"
+            state.app.url_map.converters["anything"] = AnythingConverter
             state.app.url_map.add(Rule(path, endpoint=endpoint, methods=None))
             state.app.view_functions[endpoint] = checked
 
@@ -55,9 +67,29 @@ def json_response(body: Any, status: int = 200, headers: Any = None) -> Response
     return Response(written, status, headers, mimetype="application/json")
 
 
-def request_id(told: str) -> str:
-    """Return the id of a request as it may go back: without control characters, and not longer than it needs to be."""
-    return "".join(filter(str.isprintable, told))[:_LONGEST_REQUEST_ID]
+def check_request_id(told: str) -> None:
+    """Raise `ApiError` 400 for an id of a request that cannot go back as it came: to change it would be to lose it."""
+    if not is_request_id(told):
+        raise ApiError(400, f"X-Request-ID must have at most {LONGEST_REQUEST_ID} characters, all of printable ASCII.")
+
+
+def is_request_id(told: str) -> bool:
+    """Return whether what was told as the id of a request can go back as it came. There may be none."""
+    return len(told) <= LONGEST_REQUEST_ID and told.isascii() and told.isprintable()
+
+
+@json_route("/access/<anything:rest>")
+@json_route("/authorize/<anything:rest>")
+@json_route("/records/<anything:rest>")
+@public("that nothing is here is no secret")
+def nothing_here(rest: str) -> ResponseReturnValue:  # noqa: ARG001  (the address, which a program knows)
+    """Tell a program that its address leads nowhere."""
+    raise ApiError(404, "There is nothing at this address; /docs says what is where.")
+
+
+@blueprint.before_request
+def _check_request_id() -> None:
+    check_request_id(request.headers.get("X-Request-ID", ""))
 
 
 @blueprint.errorhandler(ApiError)
@@ -67,14 +99,14 @@ def _refused(error: ApiError) -> ResponseReturnValue:
 
 @blueprint.errorhandler(HTTPException)
 def _failed(error: HTTPException) -> ResponseReturnValue:
-    return error if request.endpoint in _PAGES else _error(error.code or 500, error.description or error.name)
+    return _error(error.code or 500, error.description or error.name)
 
 
 @blueprint.errorhandler(Exception)
 def _broken(error: Exception) -> ResponseReturnValue:
     number = secrets.token_hex(4)
     current_app.logger.error("error %s at %s: %s", number, request.endpoint, type(error).__name__, exc_info=error)
-    if request.endpoint in _PAGES:
+    if request.endpoint == "api.docs":
         return InternalServerError()
     if request.endpoint == "api.health":
         return _error(503, "Questions cannot be answered at the moment.")
@@ -83,9 +115,9 @@ def _broken(error: Exception) -> ResponseReturnValue:
 
 @blueprint.after_request
 def _finish(response: Response) -> Response:
-    own = request_id(request.headers.get("X-Request-ID", ""))
-    if own:
-        response.headers["X-Request-ID"] = own
+    told = request.headers.get("X-Request-ID", "")
+    if told and is_request_id(told):
+        response.headers["X-Request-ID"] = told
     return response
 
 

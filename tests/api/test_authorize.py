@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -27,6 +28,7 @@ def before_flask(request: pytest.FixtureRequest) -> bool:
     return answers_before
 
 
+GOOD = json.dumps(question()).encode()
 TEACHER = "submit-for-assessment:teacher"
 OFFICER = "submit-for-assessment:exams-officer"
 NORTHFIELD = {"organisation": "northfield"}
@@ -298,9 +300,43 @@ def test_the_request_id_comes_back_when_something_breaks(send: Send) -> None:
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "r-2")
 
 
-def test_a_request_id_is_cut_and_loses_its_control_characters(client: FlaskClient) -> None:
-    answer = client.get("/authorize", headers={"X-Request-ID": "a\tb\x1b" + "c" * 500})
-    assert answer.headers["X-Request-ID"] == "ab" + "c" * 198
+def test_a_request_id_that_cannot_come_back_as_it_is_is_refused(send: Send, subtests: pytest.Subtests) -> None:
+    for path, method in (("/authorize", "POST"), ("/authorize", "GET"), ("/health", "GET"), ("/records/x/y", "PUT")):
+        for wrong in ("c" * 201, "a\tb", "a\x1b", "\xe9", "\xa0"):
+            with subtests.test(path=path, method=method, wrong=wrong):
+                answer = send(GOOD, path=path, method=method, headers={"X-Request-ID": wrong})
+                assert answer.status_code == 400
+                assert answer.json["message"].startswith("X-Request-ID must have at most 200 characters")
+                assert "X-Request-ID" not in answer.headers
+
+
+def test_any_other_request_id_comes_back_as_it_is(send: Send, subtests: pytest.Subtests) -> None:
+    for good in ("c" * 200, 'a "b";\\ <~>', "0"):
+        with subtests.test(good):
+            answer = send(GOOD, headers={"X-Request-ID": good})
+            assert (answer.status_code, answer.headers["X-Request-ID"]) == (200, good)
+
+
+NOWHERE = [
+    "/access/v1/nothing",
+    "/access/v1/evaluation/",
+    "/access/",
+    "/access/v1//evaluation",
+    "/access/v1/search",
+    "/authorize/",
+    "/authorize/a\nb",
+    "/records/x",
+    "/records/",
+]
+
+
+def test_an_address_for_programs_that_leads_nowhere_says_so_as_json(send: Send, subtests: pytest.Subtests) -> None:
+    for path in NOWHERE:
+        for method in ("GET", "POST", "PROPFIND"):
+            with subtests.test(path=path, method=method):
+                answer = send(GOOD, path=quote(path), method=method, headers={"X-Request-ID": "r-1"})
+                assert (answer.status_code, answer.headers["X-Request-ID"]) == (404, "r-1")
+                assert answer.json == {"message": "There is nothing at this address; /docs says what is where."}
 
 
 def test_no_request_id_is_made_up(ask: Ask) -> None:

@@ -32,6 +32,7 @@ STATIC = {"static", "bootstrap.static"}
 ADDRESSES = """
 GET      /
      ANY /.well-known/authzen-configuration
+     ANY /access/<anything:rest>
      ANY /access/v1/evaluation
      ANY /access/v1/evaluations
      ANY /access/v1/search/action
@@ -42,13 +43,14 @@ GET POST /account/name
 GET POST /account/password
 GET POST /activate/<string:token>
      ANY /authorize
+     ANY /authorize/<anything:rest>
 GET POST /choose-organisation
 GET      /console/decisions
 GET      /console/organisations
 GET POST /console/organisations/add
 GET POST /create-account
 GET      /demo-service/<string:service_slug>
-GET      /docs
+     ANY /docs
 GET POST /forgotten-password
      ANY /health
 GET      /open/<string:service_slug>
@@ -65,6 +67,7 @@ GET      /organisations/<string:organisation_id>/users/<string:membership_id>/wh
 GET POST /organisations/<string:organisation_id>/users/add
 GET      /outbox
 GET      /outbox/<string:message_id>
+     ANY /records/<anything:rest>
      ANY /records/<string:kind>/<path:record_id>
 GET POST /reset-password/<string:token>
 GET POST /sign-in
