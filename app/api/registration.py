@@ -30,11 +30,12 @@ from app.vocabulary import Action
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-@json_route("/records/<string:kind>/<path:record_id>", "GET", "HEAD", "PUT", "DELETE")
+@json_route("/records/<string:kind>/<anything:record_id>", "GET", "HEAD", "PUT", "DELETE")
 @public("a client proves itself with its key, and the policy is asked about it")
 def record(kind: str, record_id: str) -> ResponseReturnValue:
     """Register a thing, show it, or forget it."""
     client = client_of(request.headers.get("Authorization", ""))
+    _check_address()
     loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
     match request.method:
         case "PUT":
@@ -43,6 +44,14 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
             return _delete(client, kind, record_id)
         case _:
             return _show(client, kind, record_id)
+
+
+def _check_address() -> None:
+    # What is no UTF-8 comes to us with marks in its place, and different names as the same one.
+    try:
+        request.environ["PATH_INFO"].encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        raise ApiError(400, "The address must be UTF-8.") from None
 
 
 def _show(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:

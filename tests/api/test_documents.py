@@ -52,7 +52,7 @@ def test_the_document_describes_every_address_for_programs(client: FlaskClient) 
     undescribed |= {"/records/<anything:rest>"}
     served = {rule.rule for rule in client.application.url_map.iter_rules() if rule.methods is None} - undescribed
     assert {path.replace("{", "<").replace("}", ">") for path in document["paths"]} == {
-        path.replace("string:kind", "type").replace("path:record_id", "id") for path in served
+        path.replace("string:kind", "type").replace("anything:record_id", "id") for path in served
     }
 
 

@@ -208,7 +208,9 @@ def test_what_only_looks_like_the_character_nul_is_stored(put: Put) -> None:
     assert put(path="C:\\u0000").json["properties"] == {"path": "C:\\u0000"}
 
 
-@pytest.mark.parametrize("name", ["a/b", "a b", "a%2Fb", "ünï", "https://example.org/ms/7?x=1", "x" * 200])
+@pytest.mark.parametrize(
+    "name", ["a/b", "/a", "a//b", "//", "a/", "a b", "a%2Fb", "ünï", "https://example.org/ms/7?x=1", "x" * 200]
+)
 def test_a_name_may_hold_anything_that_is_printed(put: Put, ask: Ask, name: str) -> None:
     from urllib.parse import quote
 
@@ -217,7 +219,20 @@ def test_a_name_may_hold_anything_that_is_printed(put: Put, ask: Ask, name: str)
     assert told(ask("thomas-reed", "read", "mark_scheme", name)) == (True, "allowed")
 
 
-@pytest.mark.parametrize("name", ["x" * 201, "a%1Bb", "a%00b"])
+def test_slashes_need_not_be_hidden_in_a_name(put: Put) -> None:
+    for name in ("a//b", "//x/", "a/../b"):
+        assert put(f"/records/mark_scheme/{name}").json["id"] == name
+
+
+@pytest.mark.parametrize("path", ["mark_scheme/\xff", "mark_scheme/\xfe", "mark_scheme/a\xed\xa0\x80", "\xff/a"])
+def test_an_address_is_utf_8(tell: Tell, path: str) -> None:
+    # As a server hands its bytes over; the test client sends nothing but UTF-8.
+    answer = tell({}, path=PATH, method="PUT", environ_overrides={"PATH_INFO": f"/records/{path}"})
+    assert (answer.status_code, answer.json) == (400, {"message": "The address must be UTF-8."})
+    assert Record.select().count() == 0
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, "a%1Bb", "a%00b", "a%0Ab", "a%0A", "%0A"])
 def test_a_name_that_no_question_could_ask_about_is_refused(put: Put, name: str) -> None:
     answer = put(f"/records/mark_scheme/{name}")
     assert answer.status_code == 400

@@ -68,7 +68,7 @@ GET POST /organisations/<string:organisation_id>/users/add
 GET      /outbox
 GET      /outbox/<string:message_id>
      ANY /records/<anything:rest>
-     ANY /records/<string:kind>/<path:record_id>
+     ANY /records/<string:kind>/<anything:record_id>
 GET POST /reset-password/<string:token>
 GET POST /sign-in
     POST /sign-out
