@@ -18,6 +18,7 @@ from app.api.errors import ApiError
 from app.api.messages import Body
 from app.api.routing import check_request_id
 from app.authz.cache import Caller
+from app.ui.headers import of_every_answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -30,11 +31,7 @@ ANSWERS: dict[str, Callable[[Caller, Body, str], bytes]] = {
 """What is answered here, and by what."""
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
-_HEADERS = (
-    ("Content-Type", "application/json"),
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-)
+_JSON = ("Content-Type", "application/json")
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +47,7 @@ class Door:
         answer = ANSWERS.get(environ["PATH_INFO"])
         if answer is None or environ["REQUEST_METHOD"] != "POST":
             return self.application(environ, start_response)
-        headers = list(_HEADERS)
+        headers = [_JSON, *of_every_answer()]
         status = 200
         try:
             request_id = environ.get("HTTP_X_REQUEST_ID")

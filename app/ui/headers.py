@@ -3,17 +3,27 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, g, request
+from flask import Flask, g
 
 from app.config import settings
 from app.services.queries import service_with_slug
 
 _OPEN = "/open/"
+_NO_GUESSING = ("X-Content-Type-Options", "nosniff")
+# A shared computer in a staff room: the back button must not show the last person's pages. And a decision that was
+# kept does not know of what has changed since.
+_NO_KEEPING = ("Cache-Control", "no-store")
+_ENCRYPTED = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 
 
 def init_app(app: Flask) -> None:
     """Put the headers on every response."""
     app.after_request(_protect)
+
+
+def of_every_answer() -> tuple[tuple[str, str], ...]:
+    """Return the headers that pages and messages for programs have in common, where nothing else is said."""
+    return (_NO_GUESSING, _NO_KEEPING, _ENCRYPTED) if settings().secure else (_NO_GUESSING, _NO_KEEPING)
 
 
 def let_form_lead_to(path: str) -> None:
@@ -30,18 +40,17 @@ def let_form_lead_to(path: str) -> None:
 
 def _protect(response: Any) -> Any:
     headers = response.headers
+    for name, value in of_every_answer():
+        headers.setdefault(name, value)
+    if response.mimetype == "application/json":
+        # No browser draws it, runs it or lets it lead anywhere.
+        return response
     headers.setdefault(
         "Content-Security-Policy",
         "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
         f"form-action 'self'{g.get('form_target', '')}; base-uri 'none'; frame-ancestors 'none'",
     )
-    headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-    if settings().secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    if request.endpoint not in {"static", "bootstrap.static"} or response.status_code >= 400:
-        # A shared computer in a staff room: the back button must not show the last person's pages.
-        headers.setdefault("Cache-Control", "no-store")
     return response

@@ -2,12 +2,22 @@
 
 from typing import Any
 
-from flask import Flask, g, session
+from flask import Flask, Response, g, session
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, current_user, login_user, logout_user
 
 from app.people.models import Person, Session
 from app.people.operations import end_session, start_session, touch_session
 from app.people.queries import session_of
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """What a browser keeps. flask-login looks at it for every answer, but a message for programs never rests on it."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Have the browser keep what has changed, and tell caches that a page depends on it."""
+        if response.mimetype != "application/json":
+            super().save_session(app, session, response)
 
 
 class SignedIn:
@@ -51,6 +61,7 @@ def signed_in_person() -> Person | None:
 
 def init_app(app: Flask) -> None:
     """Let flask-login find the session of each request."""
+    app.session_interface = _Sessions()
     manager = LoginManager()
     # A session is bound to its token; binding it to an address too would sign people out on the move.
     manager.session_protection = None

@@ -60,18 +60,19 @@ def counted_queries() -> Iterator[list[QueryEvent]]:
         database.obj.query_hooks.remove(count)
 
 
-@pytest.fixture
-def before_flask() -> bool:
-    """Whether the door before Flask may answer; modules about what it answers try both."""
-    return True
+@pytest.fixture(params=[True, False], ids=["before Flask", "in Flask"])
+def both_doors(request: pytest.FixtureRequest, portal: Flask, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """The portal with the door before Flask, and without it. Tests of what callers are promised use it."""
+    assert isinstance(portal.wsgi_app, Door)
+    has_door: bool = request.param
+    if not has_door:
+        monkeypatch.setattr(portal, "wsgi_app", portal.wsgi_app.application)
+    return has_door
 
 
 @pytest.fixture
-def send(app: Flask, before_flask: bool, monkeypatch: pytest.MonkeyPatch) -> Send:
+def send(app: Flask) -> Send:
     """Send any bytes, by POST to `/authorize` with a good key unless something else is said."""
-    assert isinstance(app.wsgi_app, Door)
-    if not before_flask:
-        monkeypatch.setattr(app, "wsgi_app", app.wsgi_app.application)
 
     def send(
         body: bytes,

@@ -21,12 +21,7 @@ from app.vocabulary import ServiceState
 from tests.api.conftest import KEY, Ask, Send, counted_queries, question
 from tests.logged import logged
 
-
-@pytest.fixture(params=[True, False], ids=["before Flask", "in Flask"])
-def before_flask(request: pytest.FixtureRequest) -> bool:
-    answers_before: bool = request.param
-    return answers_before
-
+pytestmark = pytest.mark.usefixtures("both_doors")
 
 GOOD = json.dumps(question()).encode()
 TEACHER = "submit-for-assessment:teacher"

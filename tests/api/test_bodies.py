@@ -12,12 +12,7 @@ from werkzeug.test import Client as WerkzeugClient
 from app.api.bodies import DEEPEST, LARGEST_BODY
 from tests.api.conftest import KEY, Send, Tell, question
 
-
-@pytest.fixture(params=[True, False], ids=["before Flask", "in Flask"])
-def before_flask(request: pytest.FixtureRequest) -> bool:
-    answers_before: bool = request.param
-    return answers_before
-
+pytestmark = pytest.mark.usefixtures("both_doors")
 
 GOOD = json.dumps(question()).encode()
 

@@ -17,12 +17,7 @@ from app.vocabulary import EventName, PersonState
 from tests.api.conftest import KEY, Send, Tell, counted_queries, question
 from tests.logged import logged
 
-
-@pytest.fixture(params=[True, False], ids=["before Flask", "in Flask"])
-def before_flask(request: pytest.FixtureRequest) -> bool:
-    answers_before: bool = request.param
-    return answers_before
-
+pytestmark = pytest.mark.usefixtures("both_doors")
 
 PATHS = ("/authorize", "/access/v1/evaluations")
 SUBJECT = {"type": "person", "id": "thomas-reed"}

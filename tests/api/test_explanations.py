@@ -21,10 +21,7 @@ OFFICER = "submit-for-assessment:exams-officer"
 NORTHFIELD = {"organisation": "northfield"}
 
 
-@pytest.fixture(params=[True, False], ids=["door", "flask"])
-def before_flask(request: pytest.FixtureRequest) -> bool:
-    """Both doors explain alike."""
-    return bool(request.param)
+pytestmark = pytest.mark.usefixtures("both_doors")
 
 
 def why(answer: TestResponse) -> dict[str, Any]:
