@@ -165,7 +165,7 @@ class View:
         return self._load(lambda: [directory.record(kind, row) for row in records_after(type_name, public_id, limit)])
 
     def caller(self, key_hash: str) -> Caller | None:
-        """Return the client whose key has this hash, ended ones too."""
+        """Return the client whose key has this hash. One that has ended takes as long as one that never was."""
         return self._callers.get(key_hash) or self._load(lambda: self._load_caller(key_hash))
 
     def _catch_up(self) -> None:
@@ -285,7 +285,7 @@ class View:
         found = directory.client_with_key_hash(key_hash)
         if found is None:
             return None
-        # A guessed key finds nobody, so only real ones take room.
+        # A guessed or ended key finds nobody, so only those in force take room.
         self._callers[key_hash] = Caller(found, f"client:{found.public_id}")
         return self._callers[key_hash]
 

@@ -99,8 +99,9 @@ def catalogue() -> Catalogue:
 
 
 def client_with_key_hash(key_hash: str) -> facts.Client | None:
-    """Return the facts of the client whose key has this hash, or None."""
-    row = Client.select(Client, Service).join(Service, JOIN.LEFT_OUTER).where(Client.key_hash == key_hash).first()
+    """Return the facts of the client whose key has this hash, or None; a key that has ended is no key."""
+    found = Client.select(Client, Service).join(Service, JOIN.LEFT_OUTER).where(Client.key_hash == key_hash)
+    row = found.where(Client.ended_at.is_null()).first()
     return None if row is None else client(row)
 
 

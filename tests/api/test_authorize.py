@@ -10,14 +10,16 @@ from flask.testing import FlaskClient
 
 from app.audit import decisions
 from app.audit.models import Event
+from app.audit.operations import record
 from app.audit.queries import revision
 from app.authz import cache, deciding
 from app.grants.models import Grant
 from app.grants.operations import change_roles
+from app.kernel import clock
 from app.kernel.database import changing, database
 from app.organisations.models import Membership, Organisation
 from app.services.models import Client, Role, Service
-from app.vocabulary import ServiceState
+from app.vocabulary import EventName, ServiceState
 from tests.api.conftest import KEY, Ask, Send, counted_queries, question
 from tests.logged import logged
 
@@ -208,6 +210,27 @@ def test_whoever_has_no_key_in_force_is_told_the_same(send: Send, subtests: pyte
             answer = send(b"not even JSON", headers={"Authorization": authorization})
             assert (answer.status_code, answer.json) == (401, {"message": NO_KEY})
             assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_key_that_has_ended_takes_the_same_way_as_one_that_never_was(send: Send) -> None:
+    def queries(key: str) -> list[str]:
+        with counted_queries() as run:
+            assert send(b"{}", headers={"Authorization": f"Bearer {key}"}).status_code == 401
+        return [query.sql for query in run if "key_hash" in query.sql]
+
+    for _ in range(2):
+        ended, unknown = queries("demo-key-old-uploader"), queries("demo-key-nobody")
+        assert ended == unknown
+        assert len(ended) == 1
+
+
+def test_a_key_that_ends_opens_nothing_from_then_on(ask: Ask) -> None:
+    assert ask().status_code == 200
+    with changing():
+        Client.update(ended_at=clock.now()).where(Client.public_id == "submit-for-assessment").execute()
+        number = record(EventName.CLIENT_ADDED, by="operator", subject="client:submit-for-assessment")
+    cache.current().fresh(number)
+    assert ask().status_code == 401
 
 
 def test_the_word_bearer_may_be_written_in_any_case(send: Send) -> None:
