@@ -14,7 +14,7 @@ from app.authz.engine import Engine
 from app.authz.guard import PolicyError
 from app.authz.naming import declared_kinds
 from app.authz.tables import run_tables, table_name
-from app.demo.cast import CastError, load_cast, load_pack, read_pack
+from app.demo.cast import CastError, load_cast, load_pack, read_pack, unread
 from app.kernel.database import bind, connected, migrate
 from app.vocabulary import DIRECTORY_KINDS
 
@@ -42,7 +42,7 @@ def check_with_cast(folder: Path, pack: Path | None = None) -> list[Finding]:
 
 
 def _check_pack(engine: Engine, pack: Path, kinds: frozenset[str]) -> list[Finding]:
-    findings = list(_check_fixtures(engine, pack / "fixtures"))
+    findings = [*_check_names(pack / "policies"), *_check_fixtures(engine, pack / "fixtures")]
     bind("sqlite:///:memory:")
     with connected():
         migrate()
@@ -53,6 +53,13 @@ def _check_pack(engine: Engine, pack: Path, kinds: frozenset[str]) -> list[Findi
         rules = pack / "policies"
         # Here a table is a help and no duty.
         return findings + run_tables(engine, rules, [kind for kind in kinds if (rules / table_name(kind)).exists()])
+
+
+def _check_names(rules: Path) -> Iterator[Finding]:
+    """Yield what is among the rules and would not be read as one."""
+    read = [path.name for pattern in ("*.polar", "*_test.toml") for path in rules.glob(pattern) if path.is_file()]
+    for path in unread(rules, read):
+        yield Finding(path.name, 0, "Nobody reads this. Rules are in *.polar, and their tables in *_test.toml.")
 
 
 def _check_fixtures(engine: Engine, folder: Path) -> Iterator[Finding]:

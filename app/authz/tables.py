@@ -57,10 +57,12 @@ def run_tables(engine: Engine, folder: Path, kinds: Iterable[str] | None = None)
 def run_table(engine: Engine, path: Path, kind: str, cast: "Cast") -> Iterator[Finding]:
     """Yield every difference between the table of `kind` at `path` and `engine`, as it is found."""
     try:
-        text = path.read_text()
+        text = path.read_bytes().decode("utf-8")
         table = tomllib.loads(text)
     except FileNotFoundError:
         yield Finding(path.name, 0, f"{kind} has no decision table.")
+    except UnicodeDecodeError as error:
+        yield Finding(path.name, error.object.count(b"\n", 0, error.start) + 1, "This is not UTF-8.")
     except ValueError as error:
         place = _PLACE.search(str(error))
         sentence = f"This is not TOML: {_PLACE.sub('', str(error))}."

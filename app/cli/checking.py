@@ -62,9 +62,9 @@ def _digest(policies: Path, pack: Path | None) -> str:
     of_pack = () if pack is None else (pack / "policies", pack / "fixtures")
     for folder in (policies, FIXTURES, ROOT / "app" / "authz", *of_pack):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.suffix in {".polar", ".toml", ".py"}:
-                content = path.read_bytes()
-                digest.update(f"{path.name} {len(content)} ".encode() + content)
+            content = path.read_bytes() if path.suffix in {".polar", ".toml", ".py"} and path.is_file() else b""
+            # What nobody reads is found by its name.
+            digest.update(f"{path.name} {len(content)} ".encode("utf-8", "surrogateescape") + content)
     return digest.hexdigest()
 
 

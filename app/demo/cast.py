@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,10 +96,15 @@ def read_cast(folder: Path = FIXTURES) -> dict[str, Any]:
 def read_pack(folder: Path) -> dict[str, Any]:
     """Return what the fixtures of a pack say, like `read_cast`. Every file may be missing, and so may the password."""
     known = {f"{name}.toml" for name in ("organisations", "services", "clients", "people", "records")}
-    for path in sorted(folder.glob("*.toml")):
-        if path.name not in known:
-            raise CastError(path.name, 0, f"Nobody reads this file. There are: {', '.join(sorted(known))}.")
+    for path in unread(folder, known):
+        raise CastError(path.name, 0, f"Nobody reads this. There are: {', '.join(sorted(known))}.")
     return _read(folder, schemas.PackPersonEntry())
+
+
+def unread(folder: Path, known: Collection[str]) -> list[Path]:
+    """Return what is in `folder` of a pack and not `known`, without what is hidden or for people (`*.md`)."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if path.name not in known and path.name[0] != "." and path.suffix != ".md"]
 
 
 def _read(folder: Path, person: Schema) -> dict[str, Any]:
@@ -112,6 +117,7 @@ def _read(folder: Path, person: Schema) -> dict[str, Any]:
         (organisations, "organisation", "id"),
         (organisations, "organisation", "centre_number"),
         (services, "service", "slug"),
+        (services, "portal_role", "slug"),
         (clients, "client", "id"),
         (clients, "client", "key"),
         (people, "person", "id"),
@@ -143,19 +149,26 @@ class _File:
     def __init__(self, path: Path, *words: str, **schemas_by_kind: Schema) -> None:
         self.name = path.name
         try:
-            text = path.read_text() if path.exists() else ""
+            text = path.read_bytes().decode("utf-8") if path.exists() else ""
             raw = tomllib.loads(text)
-        except (OSError, ValueError) as error:
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise CastError(self.name, line, "This is not UTF-8.") from error
+        except OSError as error:
+            raise CastError(self.name, 0, f"This cannot be read: {error.strerror}.") from error
+        except ValueError as error:
             place = _PLACE.search(str(error))
             sentence = f"This is not TOML: {_PLACE.sub('', str(error))}."
             raise CastError(self.name, int(place[1]) if place else 0, sentence) from error
         self._lines = text.splitlines()
         for key in raw.keys() - schemas_by_kind.keys() - set(words):
             raise CastError(self.name, self._line_of(key, 0), f"{key} means nothing here.")
-        self.said: dict[str, Any] = {
-            kind: [self._read(kind, schema, number, entry) for number, entry in enumerate(raw.get(kind, ()))]
-            for kind, schema in schemas_by_kind.items()
-        }
+        self.said: dict[str, Any] = {}
+        for kind, schema in schemas_by_kind.items():
+            entries = raw.get(kind, [])
+            if not isinstance(entries, list):
+                raise CastError(self.name, self._line_of(kind, 0), f"Write each {kind} below a line [[{kind}]].")
+            self.said[kind] = [self._read(kind, schema, number, entry) for number, entry in enumerate(entries)]
         for word in words:
             if not isinstance(raw.get(word, ""), str):
                 raise CastError(self.name, self._line_of(word, 0), f"{word} is a text.")
@@ -165,16 +178,17 @@ class _File:
         # tomllib does not tell lines.
         header = re.compile(rf"\s*\[\[\s*{kind}\s*]]")
         starts = [line for line, text in enumerate(self._lines, 1) if header.match(text)]
-        start = starts[number] if number < len(starts) else 0
+        start = starts[number] if number < len(starts) else self._line_of(kind, 0)
         try:
             return Entry(schema.load(entry), self.name, start)
         except ValidationError as error:
             path, sentence = _first(error.messages)
-            named = isinstance(entry, Mapping) and (entry.get("id") or entry.get("slug"))
+            name = isinstance(entry, Mapping) and (entry.get("id") or entry.get("slug"))
+            named = name if isinstance(name, str) and name.isprintable() else f"{kind} number {number + 1}"
             raise CastError(
                 self.name,
-                self._line_of(path[0], start),
-                f"{named or f'{kind} number {number + 1}'}: {'.'.join(path)}: {sentence}",
+                self._line_of(path[0], start) if path else start,
+                ": ".join([named, *([".".join(path)] if path else []), sentence]),
             ) from error
 
     def _line_of(self, key: str, start: int) -> int:
@@ -210,7 +224,8 @@ def _first(messages: Any) -> tuple[list[str], str]:
     path = []
     while isinstance(messages, Mapping):
         key, messages = next(iter(messages.items()))
-        path.append(str(key))
+        # What is wrong with a table as a whole stands under a name of marshmallow's own.
+        path += [] if key == "_schema" else [str(key)]
     return path, str(messages[0])
 
 
@@ -269,7 +284,7 @@ def _add_person(
         last_sign_in_at=_moment(entry["last_sign_in"]),
     )
     if entry["email"]:
-        EmailAddress.create(person=person, address=entry["email"].lower())
+        EmailAddress.create(person=person, address=entry["email"])
     for staff_role in entry["staff_roles"]:
         StaffGrant.create(person=person, role=staff_role, created_at=added)
     for place in entry["membership"]:

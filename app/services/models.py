@@ -6,6 +6,9 @@ from playhouse.fields import EnumField
 from app.kernel.database import BaseModel, UTCDateTimeField
 from app.vocabulary import ServiceState
 
+LAUNCH_ADDRESS = r"https?://[^\s/]+\S*|/\S*"
+"""What a tile may lead to, as a pattern."""
+
 
 class Service(BaseModel):
     """What a tile opens."""

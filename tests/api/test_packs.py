@@ -75,6 +75,10 @@ def test_a_pack_may_lay_its_rules_out_as_it_likes(check: Check, pack: Path) -> N
     assert check().output == f"{pack}: nothing found.\n"
 
 
+BOTH_RECORDS = (SHIPPED / "fixtures" / "records.toml").read_text()
+BOB = 'id = "bob"\n'
+ROLE = '{ slug = "marker", name = "Marker", sentence = "Marks." }'
+
 WRONG = [
     ("policies/record.polar", '"read" if "reader"', '"read" if "raeder"', 'Record declares no role "raeder".'),
     (
@@ -113,6 +117,73 @@ WRONG = [
         'service = "none"',
         "certification: there is no service none",
     ),
+    ("fixtures/records.toml", BOTH_RECORDS, 'record = "x"', "Write each record below a line [[record]]."),
+    ("fixtures/records.toml", BOTH_RECORDS, 'record = ["x"]', "record number 1: This is no table with named values."),
+    (
+        "fixtures/people.toml",
+        BOB,
+        f'{BOB}membership = ["x"]\n',
+        "bob: membership.0: This is no table with named values.",
+    ),
+    ("fixtures/people.toml", BOB, f'{BOB}membership = "x"\n', "bob: membership: Not a valid list."),
+    (
+        "fixtures/people.toml",
+        BOB,
+        f'{BOB}membership = [{{ organisation = "hill" }}, {{ organisation = "hill" }}]\n',
+        "bob: membership: hill is there twice.",
+    ),
+    (
+        "fixtures/people.toml",
+        BOB,
+        f'{BOB}membership = [{{ organisation = "hill", roles = ["a:b", "a:b"] }}]\n',
+        "bob: membership.0: a:b is there twice.",
+    ),
+    (
+        "fixtures/people.toml",
+        BOB,
+        f'{BOB}membership = [{{ organisation = "hill", roles = ["a:b"], dated = [{{ role = "a:b" }}] }}]\n',
+        "bob: membership.0: a:b is there twice.",
+    ),
+    (
+        "fixtures/people.toml",
+        BOB,
+        f'{BOB}staff_roles = ["support", "support"]\n',
+        "bob: staff_roles: support is there twice.",
+    ),
+    (
+        "fixtures/people.toml",
+        BOB,
+        f'{BOB}email = "A@example.org"\n\n[[person]]\nid = "carl"\nemail = "a@Example.org"\n',
+        "carl: a@example.org is there twice.",
+    ),
+    ("fixtures/people.toml", BOB, 'id = "b\\u0000b"\n', "person number 2: id: Leave control characters out."),
+    ("fixtures/people.toml", BOB, 'id = "b\\u0085b"\n', "person number 2: id: "),
+    ("fixtures/people.toml", BOB, f'{BOB}name = "B\\nB"\n', "bob: name: Leave control characters out."),
+    ("fixtures/records.toml", 'id = "record-1"', 'id = "a\\nb"', "record number 1: id: Leave control characters out."),
+    (
+        "fixtures/records.toml",
+        'status = "active"',
+        "deep = [{ number = -9007199254740992 }]",
+        "record-1: properties: Not every program reads a whole number beyond 9007199254740991. Write it as text.",
+    ),
+    (
+        "fixtures/services.toml",
+        "https://certification.example.org/",
+        "javascript:alert(1)",
+        "certification: launch_address: A launch address starts with https://, http:// or /.",
+    ),
+    (
+        "fixtures/services.toml",
+        "[[service]]\n",
+        f"[[service]]\nrole = [{ROLE}, {ROLE}]\n",
+        "certification: role: marker is there twice.",
+    ),
+    (
+        "fixtures/services.toml",
+        "[[service]]\n",
+        f"portal_role = [{ROLE}, {ROLE}]\n\n[[service]]\n",
+        "marker: marker is there twice.",
+    ),
 ]
 
 
@@ -139,9 +210,36 @@ def test_the_line_is_that_of_the_mistake(check: Check, pack: Path) -> None:
     assert f"{path}:{line}: bob: stat: Unknown field." in check().output
 
 
-def test_a_file_that_nobody_reads_is_found(check: Check, pack: Path) -> None:
-    (pack / "fixtures" / "record.toml").write_text("")
-    assert "record.toml:0: Nobody reads this file. There are: clients.toml" in check().output
+@pytest.mark.parametrize("file", ["fixtures/people.toml", "fixtures/records.toml", "policies/record_test.toml"])
+def test_a_file_that_is_not_utf_8_is_refused_where_it_is_not(check: Check, pack: Path, file: str) -> None:
+    path = pack / file
+    path.write_bytes(b"# Caf\xc3\xa9.\n# Caf\xe9.\n" + path.read_bytes())
+    assert f"{path}:2: This is not UTF-8.\n" in check().output
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("fixtures/record.toml", "fixtures/record.toml"),
+        ("fixtures/people.json", "fixtures/people.json"),
+        ("fixtures/more/people.toml", "fixtures/more"),
+        ("policies/extra.pol", "policies/extra.pol"),
+        ("policies/sub/more.polar", "policies/sub"),
+    ],
+)
+def test_what_nobody_reads_is_found(check: Check, pack: Path, tmp_path: Path, file: str, named: str) -> None:
+    chosen = Settings(data_dir=tmp_path / "data", pack_dir=pack)
+    assert check_before_serving(chosen) == []
+    (pack / file).parent.mkdir(exist_ok=True)
+    (pack / file).write_text("")
+    assert f"{pack / named}:0: Nobody reads this. " in check().output
+    assert len(check_before_serving(chosen)) == 1
+
+
+def test_a_pack_may_say_something_to_people(check: Check, pack: Path) -> None:
+    for name in ("policies/README.md", "fixtures/.gitkeep"):
+        (pack / name).write_text("")
+    assert check().exit_code == 0
 
 
 def test_a_file_of_a_name_that_is_taken_is_found(check: Check, pack: Path) -> None:

@@ -211,6 +211,12 @@ class TestLoading:
             ("organisations.toml", '"90103"', '"9010"', "eastgate: centre_number: A centre number"),
             ("organisations.toml", '"90103"', '"90101"', "eastgate: 90101 is there twice."),
             (
+                "organisations.toml",
+                'centre_number = "90103"',
+                'centre_number = "90103"\ntime_zone = "Mars/Base"',
+                "eastgate: time_zone: Mars/Base is not a time zone such as Europe/London.",
+            ),
+            (
                 "services.toml",
                 'slug = "training"\n',
                 'slug = "exam-entries"\n',
