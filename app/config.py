@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
 from enum import StrEnum
+from math import ceil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -57,7 +58,8 @@ class Settings:
     pack_dir: Path | None = None
     """A folder with more rules (`policies/*.polar`) and what they are about (`fixtures/*.toml`)."""
     rate_limit: int = 10_000
-    """How many questions a second one program may put to one web process; 0 for as many as it likes."""
+    """How many questions a second one program may put to one web process, twice as many after a pause; 0 for as many
+    as it likes. A search or an explanation counts as 100, and so the least is 50."""
     time_limit: int = 5
     """How many seconds a program's questions may take that it puts at once."""
     batch_limit: int = 100
@@ -82,6 +84,11 @@ class Settings:
         """Whether people reach the portal over https."""
         return self.public_url.startswith("https://")
 
+
+BURST_SECONDS = 2
+"""For how long a program may save up what it did not ask."""
+LONG_COUNTS = 100
+"""As many questions as a search or an explanation is taken for: it asks at least as many, or takes as long."""
 
 _current = Settings()
 
@@ -165,9 +172,19 @@ def _check(settings: Settings) -> None:
         raise SettingError("MAIL_FROM must look like Tessera <no-reply@example.org>.")
     if not settings.policies_dir.is_dir():
         raise SettingError(f"POLICIES_DIR names {settings.policies_dir}, which is not a folder.")
+    _check_rate_limit(settings)
     pack = settings.pack_dir
     if pack is not None and not any((pack / part).is_dir() for part in ("policies", "fixtures")):
         raise SettingError(f"PACK_DIR names {pack}, which is not a folder with policies/ or fixtures/.")
+
+
+def _check_rate_limit(settings: Settings) -> None:
+    largest = max(LONG_COUNTS, settings.batch_limit)
+    if 0 < settings.rate_limit * BURST_SECONDS < largest:
+        raise SettingError(
+            f"RATE_LIMIT is too small: a search counts as {LONG_COUNTS} questions and a batch may have"
+            f" {settings.batch_limit}. Give at least {ceil(largest / BURST_SECONDS)}, or 0 for no limit."
+        )
 
 
 def _check_port(name: str, address: str) -> None:

@@ -3,19 +3,14 @@
 from app.api.answers import answer_json, answers_json, explained_json, found_json
 from app.api.errors import ApiError
 from app.api.evaluation import evaluate, evaluate_all, evaluate_explained
-from app.api.limits import allowance
+from app.api.limits import count
 from app.api.messages import Body, read_evaluation, read_evaluations
 from app.api.questions import Batch, EvaluationRequest
 from app.api.schemas import LARGEST_REVISION, loaded
 from app.api.search import search
 from app.api.search_schemas import SEARCHES, SearchRequest, Sought
 from app.authz.cache import Caller
-from app.config import settings
-
-_EXPLANATION_COUNTS = 100
-"""As many questions as an explanation is taken for, by the time that it takes."""
-_SEARCH_COUNTS = 100
-"""As many questions as a search is taken for: it asks at least as many."""
+from app.config import LONG_COUNTS, settings
 
 
 def answer_evaluation(client: Caller, body: Body, at_least: str = "") -> bytes:
@@ -46,7 +41,7 @@ def answer_authorize(client: Caller, body: Body, at_least: str = "") -> bytes:
         raise ApiError(400, "explain must be true or false.")
     if body.get("evaluations"):
         raise ApiError(400, "explain is for a single question. Leave it out, or ask without evaluations.")
-    _count(client, _EXPLANATION_COUNTS)
+    count(client, LONG_COUNTS)
     request = read_evaluation(body)
     answer, why = evaluate_explained(client, request._replace(at_least_revision=_wanted(request, at_least)))
     return explained_json(answer, why)
@@ -54,7 +49,7 @@ def answer_authorize(client: Caller, body: Body, at_least: str = "") -> bytes:
 
 def answer_search(client: Caller, sought: Sought, body: Body, at_least: str = "") -> bytes:
     """Return what a search finds. Raises `ApiError`, and whatever keeps `search` from answering."""
-    _count(client, _SEARCH_COUNTS)
+    count(client, LONG_COUNTS)
     request: SearchRequest = loaded(SEARCHES[sought], body)
     question = request.question
     request = request._replace(question=question._replace(at_least_revision=_wanted(question, at_least)))
@@ -70,12 +65,8 @@ def revision_wanted(at_least: str) -> int:
     return int(at_least)
 
 
-def _count(client: Caller, questions: int) -> None:
-    allowance(settings().rate_limit).take(client.reference, questions)
-
-
 def _answer(client: Caller, request: EvaluationRequest | Batch, at_least: str) -> bytes:
-    _count(client, len(request.items) if isinstance(request, Batch) else 1)
+    count(client, len(request.items) if isinstance(request, Batch) else 1)
     if at_least:
         request = request._replace(at_least_revision=_wanted(request, at_least))
     if isinstance(request, Batch):

@@ -5,9 +5,8 @@ from threading import Lock
 from time import monotonic
 
 from app.api.errors import ApiError
-
-_BURST_SECONDS = 2
-"""For how long a client may save up what it did not ask."""
+from app.authz.cache import Caller
+from app.config import BURST_SECONDS, settings
 
 
 class Allowance:
@@ -18,7 +17,7 @@ class Allowance:
 
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second
-        self._most = per_second * _BURST_SECONDS
+        self._most = per_second * BURST_SECONDS
         self._left: dict[str, tuple[float, float]] = {}
         self._lock = Lock()
 
@@ -41,7 +40,12 @@ class Allowance:
             )
 
 
+def count(client: Caller, questions: int = 1) -> None:
+    """Count `questions` that `client` is about to be answered by this process. Raises `ApiError` 429."""
+    _allowance(settings().rate_limit).take(client.reference, questions)
+
+
 @cache
-def allowance(per_second: int) -> Allowance:
+def _allowance(per_second: int) -> Allowance:
     """Return the one that this process counts by."""
     return Allowance(per_second)

@@ -16,6 +16,7 @@ from app.api.bodies import DEEPEST, LARGEST_BODY
 from app.api.record_schemas import RecordRequestSchema, RecordSchema, RemovedSchema
 from app.api.routing import LONGEST_REQUEST_ID
 from app.api.samples import samples
+from app.config import LONG_COUNTS
 from app.vocabulary import REASON_SENTENCES
 
 _DESCRIPTION = """\
@@ -32,7 +33,8 @@ _STATUSES = {
     403: "The key works, but may not ask about this. The message says what it may ask about.",
     405: "Only POST is answered here.",
     413: f"The body is larger than {LARGEST_BODY:,} bytes.",
-    429: "The key asks too much at once. Ask again in as many seconds as Retry-After says.",
+    429: f"The key asks too much at once; a search or an explanation counts as {LONG_COUNTS} questions. Ask again in "
+    "as many seconds as Retry-After says.",
     500: "Something went wrong here. No answer was recorded, so none is given. Take it as a no; you may ask again.",
     503: "The revision that you insist on is not known here yet, or answers cannot be recorded. Take it as a no, and "
     "ask again in as many seconds as Retry-After says.",

@@ -12,6 +12,7 @@ from app.api.bodies import read_object
 from app.api.callers import client_of
 from app.api.errors import ApiError
 from app.api.gathering import gathered
+from app.api.limits import count
 from app.api.reach import Reach
 from app.api.record_schemas import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
 from app.api.routing import json_response, json_route
@@ -35,6 +36,7 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 def record(kind: str, record_id: str) -> ResponseReturnValue:
     """Register a thing, show it, or forget it."""
     client = client_of(request.headers.get("Authorization", ""))
+    count(client)
     _check_address()
     loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
     match request.method:

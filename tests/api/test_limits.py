@@ -1,12 +1,16 @@
 """A program that runs wild is told to wait, and the others are not kept waiting."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 
 from app.api.errors import ApiError
-from app.api.limits import Allowance, allowance
+from app.api.limits import Allowance, _allowance
 from app.config import Settings, use
-from tests.api.conftest import Ask, Tell, question
+from tests.api.conftest import Ask, Send, Tell, question
 
+METHODS = ("PUT", "GET", "HEAD", "DELETE", "GET")
 SECONDS = "app.api.limits.monotonic"
 
 
@@ -21,12 +25,13 @@ class Clock:
 
 
 @pytest.fixture
-def seconds(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def seconds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
     monkeypatch.setattr(SECONDS, clock)
-    # What was counted by another clock means nothing by this one.
-    allowance.cache_clear()
-    return clock
+    _allowance.cache_clear()
+    yield clock
+    # What was counted by this clock means nothing by another.
+    _allowance.cache_clear()
 
 
 def is_answered(allowance: Allowance, client: str, size: int) -> bool:
@@ -68,7 +73,7 @@ def test_none_sets_no_limit(seconds: Clock) -> None:
 
 @pytest.mark.usefixtures("both_doors")
 def test_a_batch_counts_as_many_times_as_it_asks(ask: Ask, tell: Tell, settings: Settings, seconds: Clock) -> None:
-    use(Settings(**{**settings.__dict__, "rate_limit": 3}))
+    use(replace(settings, rate_limit=3))
     batch = {**question(), "evaluations": [{}, {}, {}, {}]}
     assert tell(batch).status_code == 200
     answer = tell(batch)
@@ -78,13 +83,34 @@ def test_a_batch_counts_as_many_times_as_it_asks(ask: Ask, tell: Tell, settings:
     assert ask().status_code == 200
 
 
+@pytest.mark.usefixtures("mark_schemes")
+def test_what_is_said_of_things_counts_as_a_question(send: Send, settings: Settings, seconds: Clock) -> None:
+    use(replace(settings, rate_limit=2))
+    statuses = [send(b"{}", path="/records/mark_scheme/7", method=method).status_code for method in METHODS]
+    assert statuses == [200, 200, 200, 200, 429]
+    seconds.now += 1
+    assert send(b"{}", path="/records/mark_scheme/7", method="PUT").status_code == 200
+
+
+def test_a_search_and_an_explanation_count_as_a_hundred_questions(
+    tell: Tell, settings: Settings, seconds: Clock
+) -> None:
+    search = {"path": "/access/v1/search/subject"}
+    for body, more in ((question(), search), (question(explain=True), {})):
+        use(replace(settings, rate_limit=50))
+        assert [tell(body, **more).status_code for _ in range(2)] == [200, 429]
+        seconds.now += 2
+        use(replace(settings, rate_limit=49))
+        assert tell(body, **more).status_code == 429
+
+
 @pytest.mark.usefixtures("both_doors")
 def test_a_batch_that_takes_too_long_is_given_up(
     tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     moments = iter([0.0, 0.1, 5.1])
     monkeypatch.setattr("app.api.evaluation.monotonic", lambda: next(moments, 9.0))
-    use(Settings(**{**settings.__dict__, "time_limit": 5}))
+    use(replace(settings, time_limit=5))
     answer = tell({**question(), "evaluations": [{}, {}, {}]})
     assert answer.status_code == 503
     assert answer.json["message"].startswith("Answering took longer than 5 seconds.")

@@ -141,6 +141,7 @@ BAD = [
     ("SMTP_URL", "mail:25", "SMTP_URL must look like smtp://user:password@host:587 or smtps://"),
     ("MAIL_FROM", "nobody", "MAIL_FROM must look like Tessera <no-reply@example.org>."),
     ("SECRET_KEY", "short", "SECRET_KEY is too short: give at least 16 characters, or leave it out."),
+    ("RATE_LIMIT", "49", "a batch may have 100. Give at least 50, or 0 for no limit."),
     ("POLICIES_DIR", "/nowhere", "POLICIES_DIR names /nowhere, which is not a folder."),
 ]
 
@@ -148,6 +149,14 @@ BAD = [
 @pytest.mark.parametrize(("name", "value", "sentence"), BAD)
 def test_a_setting_that_cannot_be_used_is_named(tessera: CommandLine, name: str, value: str, sentence: str) -> None:
     assert sentence in tessera.refuses("migrate", env={name: value})
+
+
+def test_a_rate_limit_lets_the_largest_batch_through(tessera: CommandLine, database: None) -> None:
+    assert "a batch may have 203. Give at least 102," in tessera.refuses(
+        "migrate", env={"RATE_LIMIT": "101", "BATCH_LIMIT": "203"}
+    )
+    for limit in ("102", "0"):
+        assert tessera("migrate", env={"RATE_LIMIT": limit, "BATCH_LIMIT": "203"}).exit_code == 0
 
 
 def test_a_word_that_is_no_command_is_refused(tessera: CommandLine) -> None:
