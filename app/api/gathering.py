@@ -112,11 +112,6 @@ def gathered(collect: Callable[[Gatherer], T], at_least: int, *, has_looked: boo
         ) from None
 
 
-def is_known(kind: str) -> bool:
-    """Return whether there are things of this kind to ask about."""
-    return kind in DIRECTORY_KINDS or kind in declared_kinds(policy())
-
-
 def context_of(request: EvaluationRequest, at: facts.Organisation | None) -> facts.Context:
     """Return what `request` tells the rules of itself."""
     action, told = request.action.properties, request.context

@@ -4,7 +4,8 @@ import time
 from typing import NamedTuple
 
 from app.api.accounting import account
-from app.api.gathering import Gatherer, context_of, gathered, is_known
+from app.api.errors import ApiError
+from app.api.gathering import Gatherer, context_of, gathered
 from app.api.pages import Place, place_of, token_for
 from app.api.reach import Reach
 from app.api.search_schemas import SearchRequest, Sought
@@ -56,20 +57,22 @@ def search(client: Caller, request: SearchRequest) -> Found:
     started = time.perf_counter_ns()
     place = place_of(client, request)
     asked_under = _asked_under(client, request)
-    page, revision = _Search(client, request).page(place)
+    page, revision = _Search(client, request, is_in_reach=asked_under is not None).page(place)
     token = "" if page.is_end else token_for(client, request, Place(page.after, place.limit))
     took = time.perf_counter_ns() - started
-    record_id = account(client, revision, _logged(request, page, asked_under, took))
-    return Found(record_id, page.names, token, asked_under, revision)
+    under = asked_under or policy().digest
+    record_id = account(client, revision, _logged(request, page, under, took))
+    return Found(record_id, page.names, token, under, revision)
 
 
 class _Search:
     """One search, as far as its time goes."""
 
-    def __init__(self, client: Caller, request: SearchRequest) -> None:
+    def __init__(self, client: Caller, request: SearchRequest, *, is_in_reach: bool) -> None:
         self._own = client.fact.service
         self._sought = request.sought
         self._question = request.question
+        self._is_in_reach = is_in_reach
         self._deadline = time.perf_counter() + BUDGET_SECONDS
 
     def page(self, place: Place) -> tuple[_Stretch, int]:
@@ -107,7 +110,7 @@ class _Search:
     def _candidates(self, gatherer: Gatherer, at: facts.Organisation | None, after: str) -> list[_Candidate]:
         """Return the next candidates by name, at most as many as are looked up at once."""
         subject, action, resource = self._question.subject, self._question.action.name, self._question.resource
-        if subject.type not in SUBJECT_TYPES:
+        if not self._is_in_reach or subject.type not in SUBJECT_TYPES:
             return []
         if self._sought is Sought.SUBJECT:
             thing = gatherer.thing(resource, at)
@@ -128,12 +131,17 @@ class _Search:
         return [_Candidate(name, asked, name, thing) for name in actions[:AT_A_TIME]]
 
 
-def _asked_under(client: Caller, request: SearchRequest) -> str:
-    """Return the digest of the policy that lets the client ask this. Of what does not exist, nothing is found."""
-    resource = request.question.resource
-    if not is_known(resource.type):
-        return policy().digest
-    return Reach(client).check(resource.type, None if request.sought is Sought.RESOURCE else resource.id)
+def _asked_under(client: Caller, request: SearchRequest) -> str | None:
+    """Return the digest of the policy that lets the client ask this; None of a kind that it may not ask about at all.
+
+    As of one that nobody knows, nothing is found of it: which kinds others have is not to be learned here.
+    """
+    resource, reach = request.question.resource, Reach(client)
+    try:
+        own = reach.check(resource.type, None)
+    except ApiError:
+        return None
+    return own if request.sought is Sought.RESOURCE else reach.check(resource.type, resource.id)
 
 
 def _knows(thing: facts.Fact, action: str) -> bool:

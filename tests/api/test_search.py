@@ -260,10 +260,31 @@ def test_a_client_finds_nothing_about_other_services(find: Any, sought: str, mor
     assert logged() == []
 
 
-def test_a_client_looks_only_for_kinds_that_it_has_declared(find: Any) -> None:
+@every_search
+@pytest.mark.usefixtures("mark_schemes")
+def test_of_a_kind_that_it_has_not_declared_a_client_finds_what_it_finds_of_none(find: Any, sought: str) -> None:
+    with changing():
+        put_record("mark_scheme", "ms-1", {"open": True}, by="operator")
+    mark_scheme, dragon = ({"type": kind, "id": "ms-1"} for kind in ("mark_scheme", "dragon"))
+    asked = {} if sought == "action" else {"action": {"name": "read"}}
+    assert names(find(sought, resource=mark_scheme, **asked)) != []
     Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
     cache.forget()
-    assert find("resource").status_code == 403
+
+    def told(kind: dict[str, str]) -> dict[str, Any]:
+        answer = find(sought, resource=kind, **asked)
+        assert answer.status_code == 200
+        return {name: answer.json[name] for name in ("page", "results")}
+
+    assert told(mark_scheme) == told(dragon)
+    assert told(dragon)["results"] == []
+    assert [one.allowed for one in logged()[-3:]] == [False] * 3
+
+
+def test_a_client_of_no_service_finds_nothing(find: Any) -> None:
+    for kind in ("service", "dragon"):
+        answer = find("resource", resource={"type": kind}, headers={"Authorization": "Bearer demo-key-unassigned"})
+        assert names(answer) == []
 
 
 @every_search
