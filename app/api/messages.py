@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeGuard, TypeVar
 from app.api import schemas
 from app.api.errors import ApiError
 from app.api.questions import ActionAsked, Batch, Entity, EvaluationRequest, Failure, Semantic, Values
+from app.vocabulary import DIRECTORY_KINDS
 
 Body = Mapping[str, Any]
 Part = TypeVar("Part", Entity, ActionAsked)
@@ -34,6 +35,7 @@ def read_evaluations(body: Body, *, most: int) -> EvaluationRequest | Batch:
     """
     evaluations = body.get("evaluations")
     if evaluations is None or evaluations == []:
+        _check_options(body.get("options"))
         return read_evaluation(body)
     if type(evaluations) is not list:
         raise ApiError(400, "evaluations must be a list.")
@@ -65,6 +67,12 @@ def read_plainly(body: Body) -> EvaluationRequest | None:
         _context(body.get("context")),
         at_least,
     )
+
+
+def _check_options(options: Any) -> None:
+    """Check what a single question says as one of a batch would: it may have been meant as one."""
+    if options is not None and (type(options) is not dict or "evaluations_semantic" in options):
+        schemas.loaded(_BATCH, {"options": options})
 
 
 def _items(body: Body, evaluations: list[Any]) -> list[EvaluationRequest | Failure]:
@@ -126,7 +134,7 @@ def _request(
 ) -> EvaluationRequest | None:
     if subject is None or action is None or resource is None or context is _UNUSUAL:
         return None
-    organisation = None if resource.properties is None else resource.properties.get("organisation")
+    organisation = _organisation(resource)
     if context is not None and "organisation" in context:
         other = context["organisation"]
         if organisation is not None and organisation != other:
@@ -152,7 +160,15 @@ def _subject(value: Any) -> Entity | None:
 
 def _resource(value: Any) -> Entity | None:
     resource = _entity(value, schemas.LONGEST_RESOURCE)
-    return resource if resource is None or _names_organisation_plainly(resource.properties) else None
+    if resource is None or resource.type not in DIRECTORY_KINDS:
+        return resource
+    return resource if _names_organisation_plainly(resource.properties) else None
+
+
+def _organisation(resource: Entity) -> str | None:
+    if resource.properties is None or resource.type not in DIRECTORY_KINDS:
+        return None
+    return resource.properties.get("organisation")
 
 
 def _action(value: Any) -> ActionAsked | None:
@@ -165,9 +181,9 @@ def _action(value: Any) -> ActionAsked | None:
 
 
 def _at_least(options: Any) -> int | None:
-    if options is None:
+    if type(options) is not dict:
         return 0
-    revision = options.get("at_least_revision", 0) if type(options) is dict else None
+    revision = options.get("at_least_revision", 0)
     return revision if type(revision) is int and 0 <= revision <= schemas.LARGEST_REVISION else None
 
 

@@ -8,7 +8,7 @@ from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, fields, post_
 
 from app.api.errors import ApiError
 from app.api.questions import ActionAsked, Entity, EvaluationRequest, Semantic
-from app.vocabulary import SUBJECT_TYPES, Reason
+from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Reason
 
 LONGEST_TYPE = 60
 LONGEST_SUBJECT = 254
@@ -68,6 +68,22 @@ def whole_number(largest: int, description: str) -> fields.Integer:
     )
 
 
+class _OurOptions(fields.Nested):
+    """Options of ours where AuthZEN has none: whatever else a caller calls so is ignored."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value, *args, **kwargs) if isinstance(value, Mapping) else {}
+
+
+class _ResourceProperties(fields.Nested):
+    """The properties of a resource. Those of a kind that only the rules know mean to us what the rules make of them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, Mapping) and data.get("type") not in (None, *DIRECTORY_KINDS):
+            return dict(value)
+        return super()._deserialize(value, attr, data, *args, **kwargs)
+
+
 def part(schema: type[Schema], description: str, *, required: bool = True) -> fields.Nested:
     """Return a field that holds an object."""
     return fields.Nested(schema, required=required, error_messages=_MISSING, metadata={"description": description})
@@ -122,17 +138,23 @@ class ActionSchema(Asked):
 
 
 class ResourcePropertiesSchema(Asked):
-    """More about the thing. Any other member may be sent too, for the rules."""
+    """More about the thing. Any other member may be sent too, for the rules; of a kind that they declare, any."""
 
     class Meta:
         unknown = INCLUDE
 
     organisation = text(
         LONGEST_ORGANISATION,
-        "The organisation it is about, by id or centre number. Without one, any of the person's organisations counts.",
+        "For a service or a role: the organisation it is about, by id or centre number. Without one, any of the "
+        "person's organisations counts.",
         required=False,
         examples=["90101"],
     )
+
+
+def resource_properties(description: str) -> fields.Nested:
+    """Return a field that holds what a caller tells of a resource."""
+    return _ResourceProperties(ResourcePropertiesSchema, error_messages=_MISSING, metadata={"description": description})
 
 
 class ResourceSchema(Asked):
@@ -148,10 +170,8 @@ class ResourceSchema(Asked):
         "The short name of your service, or of one of its roles; of any other kind, your own id.",
         examples=["submit-for-assessment", "submit-for-assessment:teacher"],
     )
-    properties = part(
-        ResourcePropertiesSchema,
-        "What is known of the thing; for this question it counts more than what was registered.",
-        required=False,
+    properties = resource_properties(
+        "What is known of the thing; for this question it counts more than what was registered."
     )
 
     @post_load
@@ -168,7 +188,8 @@ class ContextSchema(Asked):
 
     organisation = text(
         LONGEST_ORGANISATION,
-        "The same as resource.properties.organisation, for callers that keep it here. If both are given, they agree.",
+        "The same as resource.properties.organisation, for callers that keep it here, and for things of any kind. If "
+        "both are given, they agree.",
         required=False,
         examples=["90101"],
     )
@@ -182,9 +203,15 @@ class OptionsSchema(Asked):
     )
 
 
-def organisation_of(resource: Mapping[str, Any] | None, context: Mapping[str, Any] | None) -> str | None:
+def our_options() -> fields.Nested:
+    """Return a field that holds how to answer a message to which AuthZEN gives no options."""
+    return _OurOptions(OptionsSchema, metadata={"description": "How to answer."})
+
+
+def organisation_of(resource: Entity, context: Mapping[str, Any] | None) -> str | None:
     """Return the organisation that a question names. Raises ValidationError when it names two."""
-    named = {told["organisation"] for told in (resource, context) if told and "organisation" in told}
+    of_resource = resource.properties if resource.type in DIRECTORY_KINDS else None
+    named = {told["organisation"] for told in (of_resource, context) if told and "organisation" in told}
     if len(named) > 1:
         raise ValidationError("must not differ from resource.properties.organisation.", "context.organisation")
     return named.pop() if named else None
@@ -197,7 +224,7 @@ class EvaluationRequestSchema(Asked):
     action = part(ActionSchema, "What the person would do.")
     resource = part(ResourceSchema, "The thing it would be done to.")
     context = part(ContextSchema, "The circumstances of the question.", required=False)
-    options = part(OptionsSchema, "How to answer.", required=False)
+    options = our_options()
 
     @post_load
     def as_request(self, data: dict[str, Any], **_options: Any) -> EvaluationRequest:
@@ -208,7 +235,7 @@ class EvaluationRequestSchema(Asked):
             data["action"],
             data["resource"],
             context,
-            organisation_of(data["resource"].properties, context),
+            organisation_of(data["resource"], context),
             data.get("options", {}).get("at_least_revision", 0),
         )
 

@@ -11,13 +11,13 @@ from app.api.schemas import (
     ActionSchema,
     Asked,
     ContextSchema,
-    OptionsSchema,
-    ResourcePropertiesSchema,
     ResourceSchema,
     SubjectSchema,
     open_object,
     organisation_of,
+    our_options,
     part,
+    resource_properties,
     text,
     whole_number,
 )
@@ -73,11 +73,7 @@ class SoughtResourceSchema(Asked):
     """The things that are looked for; an id is not looked at."""
 
     type = text(LONGEST_TYPE, "The kind of thing.", examples=["role"])
-    properties = part(
-        ResourcePropertiesSchema,
-        "What would be known of each of them; it counts more than what was registered.",
-        required=False,
-    )
+    properties = resource_properties("What would be known of each of them; it counts more than what was registered.")
 
     @post_load
     def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
@@ -90,7 +86,7 @@ class _SearchSchema(Asked):
 
     context = part(ContextSchema, "The circumstances of the question.", required=False)
     page = part(PageRequestSchema, "Which part of the results.", required=False)
-    options = part(OptionsSchema, "How to answer.", required=False)
+    options = our_options()
 
     @post_load
     def as_request(self, data: dict[str, Any], **_options: Any) -> SearchRequest:
@@ -101,7 +97,7 @@ class _SearchSchema(Asked):
             data.get("action", ActionAsked(_ANYTHING)),
             data["resource"],
             context,
-            organisation_of(data["resource"].properties, context),
+            organisation_of(data["resource"], context),
             data.get("options", {}).get("at_least_revision", 0),
         )
         return SearchRequest(self.sought, question, page.get("token", ""), page.get("limit"))

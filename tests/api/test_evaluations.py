@@ -69,6 +69,18 @@ def test_the_single_address_does_not_look_at_evaluations(tell: Tell) -> None:
     assert list(answer.json) == ["decision", "context"]
 
 
+def test_the_single_address_ignores_options_that_are_not_ours(tell: Tell, subtests: pytest.Subtests) -> None:
+    for options in (7, "fast", [], [{"at_least_revision": -1}], {}, {"evaluations_semantic": "sometimes"}, {"a": 1}):
+        with subtests.test(options=options):
+            answer = tell(question(options=options), path="/access/v1/evaluation")
+            assert (answer.status_code, answer.json["decision"]) == (200, True)
+    wrong = tell(question(options={"at_least_revision": "7"}), path="/access/v1/evaluation")
+    assert (wrong.status_code, wrong.json) == (
+        400,
+        {"message": "options.at_least_revision must be a whole number."},
+    )
+
+
 def test_an_item_replaces_the_whole_of_what_stands_at_the_top(tell: Tell) -> None:
     role = {"type": "role", "id": "submit-for-assessment:teacher"}
     at_westbrook = role | {"properties": {"organisation": "westbrook"}}
@@ -138,6 +150,11 @@ def test_a_batch_is_answered_as_far_as_its_semantic_says(
         ({"evaluations": 7}, "evaluations must be a list."),
         ({"evaluations": {}}, "evaluations must be a list."),
         ({"options": []}, "options must be an object."),
+        ({"options": [], "evaluations": []}, "options must be an object."),
+        (
+            {"options": {"evaluations_semantic": "sometimes"}, "evaluations": None},
+            "options.evaluations_semantic must be one of execute_all, deny_on_first_deny, permit_on_first_permit.",
+        ),
         (
             {"options": {"evaluations_semantic": "sometimes"}},
             "options.evaluations_semantic must be one of execute_all, deny_on_first_deny, permit_on_first_permit.",

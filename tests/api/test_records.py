@@ -45,6 +45,31 @@ def about(properties: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"type": "mark_scheme", "id": "ms-7"} | ({} if properties is None else {"properties": properties})
 
 
+@pytest.mark.usefixtures("both_doors")
+def test_what_is_told_of_a_thing_may_be_called_like_something_of_ours(
+    tell: Tell, put: Put, subtests: pytest.Subtests
+) -> None:
+    for value in (7, {"name": "Northfield"}, ["northfield"], "", "a\nb", "nowhere"):
+        with subtests.test(value=value):
+            told_of = about({"status": "published", "organisation": value})
+            single = question("thomas-reed", "read", resource=told_of)
+            assert told(tell(single)) == (True, "allowed")
+            assert told(tell(single | {"context": {"organisation": "northfield"}})) == (True, "allowed")
+            (item,) = tell(single | {"evaluations": [{"resource": told_of}]}).json["evaluations"]
+            assert item["decision"] is True
+            found = tell(single, path="/access/v1/search/action")
+            assert found.json["results"] == [{"name": "read"}]
+            assert put(status="published", organisation=value).status_code == 200
+
+
+@pytest.mark.usefixtures("both_doors")
+def test_the_circumstances_name_an_organisation_whatever_the_thing_is(tell: Tell) -> None:
+    published = question("thomas-reed", "read", resource=about({"status": "published"}))
+    assert told(tell(published | {"context": {"organisation": "nowhere"}})) == (False, "unknown_organisation")
+    answer = tell(published | {"context": {"organisation": 7}})
+    assert (answer.status_code, answer.json) == (400, {"message": "context.organisation must be a string."})
+
+
 def test_a_registered_thing_is_shown_as_it_was_registered(put: Put, send: Send) -> None:
     told_back = put(status="draft", marks=[1, 2.5, {"of": None}])
     assert told_back.status_code == 200

@@ -288,6 +288,13 @@ def test_a_client_of_no_service_finds_nothing(find: Any) -> None:
 
 
 @every_search
+def test_a_search_ignores_options_that_are_not_ours(find: Any, sought: str) -> None:
+    for options in (7, "fast", []):
+        assert names(find(sought, options=options)) == names(find(sought))
+    assert find(sought, options={"at_least_revision": -1}).status_code == 400
+
+
+@every_search
 def test_a_search_is_the_same_each_time(find: Any, sought: str) -> None:
     assert len({str(find(sought).json["results"]) for _ in range(3)}) == 1
 
