@@ -74,7 +74,8 @@ def docs() -> ResponseReturnValue:
 
 def _document() -> dict[str, Any]:
     # The demo client exists in development only; a real key is never shown.
-    return openapi.document(settings().public_url, _DEMO_KEY if settings().development else "YOUR-KEY")
+    key = _DEMO_KEY if settings().development else "YOUR-KEY"
+    return openapi.document(settings().public_url, key, settings().batch_limit)
 
 
 def _kept(body: Any) -> ResponseReturnValue:

@@ -21,6 +21,7 @@ class AuthorizeRequestSchema(EvaluationsRequestSchema):
     explain = fields.Boolean(
         truthy={True},
         falsy={False},
+        allow_none=True,
         error_messages={"invalid": "must be true or false."},
         metadata={"description": "Say why, in context.explanation. For a single question, and for people: it is slow."},
     )

@@ -1,6 +1,6 @@
 """The OpenAPI document, drawn from the very schemas that read and write the messages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -36,8 +36,14 @@ _STATUSES = {
     429: f"The key asks too much at once; a search or an explanation counts as {LONG_COUNTS} questions. Ask again in "
     "as many seconds as Retry-After says.",
     500: "Something went wrong here. No answer was recorded, so none is given. Take it as a no; you may ask again.",
-    503: "The revision that you insist on is not known here yet, or answers cannot be recorded. Take it as a no, and "
-    "ask again in as many seconds as Retry-After says.",
+    503: "The revision that you insist on is not known here yet, answering several questions took too long, or answers "
+    "cannot be recorded. Take it as a no, and ask again in as many seconds as Retry-After says.",
+}
+_HEADERS = {
+    401: {"WWW-Authenticate": "WWWAuthenticate"},
+    405: {"Allow": "Allow"},
+    429: {"Retry-After": "RetryAfter"},
+    503: {"Retry-After": "RetryAfter"},
 }
 _REGISTERED = {
     **_STATUSES,
@@ -73,8 +79,11 @@ class Member:
 
 
 @cache
-def document(address: str, key: str) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the portal at `address`; the samples in it use `key`."""
+def document(address: str, key: str, batch_limit: int) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the portal at `address`.
+
+    The samples in it use `key`, and a message may hold `batch_limit` questions.
+    """
     spec = APISpec(
         title="Decision API",
         version=version("tessera"),
@@ -89,6 +98,13 @@ def document(address: str, key: str) -> dict[str, Any]:
     )
     spec.components.schema("FailedItem", schema=schemas.FailedItemSchema)
     spec.components.header(
+        "RetryAfter", {"description": "In how many seconds to ask again.", "schema": {"type": "integer", "minimum": 0}}
+    )
+    spec.components.header(
+        "WWWAuthenticate", {"description": "How to prove who you are: Bearer.", "schema": {"type": "string"}}
+    )
+    spec.components.header("Allow", {"description": "What is answered here.", "schema": {"type": "string"}})
+    spec.components.header(
         "RequestId", {"description": "The X-Request-ID of the request, if it had one.", "schema": {"type": "string"}}
     )
     for path, operations in _paths(address, key).items():
@@ -96,6 +112,7 @@ def document(address: str, key: str) -> dict[str, Any]:
     whole = spec.to_dict()
     _add_reason_sentences(whole)
     _add_failed_items(whole)
+    _add_batch_limit(whole, batch_limit)
     return whole
 
 
@@ -116,14 +133,22 @@ def _members(whole: dict[str, Any], schema: dict[str, Any], within: str) -> Iter
     for name, member in described.get("properties", {}).items():
         full = _resolved(whole, member)
         path = f"{within}.{name}" if within else name
-        yield Member(path, full.get("type", ""), name in described.get("required", ()), full.get("description", ""))
+        yield Member(path, _type(full), name in described.get("required", ()), full.get("description", ""))
         yield from _members(whole, member, path)
+
+
+def _type(described: dict[str, Any]) -> str:
+    # That null is as absent is said once for all members.
+    types = described.get("type", "")
+    return types if isinstance(types, str) else " or ".join(name for name in types if name != "null")
 
 
 def _resolved(whole: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """Return `schema` with what it refers to; its own words win."""
     merged: dict[str, Any] = {}
-    for part in (*schema.get("allOf", ()), schema):
+    for part in (*schema.get("allOf", ()), *schema.get("anyOf", ()), schema):
+        if part == {"type": "null"}:
+            continue
         if "$ref" in part:
             merged |= whole["components"]["schemas"][part["$ref"].rpartition("/")[2]]
         merged |= part
@@ -147,6 +172,11 @@ def _add_failed_items(whole: dict[str, Any]) -> None:
     # What a list of one schema cannot say: each of several.
     items = whole["components"]["schemas"]["Answers"]["properties"]["evaluations"]
     items["items"] = {"anyOf": [items["items"], {"$ref": "#/components/schemas/FailedItem"}]}
+
+
+def _add_batch_limit(whole: dict[str, Any], batch_limit: int) -> None:
+    for name in ("EvaluationsRequest", "AuthorizeRequest"):
+        whole["components"]["schemas"][name]["properties"]["evaluations"]["maxItems"] = batch_limit
 
 
 def _paths(address: str, key: str) -> dict[str, dict[str, Any]]:
@@ -184,13 +214,13 @@ def _asking(name: str, summary: str, request: type[Schema], answer: type[Schema]
         "operationId": name,
         "tags": ["Decisions"],
         "summary": summary,
-        "description": "Members that are not listed are ignored.",
+        "description": "Members that are not listed are ignored, and null is as absent.",
         "security": [{"key": []}],
         "parameters": [_REQUEST_ID, _AT_LEAST],
         "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
         "responses": {
             "200": _response("A decision, which may well be a no.", answer),
-            **{str(status): _response(sentence, schemas.ErrorSchema) for status, sentence in _STATUSES.items()},
+            **_refusals(_STATUSES),
         },
     }
 
@@ -240,7 +270,7 @@ def _registering() -> dict[str, Any]:
             ],
             "responses": {
                 "200": _response("Done.", answer),
-                **{str(status): _response(sentence, schemas.ErrorSchema) for status, sentence in _REGISTERED.items()},
+                **_refusals(_REGISTERED),
             },
         }
 
@@ -274,9 +304,16 @@ def _health() -> dict[str, Any]:
     }
 
 
-def _response(description: str, schema: type[Schema] | dict[str, Any]) -> dict[str, Any]:
+def _refusals(statuses: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        str(status): _response(sentence, schemas.ErrorSchema, **_HEADERS.get(status, {}))
+        for status, sentence in statuses.items()
+    }
+
+
+def _response(description: str, schema: type[Schema] | dict[str, Any], **headers: str) -> dict[str, Any]:
     return {
         "description": description,
-        "headers": {"X-Request-ID": "RequestId"},
+        "headers": {"X-Request-ID": "RequestId"} | headers,
         "content": {"application/json": {"schema": schema}},
     }

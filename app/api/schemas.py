@@ -19,6 +19,8 @@ LARGEST_REVISION = 2**53 - 1
 
 _MISSING: dict[str, Any] = {"required": "is missing."}
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NO_CONTROL_CHARACTERS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+"""The same for readers of the document, whose patterns are those of JavaScript."""
 
 
 def loaded(schema: Schema, body: Any) -> Any:
@@ -40,16 +42,17 @@ def _problems(messages: Mapping[str, Any], within: str = "") -> Iterator[tuple[s
             yield path, problem[0]
 
 
-def text(longest: int, description: str, *, required: bool = True, **more: Any) -> fields.String:
+def text(longest: int, description: str, *, required: bool = True, shortest: int = 1, **more: Any) -> fields.String:
     """Return a field that holds a text of at most `longest` characters."""
     return fields.String(
         required=required,
+        allow_none=not required,
         validate=[
-            validate.Length(1, longest, error=f"must have 1 to {longest} characters."),
+            validate.Length(shortest, longest, error=f"must have {shortest} to {longest} characters."),
             _without_control_characters,
         ],
         error_messages={**_MISSING, "invalid": "must be a string."},
-        metadata={"description": description, **more},
+        metadata={"description": description, "pattern": _NO_CONTROL_CHARACTERS, **more},
     )
 
 
@@ -58,10 +61,18 @@ def _without_control_characters(value: str) -> None:
         raise ValidationError("must not contain control characters.")
 
 
+class _WholeNumber(fields.Integer):
+    """A whole number, however it is written: to JSON, 1.0 is one too."""
+
+    def _validated(self, value: Any) -> int:
+        return super()._validated(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def whole_number(largest: int, description: str) -> fields.Integer:
-    """Return a field that holds a number from 0."""
-    return fields.Integer(
+    """Return a field that holds a number from 0, and need not be there."""
+    return _WholeNumber(
         strict=True,
+        allow_none=True,
         validate=validate.Range(0, largest, error=f"must be from 0 to {largest}."),
         error_messages={"invalid": "must be a whole number."},
         metadata={"description": description},
@@ -86,12 +97,20 @@ class _ResourceProperties(fields.Nested):
 
 def part(schema: type[Schema], description: str, *, required: bool = True) -> fields.Nested:
     """Return a field that holds an object."""
-    return fields.Nested(schema, required=required, error_messages=_MISSING, metadata={"description": description})
+    return fields.Nested(
+        schema,
+        required=required,
+        allow_none=not required,
+        error_messages=_MISSING,
+        metadata={"description": description},
+    )
 
 
 def open_object(description: str) -> fields.Dict:
-    """Return a field that holds an object with any members."""
-    return fields.Dict(error_messages={"invalid": "must be an object."}, metadata={"description": description})
+    """Return a field that holds an object with any members, and need not be there."""
+    return fields.Dict(
+        allow_none=True, error_messages={"invalid": "must be an object."}, metadata={"description": description}
+    )
 
 
 class Asked(Schema):
@@ -154,7 +173,7 @@ class ResourcePropertiesSchema(Asked):
 
 def resource_properties(description: str) -> fields.Nested:
     """Return a field that holds what a caller tells of a resource."""
-    return _ResourceProperties(ResourcePropertiesSchema, error_messages=_MISSING, metadata={"description": description})
+    return _ResourceProperties(ResourcePropertiesSchema, allow_none=True, metadata={"description": description})
 
 
 class ResourceSchema(Asked):
@@ -205,7 +224,7 @@ class OptionsSchema(Asked):
 
 def our_options() -> fields.Nested:
     """Return a field that holds how to answer a message to which AuthZEN gives no options."""
-    return _OurOptions(OptionsSchema, metadata={"description": "How to answer."})
+    return _OurOptions(OptionsSchema, allow_none=True, metadata={"description": "How to answer."})
 
 
 def organisation_of(resource: Entity, context: Mapping[str, Any] | None) -> str | None:
@@ -256,6 +275,7 @@ class EvaluationsOptionsSchema(OptionsSchema):
         Semantic,
         by_value=True,
         load_default=Semantic.EXECUTE_ALL,
+        allow_none=True,
         error_messages={"unknown": "must be one of {choices}."},
         metadata={"description": "Answer all, or stop after the first no (or failure), or after the first yes."},
     )
@@ -266,6 +286,7 @@ class EvaluationsRequestSchema(EvaluationItemSchema):
 
     evaluations = fields.List(
         fields.Nested(EvaluationItemSchema),
+        allow_none=True,
         error_messages={"invalid": "must be a list."},
         metadata={"description": "The questions, answered in their order."},
     )

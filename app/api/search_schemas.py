@@ -50,7 +50,12 @@ class SearchRequest(NamedTuple):
 class PageRequestSchema(Asked):
     """Which part of the results."""
 
-    token = text(_LONGEST_TOKEN, "The next_token of the page before; everything else as it was then.", required=False)
+    token = text(
+        _LONGEST_TOKEN,
+        "The next_token of the page before; everything else as it was then. Empty is as absent.",
+        required=False,
+        shortest=0,
+    )
     limit = whole_number(
         2**53 - 1, f"How many results at most: {DEFAULT_LIMIT} if you do not say, and never over {LARGEST_LIMIT}."
     )

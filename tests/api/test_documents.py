@@ -1,5 +1,6 @@
 """What authors of services read: the document, the page, the guide; and that what they copy works."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -74,6 +76,61 @@ def test_the_document_describes_batches_and_searches_that_are_really_answered(cl
         assert set(answer["page"]) == set(schemas["Page"]["properties"])
         assert set(answer["context"]) == set(schemas["SearchContext"]["properties"])
         assert set(answer["results"][0]) == set(schemas[entry]["properties"])
+
+
+MEMBERS = [
+    ("EvaluationRequest", "subject", False),
+    ("EvaluationRequest", "context", True),
+    ("EvaluationRequest", "options", True),
+    ("Options", "at_least_revision", True),
+    ("Subject", "id", False),
+    ("Subject", "properties", True),
+    ("Resource", "properties", True),
+    ("EvaluationsRequest", "evaluations", True),
+    ("EvaluationsOptions", "evaluations_semantic", True),
+    ("EvaluationItem", "action", True),
+    ("AuthorizeRequest", "explain", True),
+    ("PageRequest", "limit", True),
+    ("RecordRequest", "properties", True),
+]
+
+
+def test_the_document_says_where_null_may_stand(client: FlaskClient, subtests: pytest.Subtests) -> None:
+    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    for schema, name, may_be_null in MEMBERS:
+        with subtests.test(f"{schema}.{name}"):
+            member = schemas[schema]["properties"][name]
+            types = [kind for part in (member, *member.get("anyOf", ())) for kind in as_list(part.get("type"))]
+            assert ("null" in types or None in member.get("enum", ())) is may_be_null
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_the_document_says_what_a_name_may_hold(client: FlaskClient) -> None:
+    schemas = client.get("/openapi.json").json["components"]["schemas"]
+    pattern = schemas["Resource"]["properties"]["id"]["pattern"]
+    assert re.search(pattern, "a b/é")
+    for character in "\0\x1b\x7f\x85":
+        assert not re.search(pattern, f"a{character}b")
+
+
+def test_the_document_says_how_many_questions_fit_into_a_message(app: Flask, settings: Settings) -> None:
+    config.use(replace(settings, batch_limit=7))
+    schemas = app.test_client().get("/openapi.json").json["components"]["schemas"]
+    for name in ("EvaluationsRequest", "AuthorizeRequest"):
+        assert schemas[name]["properties"]["evaluations"]["maxItems"] == 7
+
+
+def test_the_document_describes_the_headers_that_an_error_comes_with(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, name in (("401", "WWW-Authenticate"), ("429", "Retry-After"), ("503", "Retry-After")):
+                if status in operation["responses"] and operation["security"]:
+                    assert {name, "X-Request-ID"} <= set(operation["responses"][status]["headers"])
+    assert "took too long" in document["paths"]["/authorize"]["post"]["responses"]["503"]["description"]
 
 
 def test_the_document_gives_every_reason_with_its_sentence(client: FlaskClient) -> None:

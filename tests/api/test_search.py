@@ -199,7 +199,8 @@ def test_a_token_cannot_be_made_up(find: Any) -> None:
         ({"limit": "7"}, "page.limit must be a whole number."),
         ({"limit": True}, "page.limit must be a whole number."),
         ({"token": 7}, "page.token must be a string."),
-        ({"token": "x" * 3000}, "page.token must have 1 to 2000 characters."),
+        ({"limit": 1.5}, "page.limit must be a whole number."),
+        ({"token": "x" * 3000}, "page.token must have 0 to 2000 characters."),
     ],
 )
 @every_search
@@ -285,6 +286,14 @@ def test_a_client_of_no_service_finds_nothing(find: Any) -> None:
     for kind in ("service", "dragon"):
         answer = find("resource", resource={"type": kind}, headers={"Authorization": "Bearer demo-key-unassigned"})
         assert names(answer) == []
+
+
+@every_search
+def test_a_page_may_be_asked_for_in_other_words(find: Any, sought: str) -> None:
+    whole = find(sought).json["results"]
+    for page in ({"token": ""}, {"token": None, "limit": None}, {}, None):
+        assert find(sought, page=page).json["results"] == whole
+    assert find(sought, page={"limit": 1.0}).json["results"] == whole[:1]
 
 
 @every_search
