@@ -40,8 +40,8 @@ def read_object(environ: "WSGIEnvironment") -> dict[str, Any]:
     Raises `ApiError`: 413 for a body that is too large, 400 for whatever is not exactly one well-formed JSON object.
     """
     content_type = environ.get("CONTENT_TYPE")
-    if content_type != "application/json" and parse_options_header(content_type)[0].lower() != "application/json":
-        _refuse("Send the body with Content-Type: application/json.")
+    if content_type != "application/json":
+        _check_content_type(content_type)
     return parse_object(_bytes_of(environ))
 
 
@@ -60,6 +60,14 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if "\\u" in text:
         _check_surrogates(value)
     return value
+
+
+def _check_content_type(content_type: str | None) -> None:
+    kind, options = parse_options_header(content_type)
+    if kind.lower() != "application/json":
+        _refuse("Send the body with Content-Type: application/json.")
+    if options.get("charset", "utf-8").lower() != "utf-8":
+        _refuse("The body must be UTF-8.")
 
 
 def _bytes_of(environ: "WSGIEnvironment") -> bytes:

@@ -183,6 +183,13 @@ def test_another_content_type_is_refused(send: Send, subtests: pytest.Subtests) 
             )
 
 
+def test_another_charset_is_refused(send: Send, subtests: pytest.Subtests) -> None:
+    for charset in ("latin-1", "utf-16", '"us-ascii"', "utf8"):
+        with subtests.test(charset):
+            answer = send(GOOD, content_type=f"application/json; charset={charset}")
+            assert (answer.status_code, answer.json) == (400, {"message": "The body must be UTF-8."})
+
+
 def test_json_may_be_announced_with_its_charset(send: Send, subtests: pytest.Subtests) -> None:
     for content_type in JSON_CONTENT_TYPES:
         with subtests.test(content_type):
