@@ -13,7 +13,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_input_stream
 
-from app.api.errors import ApiError
+from app.api.errors import UNREAD, ApiError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -65,9 +65,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 def _check_content_type(content_type: str | None) -> None:
     kind, options = parse_options_header(content_type)
     if kind.lower() != "application/json":
-        _refuse("Send the body with Content-Type: application/json.")
+        raise ApiError(400, "Send the body with Content-Type: application/json.", headers=UNREAD)
     if options.get("charset", "utf-8").lower() != "utf-8":
-        _refuse("The body must be UTF-8.")
+        raise ApiError(400, "The body must be UTF-8.", headers=UNREAD)
 
 
 def _bytes_of(environ: "WSGIEnvironment") -> bytes:
@@ -86,7 +86,7 @@ def _bytes_of(environ: "WSGIEnvironment") -> bytes:
     except ClientDisconnected:
         _refuse("The body is shorter than its Content-Length says.")
     if raw is None or len(raw) > LARGEST_BODY:
-        raise ApiError(413, f"The body is larger than {LARGEST_BODY:,} bytes.")
+        raise ApiError(413, f"The body is larger than {LARGEST_BODY:,} bytes.", headers=UNREAD)
     return raw
 
 

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import BaseConverter, Rule
 
-from app.api.errors import ApiError
+from app.api.errors import UNREAD, ApiError
 from app.api.schemas import ErrorSchema
 from app.ui.asking import public
 
@@ -70,7 +70,8 @@ def json_response(body: Any, status: int = 200, headers: Any = None) -> Response
 def check_request_id(told: str) -> None:
     """Raise `ApiError` 400 for an id of a request that cannot go back as it came: to change it would be to lose it."""
     if not is_request_id(told):
-        raise ApiError(400, f"X-Request-ID must have at most {LONGEST_REQUEST_ID} characters, all of printable ASCII.")
+        sentence = f"X-Request-ID must have at most {LONGEST_REQUEST_ID} characters, all of printable ASCII."
+        raise ApiError(400, sentence, headers=UNREAD)
 
 
 def is_request_id(told: str) -> bool:

@@ -23,14 +23,18 @@ EVERYWHERE = {
 }
 OVER_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
+# What is left of a body would be taken for the next request, so the connection ends, and the caller is told.
+UNREAD = {"Connection": "close"}
+
 ANSWERS = {
     "an answer": (200, GOOD, {}, {}),
     "an answer to whoever gave an id": (200, GOOD, {"X-Request-ID": "r-1"}, {"X-Request-ID": "r-1"}),
     "a cookie changes nothing": (200, GOOD, {"Cookie": "tessera=nonsense"}, {}),
     "no question": (400, b"{}", {"X-Request-ID": "r-1"}, {"X-Request-ID": "r-1"}),
-    "an id that cannot come back": (400, GOOD, {"X-Request-ID": "r" * 201}, {}),
-    "no key": (401, GOOD, {"Authorization": ""}, {"WWW-Authenticate": "Bearer"}),
-    "too much": (413, GOOD + b" " * 70_000, {}, {}),
+    "an id that cannot come back": (400, GOOD, {"X-Request-ID": "r" * 201}, UNREAD),
+    "no JSON": (400, GOOD, {"Content-Type": "text/plain"}, UNREAD),
+    "no key": (401, GOOD, {"Authorization": ""}, {"WWW-Authenticate": "Bearer", **UNREAD}),
+    "too much": (413, GOOD + b" " * 70_000, {}, UNREAD),
 }
 
 
