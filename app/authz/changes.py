@@ -4,7 +4,7 @@ Nothing here knows the rules: each change is made to a copy of the facts, and th
 cannot say something that the policy does not.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -77,7 +77,8 @@ def smallest_changes(question: Question) -> Iterator[Changes]:
             found = True
             yield (change,)
     if not found:
-        sets = [changes for place in _places(possible) for changes in _of_place(question, possible, place)]
+        # What belongs to no place is found at each.
+        sets = dict.fromkeys(changes for place in _places(possible) for changes in _of_place(question, possible, place))
         fewest = min(map(len, sets), default=0)
         yield from (changes for changes in sets if len(changes) == fewest)
 
@@ -114,10 +115,34 @@ def _places(possible: list[Change]) -> list[str | None]:
 
 
 def _of_place(question: Question, possible: list[Change], place: str | None) -> list[Changes]:
-    """Return the smallest sets of at least two changes that help, among those at one place and those at none."""
+    """Return the smallest sets of at least two changes that help, among those at one place and those at none.
+
+    One change may stand in the way of all the others: a role that a rule forbids. Without it they are tried again.
+    Where two do, nothing is found; to try every set would take too long.
+    """
     here = [change for change in possible if change.organisation is None or change.organisation.public_id == place]
-    if not _helps(question, here):
+    if _helps(question, here):
+        return _smallest(question, here)
+    if len(here) == 2:
+        # Each was tried by itself.
         return []
+    sets = [
+        changes
+        for change in here
+        if change.role is not None
+        if _helps(question, others := [other for other in here if other is not change])
+        for changes in _smallest(question, others)
+    ]
+    fewest = min(map(len, sets), default=0)
+    return sorted((changes for changes in sets if len(changes) == fewest), key=_ranks)
+
+
+def _ranks(changes: Changes) -> list[int]:
+    return [_RANK[change.reason] for change in changes]
+
+
+def _smallest(question: Question, here: Sequence[Change]) -> list[Changes]:
+    """Return the smallest sets of at least two changes that help, among those that help all together."""
     needed = [change for change in here if not _helps(question, [other for other in here if other is not change])]
     others = [change for change in here if change not in needed]
     for size in range(max(0, 2 - len(needed)), len(others) + 1):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -190,6 +191,30 @@ def test_what_is_more_fundamental_is_told_first() -> None:
     question.actor.memberships = (first, suspended)
     singles = smallest_changes(question)
     assert [changes[0].reason for changes in singles] == [Reason.MEMBERSHIP_NOT_ACTIVE, Reason.ROLE_MISSING]
+
+
+def test_a_change_that_stands_in_the_way_of_the_others_is_left_out(tmp_path: Path) -> None:
+    for path in (ROOT / "policies").glob("*.polar"):
+        text = path.read_text().replace("grant.role.service = service and", "permitted(membership, grant) and")
+        (tmp_path / path.name).write_text(text)
+    with (tmp_path / "service.polar").open("a") as file:
+        file.write("""
+permitted(membership: Membership, grant: Grant) if
+  grant.role.slug = "s:1" and
+  not barred(membership);
+
+barred(membership: Membership) if
+  grant in membership.grants and
+  grant.role.slug = "s:2";
+""")
+    use_policy(Engine.load(tmp_path))
+    question = two_places(("closed", "active"), ("closed", "suspended"))
+    barring = facts.Role("s:2", question.roles[0].service, None, officers_may_give=True)
+    (changes,) = smallest_changes(question._replace(roles=(barring, *question.roles)))
+    assert [(change.reason, change.role and change.role.slug) for change in changes] == [
+        (Reason.ORGANISATION_NOT_ACTIVE, None),
+        (Reason.ROLE_MISSING, "s:1"),
+    ]
 
 
 def test_nobody_is_added_where_they_belong_already() -> None:
