@@ -160,6 +160,7 @@ class Who(StrEnum):
     EXAMS_OFFICERS = "exams_officers"
     SUPPORT = "support"
     PERSON = "person"
+    OPERATOR = "operator"
     NOBODY = "nobody"
 
 
@@ -176,10 +177,26 @@ CHANGE_SENTENCES: dict[Reason, str] = {
 }
 """What would turn a no into a yes, by what stands in the way."""
 
+STAFF_ROLE_SENTENCES: dict[StaffRole, str] = {
+    StaffRole.SUPPORT: "The account becomes one of the support staff.",
+    StaffRole.CATALOGUE: "The account becomes one of the staff who look after the services.",
+    StaffRole.POLICY_AUTHOR: "The account becomes one of the staff who write the rules.",
+    StaffRole.AUDITOR: "The account becomes one of the staff who check what was decided.",
+}
+"""The same, where a role on the platform is missing."""
+
+USER_SENTENCES: dict[str, str] = {
+    MembershipState.ACTIVE: "The user whom this is about is reactivated at {organisation}.",
+    MembershipState.SUSPENDED: "The user whom this is about is suspended at {organisation}.",
+    PersonState.INVITED: "The user whom this is about has not activated their account yet.",
+}
+"""The same, where somebody else's place or account is in another state than this needs, by that state."""
+
 WHO_SENTENCES: dict[Who, str] = {
     Who.EXAMS_OFFICERS: "An exams officer of {organisation} can do this.",
     Who.SUPPORT: "The support desk can do this.",
     Who.PERSON: "This is done with the link in the invitation, which an exams officer can send again.",
+    Who.OPERATOR: "Only whoever runs the portal can do this, at the command line.",
     Who.NOBODY: "No exams officer can do this. The support desk can tell you more.",
 }
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from app.authz import facts
 from app.authz.deciding import decide
 from app.kernel import clock
-from app.vocabulary import MembershipState, OrganisationState, PersonState, Reason, ServiceState
+from app.vocabulary import MembershipState, OrganisationState, PersonState, Reason, ServiceState, StaffRole
 
 ORDER = (
     Reason.PERSON_NOT_ACTIVE,
@@ -23,12 +23,15 @@ ORDER = (
     Reason.ROLE_NOT_STARTED,
     Reason.ROLE_ENDED,
     Reason.ROLE_MISSING,
+    Reason.NOT_ALLOWED,
 )
-"""What can stand in the way, most fundamental first."""
+"""What can stand in the way, most fundamental first; last, that somebody else stands otherwise than this needs."""
 
 # Plain texts, as facts from the database hold: a member of an enumeration is of another kind, which no replay knows.
 _ACTIVE_ACCOUNT = str(PersonState.ACTIVE)
 _ACTIVE_PLACE = str(MembershipState.ACTIVE)
+_SUSPENDED_PLACE = str(MembershipState.SUSPENDED)
+_INVITED = str(PersonState.INVITED)
 _OPEN_ORGANISATION = str(OrganisationState.ACTIVE)
 _LIVE = str(ServiceState.LIVE)
 
@@ -52,7 +55,8 @@ class Change(NamedTuple):
     """One thing that stands in the way, and is taken away: a state, a place, a day of a role, a role.
 
     `organisation` says where, `membership` names the place there if there is one yet, `role` is the role as held
-    there, `grant` the one whose days are wrong.
+    there, `grant` the one whose days are wrong. `staff_role` is a role at no place. `state` is the one that the
+    membership asked about takes on, or its person (`invited`).
     """
 
     reason: Reason
@@ -60,6 +64,8 @@ class Change(NamedTuple):
     membership: facts.Membership | None = None
     role: facts.Role | None = None
     grant: facts.Grant | None = None
+    staff_role: str | None = None
+    state: str | None = None
 
 
 Changes = tuple[Change, ...]
@@ -94,9 +100,13 @@ def made(question: Question, changes: Collection[Change]) -> Question:
         resource = _live(resource)
     if opened:
         resource = _at_open_organisation(resource, opened)
-    if Reason.OWN_MEMBERSHIP in reasons and isinstance(resource, facts.Membership):
-        other = facts.Person("", resource.person.state)
-        resource = facts.Membership("", other, resource.organisation, resource.state, resource.grants)
+    if isinstance(resource, facts.Membership):
+        if Reason.OWN_MEMBERSHIP in reasons:
+            other = facts.Person("", resource.person.state)
+            resource = facts.Membership("", other, resource.organisation, resource.state, resource.grants)
+        # One's own place is part of the actor as well, and must not stand otherwise here than there.
+        if resource.person != question.actor:
+            resource = _otherwise(resource, {change.state for change in changes})
     actor = question.actor
     if isinstance(actor, facts.Person):
         actor = _person(actor, changes, opened)
@@ -117,8 +127,9 @@ def _places(possible: list[Change]) -> list[str | None]:
 def _of_place(question: Question, possible: list[Change], place: str | None) -> list[Changes]:
     """Return the smallest sets of at least two changes that help, among those at one place and those at none.
 
-    One change may stand in the way of all the others: a role that a rule forbids. Without it they are tried again.
-    Where two do, nothing is found; to try every set would take too long.
+    One change may stand in the way of all the others: a role that a rule forbids, a state of somebody else that is
+    right already. Without it they are tried again. Where two do, nothing is found; to try every set would take too
+    long.
     """
     here = [change for change in possible if change.organisation is None or change.organisation.public_id == place]
     if _helps(question, here):
@@ -129,7 +140,7 @@ def _of_place(question: Question, possible: list[Change], place: str | None) -> 
     sets = [
         changes
         for change in here
-        if change.role is not None
+        if change.role is not None or change.state is not None
         if _helps(question, others := [other for other in here if other is not change])
         for changes in _smallest(question, others)
     ]
@@ -163,11 +174,7 @@ def possible_changes(question: Question) -> Iterator[Change]:
         return
     if actor.state != _ACTIVE_ACCOUNT:
         yield Change(Reason.PERSON_NOT_ACTIVE)
-    if isinstance(resource, facts.Membership) and resource.person == actor:
-        yield Change(Reason.OWN_MEMBERSHIP, resource.organisation, resource)
-    service = resource.service if isinstance(resource, facts.Role) else resource
-    if isinstance(service, facts.Service) and service.state != _LIVE:
-        yield Change(Reason.SERVICE_NOT_LIVE)
+    yield from _possible_for(actor, resource)
     wanted = _asked_organisations(question)
     now = clock.timestamp()
     for held in actor.memberships:
@@ -176,6 +183,23 @@ def possible_changes(question: Question) -> Iterator[Change]:
     missing = [at for at in wanted if all(held.organisation != at for held in actor.memberships)]
     for at in missing or ([] if actor.memberships else [ANYWHERE]):
         yield from _possible_at_new_place(at, question.roles)
+
+
+def _possible_for(actor: facts.Person, resource: facts.Fact) -> Iterator[Change]:
+    match resource:
+        case facts.Membership(organisation=at):
+            if resource.person == actor:
+                yield Change(Reason.OWN_MEMBERSHIP, at, resource)
+            other = _SUSPENDED_PLACE if resource.state == _ACTIVE_PLACE else _ACTIVE_PLACE
+            yield Change(Reason.NOT_ALLOWED, at, resource, state=other)
+            if resource.person.state != _INVITED:
+                yield Change(Reason.NOT_ALLOWED, at, resource, state=_INVITED)
+        case facts.Platform():
+            for staff_role in map(str, StaffRole):
+                if staff_role not in actor.staff_roles:
+                    yield Change(Reason.ROLE_MISSING, staff_role=staff_role)
+        case facts.Service(state=state) | facts.Role(service=facts.Service(state=state)) if state != _LIVE:
+            yield Change(Reason.SERVICE_NOT_LIVE)
 
 
 def _asked_organisations(question: Question) -> list[facts.Organisation]:
@@ -218,6 +242,16 @@ def _opened(organisation: facts.Organisation) -> facts.Organisation:
     return facts.Organisation(organisation.public_id, _OPEN_ORGANISATION, organisation.time_zone)
 
 
+def _otherwise(held: facts.Membership, states: Collection[str | None]) -> facts.Membership:
+    """Return `held` as it is in `states`: `invited` is its person's, any other its own."""
+    person = held.person
+    if _INVITED in states:
+        person = facts.Person(person.public_id, _INVITED, person.staff_roles, person.properties)
+        person.memberships = held.person.memberships
+    own = next((state for state in states if state not in (None, _INVITED)), None)
+    return facts.Membership(held.public_id, person, held.organisation, own or held.state, held.grants)
+
+
 def _live(resource: facts.Fact) -> facts.Fact:
     if isinstance(resource, facts.Service):
         return facts.Service(resource.slug, _LIVE)
@@ -243,7 +277,7 @@ def _at_open_organisation(resource: facts.Fact, opened: Collection[facts.Organis
 def _person(
     person: facts.Person, changes: Collection[Change], opened: Collection[facts.Organisation | None]
 ) -> facts.Person:
-    state = person.state
+    state, staff_roles = person.state, person.staff_roles
     by_place: dict[str, list[Change]] = {}
     new: facts.Organisation | None = None
     for change in changes:
@@ -251,9 +285,11 @@ def _person(
             state = _ACTIVE_ACCOUNT
         elif change.reason is Reason.NO_MEMBERSHIP:
             new = change.organisation
+        elif change.staff_role is not None:
+            staff_roles = tuple(sorted((*staff_roles, change.staff_role)))
         place = _NEW_PLACE if change.membership is None else change.membership.public_id
         by_place.setdefault(place, []).append(change)
-    copy = facts.Person(person.public_id, state, person.staff_roles, person.properties)
+    copy = facts.Person(person.public_id, state, staff_roles, person.properties)
     memberships = []
     for held in person.memberships:
         here = by_place.get(held.public_id, ())

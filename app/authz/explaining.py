@@ -24,6 +24,9 @@ from app.vocabulary import (
     Who,
 )
 
+_LEADS_TO = {str(MembershipState.SUSPENDED): Action.SUSPEND, str(MembershipState.ACTIVE): Action.REACTIVATE}
+"""What is done to a membership for it to be in a state."""
+
 _MOST_ALTERNATIVES = 20
 _MOST_REMEMBERED = 20_000
 """Each keeps the person that it is about in memory."""
@@ -221,6 +224,8 @@ def _who_may(change: Change, before: Question, after: Question) -> Who:
     """Return who the policy lets make `change`, once the others of its set have been made."""
     if change.reason is Reason.PERSON_NOT_ACTIVE and _is_invited(before.actor):
         return Who.PERSON
+    if change.staff_role is not None:
+        return Who.OPERATOR
     at = None if change.organisation is None else _as_after(change.organisation, after)
     asked = _what_it_takes(change, before, at)
     if not asked:
@@ -240,6 +245,10 @@ def _what_it_takes(change: Change, before: Question, at: facts.Organisation | No
     match change.reason:
         case Reason.OWN_MEMBERSHIP:
             return [] if held is None else [(before.action, held)]
+        case Reason.NOT_ALLOWED:
+            # No account becomes one that was never activated.
+            action = _LEADS_TO.get(change.state or "")
+            return [] if held is None or action is None else [(action, held)]
         case Reason.NO_MEMBERSHIP:
             return [] if at is None else [(Action.ADD_PERSON, at)]
         case Reason.MEMBERSHIP_NOT_ACTIVE:

@@ -20,9 +20,12 @@ from app.vocabulary import (
     REASON_SENTENCES,
     SEEN_SENTENCES,
     SOME_ORGANISATION,
+    STAFF_ROLE_SENTENCES,
     STATE_SENTENCES,
+    USER_SENTENCES,
     WHO_SENTENCES,
     Seen,
+    StaffRole,
     Who,
 )
 
@@ -87,7 +90,7 @@ class _Names:
         at = self._organisation(needed.change.organisation)
         role = self._role(needed.change)
         return ToldChange(
-            CHANGE_SENTENCES[needed.change.reason].format(organisation=at, role=role),
+            _sentence(needed.change).format(organisation=at, role=role),
             needed.who,
             WHO_SENTENCES[needed.who].format(organisation=at),
         )
@@ -143,6 +146,12 @@ class _Names:
     def _role_name(self, slug: str) -> str:
         role = self._roles[slug]
         return str(role.name) if role.service is None else f"{role.service.name}: {role.name}"
+
+
+def _sentence(change: Change) -> str:
+    if change.staff_role is not None:
+        return STAFF_ROLE_SENTENCES[StaffRole(change.staff_role)]
+    return CHANGE_SENTENCES[change.reason] if change.state is None else USER_SENTENCES[change.state]
 
 
 def _organisations_in(explanation: Explanation) -> list[str]:

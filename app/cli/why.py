@@ -85,7 +85,8 @@ def _members(explanation: Explanation, told: Told) -> dict[str, Any]:
                 {
                     "change": one.change.reason,
                     "organisation": one.change.organisation and one.change.organisation.public_id,
-                    "role": one.change.role and one.change.role.slug,
+                    "role": one.change.role.slug if one.change.role else one.change.staff_role,
+                    "state": one.change.state,
                     "who": one.who,
                     "sentence": words.sentence,
                 }

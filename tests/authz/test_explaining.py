@@ -28,6 +28,7 @@ from app.people.queries import primary_address
 from app.services.models import Client, Service
 from app.services.queries import role_with_slug, roles_of
 from app.vocabulary import (
+    PERMISSIONS,
     USER_MANAGEMENT,
     Action,
     MembershipState,
@@ -80,7 +81,7 @@ def claims(explanation: Explanation) -> list[list[tuple[str, str, str]]]:
     ]
 
 
-OFFICERS, NOBODY, PERSON = str(Who.EXAMS_OFFICERS), str(Who.NOBODY), str(Who.PERSON)
+OFFICERS, NOBODY, PERSON, OPERATOR = (str(who) for who in (Who.EXAMS_OFFICERS, Who.NOBODY, Who.PERSON, Who.OPERATOR))
 
 
 @pytest.mark.parametrize(
@@ -230,8 +231,77 @@ def test_one_s_own_membership_is_for_a_second_officer(cast: None) -> None:
     assert claims(explanation) == [[("own_membership", "", OFFICERS)]]
 
 
+def others_standing(explanation: Explanation) -> list[list[tuple[str | None, str]]]:
+    """Return the alternatives as the state that the membership asked about or its person takes on, and who."""
+    return [[(one.change.state, str(one.who)) for one in needed] for needed in explanation.alternatives]
+
+
+@pytest.mark.parametrize(
+    ("action", "membership", "state", "who"),
+    [
+        (Action.REACTIVATE, "thomas-reed@northfield", "suspended", OFFICERS),
+        (Action.SUSPEND, "yusuf-demir@northfield", "active", OFFICERS),
+        (Action.RESEND_INVITATION, "thomas-reed@northfield", "invited", NOBODY),
+        (Action.CANCEL_INVITATION, "grace-holt@northfield", "invited", NOBODY),
+    ],
+)
+def test_a_no_because_of_where_somebody_stands_says_so(
+    cast: None, action: Action, membership: str, state: str, who: str
+) -> None:
+    explanation = explain(of_membership("olivia-marsh", action, membership))
+    assert explanation.decision.reason is Reason.NOT_ALLOWED
+    assert others_standing(explanation) == [[(state, who)]]
+    assert seen_by(explanation.question.actor, explanation) == explanation
+
+
+def test_a_role_is_missing_before_somebody_stands_otherwise(cast: None) -> None:
+    explanation = explain(of_membership("thomas-reed", Action.REACTIVATE, "iris-bell@northfield"))
+    assert explanation.alternatives == ()
+    management = role_with_slug(USER_MANAGEMENT)
+    assert management
+    roles = (directory.role(management, None),)
+    explanation = explain(explanation.question._replace(roles=roles))
+    assert explanation.decision.reason is Reason.ROLE_MISSING
+    assert others_standing(explanation) == [[(None, OFFICERS), ("suspended", OFFICERS)]]
+
+
+def test_one_s_own_place_stands_otherwise_only_for_a_second_officer(cast: None) -> None:
+    explanation = explain(of_membership("olivia-marsh", Action.REACTIVATE, "olivia-marsh@northfield"))
+    assert explanation.decision.reason is Reason.OWN_MEMBERSHIP
+    assert others_standing(explanation)[0][1][0] == "suspended"
+
+
+def of_platform(person: str, action: Action) -> Question:
+    found = directory.person_named(person)
+    assert found
+    return Question(found, action, directory.PLATFORM, facts.Context())
+
+
+def staff_roles(explanation: Explanation) -> list[list[tuple[str, str | None, str]]]:
+    return [
+        [(str(one.change.reason), one.change.staff_role, str(one.who)) for one in needed]
+        for needed in explanation.alternatives
+    ]
+
+
+def test_who_is_no_staff_may_be_made_staff_by_the_operator(cast: None) -> None:
+    explanation = explain(of_platform("olivia-marsh", Action.READ_DECISIONS))
+    assert explanation.decision.reason is Reason.ROLE_MISSING
+    assert staff_roles(explanation) == [
+        [("role_missing", "support", OPERATOR)],
+        [("role_missing", "auditor", OPERATOR)],
+    ]
+    explanation = explain(of_platform("ruth-adeyemi", Action.ADD_ORGANISATION))
+    assert staff_roles(explanation) == [[("role_missing", "support", OPERATOR)]]
+    explanation = explain(of_platform("ben-castle", Action.ADD_ORGANISATION))
+    assert staff_roles(explanation) == [[("person_not_active", None, PERSON), ("role_missing", "support", OPERATOR)]]
+
+
 def test_what_nothing_would_help_is_not_allowed_and_no_more(cast: None) -> None:
-    explanation = explain(of_membership("olivia-marsh", Action.REACTIVATE, "thomas-reed@northfield"))
+    officer, other = directory.person_named("olivia-marsh"), directory.person_named("thomas-reed")
+    assert officer
+    assert other
+    explanation = explain(Question(officer, Action.CHANGE_PASSWORD, other, facts.Context()))
     assert explanation.decision.reason is Reason.NOT_ALLOWED
     assert explanation.alternatives == ()
     assert explanation.readings
@@ -357,8 +427,10 @@ def test_no_smaller_set_of_changes_would_do_and_where_none_is_found_none_would(
     directory: Directory, data: st.DataObject
 ) -> None:
     person = data.draw(st.sampled_from(directory.people))
-    thing = data.draw(st.sampled_from([*directory.services, *directory.roles, *directory.places]))
-    action = {"Service": "launch", "Role": "use", "Organisation": "list_people"}[type(thing).__name__]
+    memberships = [held for one in directory.people for held in one.memberships]
+    kinds = [directory.services, directory.roles, directory.places, memberships or directory.places]
+    thing = data.draw(st.sampled_from([*data.draw(st.sampled_from(kinds)), facts.Platform()]))
+    action = str(data.draw(st.sampled_from(sorted(PERMISSIONS[type(thing).__name__]))))
     context = data.draw(st.sampled_from(directory.contexts))
     roles = tuple(role for role in directory.roles if role.organisation is None)
     question = Question(person, action, thing, context, roles)

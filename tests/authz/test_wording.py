@@ -24,7 +24,9 @@ from app.vocabulary import (
     CHANGE_SENTENCES,
     SEEN_SENTENCES,
     SOME_ORGANISATION,
+    STAFF_ROLE_SENTENCES,
     STATE_SENTENCES,
+    USER_SENTENCES,
     WHO_SENTENCES,
     Action,
     MembershipState,
@@ -33,6 +35,7 @@ from app.vocabulary import (
     Reason,
     Seen,
     ServiceState,
+    StaffRole,
     Who,
 )
 from tests.authz.test_explaining import asked, of_membership
@@ -61,13 +64,17 @@ def told(person: str, service: str, at: str | None = None) -> Told:
 
 
 def test_there_is_a_sentence_for_everything_that_can_be_said() -> None:
-    assert set(CHANGE_SENTENCES) == set(ORDER)
+    # Of the last there is a sentence for each state.
+    assert set(CHANGE_SENTENCES) == set(ORDER) - {Reason.NOT_ALLOWED}
+    assert set(USER_SENTENCES) == {MembershipState.ACTIVE, MembershipState.SUSPENDED, PersonState.INVITED}
+    assert set(STAFF_ROLE_SENTENCES) == set(StaffRole)
     assert set(WHO_SENTENCES) == set(Who)
     assert set(SEEN_SENTENCES) == set(Seen)
     assert {kind: set(sentences) for kind, sentences in STATE_SENTENCES.items()} == {
         kind: set(states) for kind, states in STATES.items()
     }
-    for sentences in (CHANGE_SENTENCES, WHO_SENTENCES, SEEN_SENTENCES, *STATE_SENTENCES.values()):
+    changes = (CHANGE_SENTENCES, USER_SENTENCES, STAFF_ROLE_SENTENCES)
+    for sentences in (*changes, WHO_SENTENCES, SEEN_SENTENCES, *STATE_SENTENCES.values()):
         for sentence in sentences.values():
             assert re.fullmatch(r"[A-Z{].*[.]", sentence)
 

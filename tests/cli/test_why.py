@@ -53,6 +53,29 @@ def test_changes_that_are_needed_together_are_told_together(why: Command) -> Non
     assert lines[at + 2].startswith("   and: The role Training: User is given at Northfield Academy.")
 
 
+def test_a_staff_role_is_told_with_who_can_give_it(tessera: CommandLine, cast: None) -> None:
+    lines = tessera.does("why", "olivia-marsh", "read_decisions", "platform").splitlines()
+    assert lines[0] == "No. The person has not been given a role that allows this."
+    operator = "Only whoever runs the portal can do this, at the command line."
+    assert lines[lines.index("Any one of these would make it a yes:") + 1 :] == [
+        f"  - The account becomes one of the support staff. {operator}",
+        f"  - The account becomes one of the staff who check what was decided. {operator}",
+    ]
+
+
+def test_where_another_user_would_have_to_stand_is_told(tessera: CommandLine, cast: None) -> None:
+    asked = ("why", "olivia-marsh", "reactivate", "membership:thomas-reed@northfield")
+    lines = tessera.does(*asked).splitlines()
+    assert lines[0] == "No. The policy does not allow this."
+    (change,) = lines[lines.index("What would make it a yes:") + 1 :]
+    assert change == (
+        "  - The user whom this is about is suspended at Northfield Academy. "
+        "An exams officer of Northfield Academy can do this."
+    )
+    [[needed]] = json.loads(tessera.does(*asked, "--json"))["needed"]
+    assert (needed["change"], needed["state"], needed["who"]) == ("not_allowed", "suspended", "exams_officers")
+
+
 def test_a_yes_is_told_with_the_rules_and_their_places(why: Command) -> None:
     lines = why("olivia-marsh", "list_people", "organisation:90101").stdout.splitlines()
     assert lines[0] == "Yes. The policy allows this."
@@ -81,6 +104,7 @@ def test_a_no_is_told_to_programs(why: Command) -> None:
                     "change": "membership_not_active",
                     "organisation": "northfield",
                     "role": None,
+                    "state": None,
                     "who": "exams_officers",
                     "sentence": "The account is reactivated at Northfield Academy.",
                 },
@@ -88,6 +112,7 @@ def test_a_no_is_told_to_programs(why: Command) -> None:
                     "change": "role_missing",
                     "organisation": "northfield",
                     "role": "training:user",
+                    "state": None,
                     "who": "exams_officers",
                     "sentence": "The role Training: User is given at Northfield Academy.",
                 },
