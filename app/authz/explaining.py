@@ -28,8 +28,9 @@ _LEADS_TO = {str(MembershipState.SUSPENDED): Action.SUSPEND, str(MembershipState
 """What is done to a membership for it to be in a state."""
 
 _MOST_ALTERNATIVES = 20
-_MOST_REMEMBERED = 20_000
-"""Each keeps the person that it is about in memory."""
+_MOST_REMEMBERED = 2_000
+"""Each keeps the person that it is about in memory, also when the cache has let go of them: 20,000 would be a second
+cache, and take a web process over the 200 MB that it may have."""
 
 
 class Needed(NamedTuple):
