@@ -14,12 +14,13 @@ from werkzeug.exceptions import Forbidden
 
 from app.authz import directory, facts
 from app.authz.deciding import Decision, decide
+from app.config import settings
 from app.kernel.database import changing
 from app.organisations.models import Membership, Organisation
 from app.people.models import Person
 from app.services.models import Role, Service
 from app.ui.signed_in import signed_in_person
-from app.vocabulary import Action
+from app.vocabulary import PERMISSIONS, Action
 
 Thing = facts.Fact | Person | Organisation | Membership | Service
 View = Callable[..., ResponseReturnValue]
@@ -67,14 +68,21 @@ def role_at(role: Role, organisation: Organisation) -> facts.Role:
 
 
 def ask(action: Action, fact: facts.Fact) -> Decision:
-    """Return whether whoever is at the door may do `action`, acting in the organisation of the page."""
+    """Return whether whoever is at the door may do `action`, acting in the organisation of the page.
+
+    Raises `RuntimeError` in development and tests when this can never be done to such a thing: what is drawn by the
+    answer would be missing from the page, and nobody would see why.
+    """
+    kind = type(fact).__name__
+    if action not in PERMISSIONS.get(kind, ()) and _is_strict():
+        raise RuntimeError(f"{action} is asked of {kind}, which is never allowed")
     g.asked = True
     acting = g.get("acting")
     return decide(actor(), action, fact, facts.Context(directory.organisation(acting) if acting else None))
 
 
 def can(action: str, thing: Thing) -> bool:
-    """Return the answer to `ask` for templates, which draw by it and never by role names."""
+    """Return the answer to `ask` for templates, which draw by it and never by role names. Raises like `ask`."""
     fact = fact_of(thing)
     return fact is not None and bool(ask(Action(action), fact))
 
@@ -144,17 +152,24 @@ def _way_back() -> str:
 
 
 def init_app(app: Flask) -> None:
-    """Refuse every response that leaves without a decision, and let templates ask."""
+    """Refuse every response that leaves without a decision, and let templates ask.
+
+    In development and tests such a response is a `RuntimeError`.
+    """
     app.jinja_env.globals["can"] = can
 
     @app.after_request
     def no_answer_without_a_decision(response: Any) -> Any:
         if not (g.get("asked") or request.endpoint is None or response.status_code >= 400 or _is_static()):
-            if current_app.debug or current_app.testing:
+            if _is_strict():
                 raise RuntimeError(f"{request.endpoint} answered without asking the policy: add @requires or @public")
             # Raised here, it would be a 500: Flask has done with the error pages by now.
             return current_app.make_response(current_app.handle_user_exception(Forbidden()))
         return response
+
+
+def _is_strict() -> bool:
+    return current_app.testing or settings().development
 
 
 def _is_static() -> bool:

@@ -22,6 +22,8 @@ OTHERWISE = {
     "portal.open_service": "it leads out of the portal; its page is for a door that stays closed",
 }
 
+EXTENDS = re.compile(r'{%\s*extends "')
+
 every_template = pytest.mark.parametrize("name", NAMES)
 
 
@@ -43,15 +45,27 @@ def rendered() -> Iterator[tuple[Path, str]]:
                 )
 
 
+def parts() -> set[str]:
+    """Return the templates that others are made of."""
+    return {
+        word for name in NAMES for word in re.findall(r'{%\s*(?:extends|from|include|import) "([^"]+)"', source(name))
+    }
+
+
 def test_every_template_compiles(app: Flask) -> None:
     for name in NAMES:
         app.jinja_env.get_template(name)
 
 
 @every_template
+def test_a_template_that_is_no_part_begins_with_the_base(name: str) -> None:
+    assert name in parts() or EXTENDS.match(source(name).lstrip()), "begin with what every page has around it"
+
+
+@every_template
 def test_a_page_names_itself(name: str) -> None:
     text = source(name)
-    if "{% extends" in text:
+    if EXTENDS.search(text):
         assert re.search(r"{% block title %}.+{% endblock %}", text), "give the page a title block"
         assert len(re.findall(r"<h1[ >]", text)) == 1, "give the page one heading"
 
@@ -100,9 +114,7 @@ def test_a_template_knows_no_roles(name: str) -> None:
 
 def test_every_template_is_a_page_or_part_of_one() -> None:
     patterns = [pattern for _path, pattern in rendered()]
-    used = {
-        word for name in NAMES for word in re.findall(r'{%\s*(?:extends|from|include|import) "([^"]+)"', source(name))
-    }
+    used = parts()
     for name in NAMES:
         assert name in used or any(re.fullmatch(pattern, name) for pattern in patterns), f"nobody uses {name}"
     for pattern in patterns:

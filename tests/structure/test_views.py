@@ -14,6 +14,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 import app as house
+from app.api.door import ANSWERS
 from app.audit.models import Event
 from app.authz import directory, facts
 from app.config import Settings
@@ -21,7 +22,7 @@ from app.factory import create_app
 from app.kernel.database import BaseModel, database
 from app.organisations.models import Membership
 from app.people.models import Session
-from app.ui.asking import public, requires
+from app.ui.asking import can, public, requires
 from app.vocabulary import PERMISSIONS, Action, EventName, MembershipState
 from tests.browsing import Browser
 
@@ -118,6 +119,22 @@ def test_an_answer_that_leaves_without_a_decision_is_an_error_in_development(app
     portal.testing = True
     with pytest.raises(RuntimeError, match="toy answered without asking the policy"):
         portal.test_client().get("/toy")
+    portal.testing = False
+    answer = portal.test_client().get("/toy")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+
+
+def test_no_surface_lets_an_answer_leave_without_a_decision(app: Flask, settings: Settings, rules: list[Rule]) -> None:
+    """Each blueprint has a gate, and all have the same: this law, which none of them can forget to be under."""
+    portal = portal_with(lambda: "secret", app, settings)
+    portal.testing = True
+    assert {rule.endpoint.partition(".")[0] for rule in rules} <= set(portal.blueprints)
+    for surface in portal.blueprints:
+        portal.add_url_rule(f"/{surface}/toy", f"{surface}.toy", lambda: "secret")
+    for surface in portal.blueprints:
+        with pytest.raises(RuntimeError, match=f"{surface}.toy answered without asking the policy"):
+            portal.test_client().get(f"/{surface}/toy")
 
 
 def test_an_answer_that_leaves_without_a_decision_is_forbidden_in_production(app: Flask, settings: Settings) -> None:
@@ -126,6 +143,26 @@ def test_an_answer_that_leaves_without_a_decision_is_forbidden_in_production(app
     assert answer.status_code == 403
     assert "secret" not in answer.text
     assert "You cannot do this" in answer.text
+
+
+NEVER = "launch is asked of Platform, which is never allowed"
+
+
+def test_to_ask_what_can_never_be_done_is_an_error_in_development(app: Flask, settings: Settings) -> None:
+    view = public("a toy for a test, no more")(lambda: str(can("launch", directory.PLATFORM)))
+    portal = portal_with(view, app, settings)
+    portal.testing = True
+    with pytest.raises(RuntimeError, match=NEVER):
+        portal.test_client().get("/toy")
+    portal = portal_with(view, app, replace(settings, development=False, public_url="https://p.example"))
+    assert portal.test_client().get("/toy", base_url="https://p.example").text == "False"
+
+
+def test_to_guard_with_what_can_never_be_done_is_an_error_in_development(app: Flask, settings: Settings) -> None:
+    portal = portal_with(requires(Action.LAUNCH, directory.PLATFORM)(lambda: "secret"), app, settings)
+    portal.testing = True
+    with pytest.raises(RuntimeError, match=NEVER):
+        Browser(portal.test_client()).signed_in_as("olivia-marsh").get("/toy")
 
 
 def test_an_error_in_production_says_a_number_and_nothing_of_the_error(app: Flask, settings: Settings) -> None:
@@ -179,6 +216,10 @@ def test_no_address_vanishes_or_appears_without_thought(rules: list[Rule]) -> No
         for path, verbs in sorted(found.items())
     ]
     assert lines == ADDRESSES.strip("\n").splitlines(), "change the list in this file together with the addresses"
+
+
+def test_the_door_before_flask_answers_no_address_that_flask_does_not_know(rules: list[Rule]) -> None:
+    assert set(ANSWERS) <= {rule.rule for rule in rules}, "whatever the door answers, a view answers too, and asks"
 
 
 def filled(rule: Rule, **parts: str) -> str:
