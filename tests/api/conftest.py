@@ -1,22 +1,18 @@
 """Asking over HTTP, as the demo client of *Submit for assessment*."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 import pytest
 from flask import Flask
-from peewee import QueryEvent
 from werkzeug.test import TestResponse
 
 from app.api import Door
 from app.authz import cache, deciding
 from app.authz.engine import Engine
 from app.config import ROOT
-from app.kernel.database import database
 from app.services.models import Client
 
 KEY = "demo-key-submit-for-assessment"
@@ -41,23 +37,6 @@ def question(
         "resource": {"type": kind, "id": thing},
         **more,
     }
-
-
-@contextmanager
-def counted_queries() -> Iterator[list[QueryEvent]]:
-    """Give the list of the queries that run inside the block, without those that keep the decision log meanwhile."""
-    queries: list[QueryEvent] = []
-    here = get_ident()
-
-    def count(query: QueryEvent) -> None:
-        if get_ident() == here:
-            queries.append(query)
-
-    database.obj.query_hooks.append(count)
-    try:
-        yield queries
-    finally:
-        database.obj.query_hooks.remove(count)
 
 
 @pytest.fixture(params=[True, False], ids=["before Flask", "in Flask"])

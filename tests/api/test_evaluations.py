@@ -14,8 +14,9 @@ from app.kernel.database import changing, connected
 from app.people.models import Person
 from app.services.models import Client
 from app.vocabulary import EventName, PersonState
-from tests.api.conftest import KEY, Send, Tell, counted_queries, question
+from tests.api.conftest import KEY, Send, Tell, question
 from tests.logged import logged
+from tests.querying import counted_queries
 
 pytestmark = pytest.mark.usefixtures("both_doors")
 

@@ -14,8 +14,9 @@ from app.kernel.database import changing
 from app.people.models import Person
 from app.records.operations import put_record
 from app.services.models import Client, Role
-from tests.api.conftest import Ask, Send, Tell, counted_queries
+from tests.api.conftest import Ask, Send, Tell
 from tests.logged import logged
+from tests.querying import counted_queries
 
 SUBJECT = {"type": "person", "id": "thomas-reed"}
 LAUNCH = {"name": "launch"}

@@ -1,17 +1,13 @@
 """The list of users: searched, paged, escaped, and read in few questions to the database."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-from peewee import QueryEvent
 
 from app.grants.operations import NewPerson, add_people
-from app.kernel.database import database
 from app.organisations.models import Organisation
 from app.services.models import Role
 from tests.browsing import Browser, Page
 from tests.manage.northfield import USERS, NewBrowser
+from tests.querying import counted_queries
 
 
 def add(*people: tuple[str, str]) -> None:
@@ -164,36 +160,20 @@ class TestMarkup:
         assert page.value("search") == "<script>alert(1)</script>\"'"
 
 
-@contextmanager
-def counted() -> Iterator[list[QueryEvent]]:
-    """Give the list of the queries that run inside the block."""
-    queries: list[QueryEvent] = []
-    database.obj.query_hooks.append(queries.append)
-    try:
-        yield queries
-    finally:
-        database.obj.query_hooks.remove(queries.append)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "exactly"), [(USERS, 10), ("/", 5), (f"{USERS}/thomas-reed@northfield", 14)])
 def test_a_page_asks_the_database_as_often_for_many_people_as_for_few(olivia: Browser, path: str, exactly: int) -> None:
-    queries: list[QueryEvent] = []
-
-    def count() -> int:
-        queries.clear()
-        with counted() as new:
+    def asked() -> list[str]:
+        with counted_queries() as run:
             assert olivia.get(path).status == 200
-        queries.extend(new)
-        return len(new)
+        return [query.sql for query in run]
 
-    count()
-    few = count()
+    asked()
+    few = asked()
     add(*((f"Person {number:02}", f"person{number:02}@example.net") for number in range(40)))
-    count()
-    many = count()
-    assert many == few
-    assert few == exactly, [query.sql for query in queries]
+    asked()
+    assert len(asked()) == len(few)
+    assert len(few) == exactly, few
 
 
 def test_two_officers_look_at_the_same_list(olivia: Browser, new_browser: NewBrowser) -> None:
