@@ -37,7 +37,7 @@ def json_route(path: str, *allowed: str) -> Callable[[View], View]:
     """Register a view for programs. Its address takes any method there is and refuses those that are not `allowed`.
 
     What is refused while routing belongs to no blueprint yet, and would be answered with a page. Without `allowed`,
-    any method is.
+    any method is. The view raises `ApiError` for one that is not.
     """
 
     def register(view: View) -> View:

@@ -164,7 +164,7 @@ def _tokens(text: str) -> list[Token]:
 
 
 class _Reader:
-    """A recursive descent over the tokens of one file."""
+    """A recursive descent over the tokens of one file. Every method raises `UnreadableError` at what is not Polar."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens

@@ -94,7 +94,10 @@ def read_cast(folder: Path = FIXTURES) -> dict[str, Any]:
 
 
 def read_pack(folder: Path) -> dict[str, Any]:
-    """Return what the fixtures of a pack say, like `read_cast`. Every file may be missing, and so may the password."""
+    """Return what the fixtures of a pack say, like `read_cast`. Every file may be missing, and so may the password.
+
+    Raises `CastError`.
+    """
     known = {f"{name}.toml" for name in ("organisations", "services", "clients", "people", "records")}
     for path in unread(folder, known):
         raise CastError(path.name, 0, f"Nobody reads this. There are: {', '.join(sorted(known))}.")
