@@ -29,6 +29,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises `SettingError` and `PolicyError` rather than start with something wrong.
     """
     settings = settings or config.read_settings()
+    _bind_process(settings)
+    return _application(settings)
+
+
+def _bind_process(settings: Settings) -> None:
     config.use(settings)
     database.bind(settings.database_url)
     use_policy(_checked_policy(settings))
@@ -39,6 +44,9 @@ def create_app(settings: Settings | None = None) -> Flask:
             steps_of=steps_of if settings.decision_log_facts else None,
         )
     )
+
+
+def _application(settings: Settings) -> Flask:
     app = Flask("app")
     app.config.update(
         SECRET_KEY=settings.secret_key,
