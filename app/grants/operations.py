@@ -14,7 +14,7 @@ from app.kernel.ids import new_public_id
 from app.mail import letters
 from app.mail.operations import queue
 from app.organisations.models import DEFAULT_TIME_ZONE, Invitation, Membership, Organisation
-from app.organisations.operations import invite, invite_staff, new_person, reference_of
+from app.organisations.operations import invite, invite_staff, new_person, record_of, reference_of
 from app.organisations.queries import membership_of
 from app.people.models import Person
 from app.people.queries import person_with_address, primary_address
@@ -106,12 +106,10 @@ def change_roles(
             created_at=clock.now(),
         )
     Grant.delete().where(Grant.membership == membership, Grant.role.in_([role.id for role in taken])).execute()
-    return record(
+    return record_of(
+        membership,
         EventName.ROLES_CHANGED,
-        by=reference_of(by),
-        subject=membership.reference,
-        person=membership.person.public_id,
-        organisation=membership.organisation.public_id,
+        by=by,
         given=[one.role.slug for one in given],
         taken=[role.slug for role in taken],
         days={
@@ -134,13 +132,7 @@ def remove_person(membership: Membership, *, by: Person) -> None:
     ).execute()
     membership.state = MembershipState.ENDED
     membership.save(only=[Membership.state])
-    record(
-        EventName.MEMBER_REMOVED,
-        by=by.reference,
-        subject=membership.reference,
-        person=membership.person.public_id,
-        organisation=membership.organisation.public_id,
-    )
+    record_of(membership, EventName.MEMBER_REMOVED, by=by)
 
 
 @change
@@ -165,14 +157,7 @@ def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Pers
     membership = _open_membership(person, organisation, index)
     for role in new.roles:
         Grant.create(membership=membership, role=role, given_by=by, created_at=clock.now())
-    record(
-        EventName.MEMBER_ADDED,
-        by=reference_of(by),
-        subject=membership.reference,
-        person=membership.person.public_id,
-        organisation=organisation.public_id,
-        given=[role.slug for role in new.roles],
-    )
+    record_of(membership, EventName.MEMBER_ADDED, by=by, given=[role.slug for role in new.roles])
     if person.state == PersonState.INVITED:
         invite(person, organisation, by=by)
     else:

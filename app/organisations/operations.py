@@ -1,6 +1,7 @@
 """Changes to memberships and invitations."""
 
 from datetime import timedelta
+from typing import Any
 
 from app.audit.operations import GUEST, OPERATOR, record
 from app.config import settings
@@ -24,6 +25,18 @@ INVITATION_LASTS = timedelta(days=14)
 def reference_of(by: Person | None) -> str:
     """Return how events name whoever does something; None is the operator at the command line."""
     return OPERATOR if by is None else by.reference
+
+
+def record_of(membership: Membership, event: EventName, *, by: Person | None, **details: Any) -> int:
+    """Record what happens to a membership. Part of the operations that change it. Returns the revision."""
+    return record(
+        event,
+        by=reference_of(by),
+        subject=membership.reference,
+        person=membership.person.public_id,
+        organisation=membership.organisation.public_id,
+        **details,
+    )
 
 
 @change
@@ -76,13 +89,7 @@ def cancel_invitation(membership: Membership, *, by: Person) -> None:
     """Take an invitation back: its link stops working and the place at the organisation ends."""
     _cancel_invitations(membership.person, membership.organisation)
     Membership.update(state=MembershipState.ENDED).where(Membership.id == membership.id).execute()
-    record(
-        EventName.INVITATION_CANCELLED,
-        by=by.reference,
-        subject=membership.reference,
-        person=membership.person.public_id,
-        organisation=membership.organisation.public_id,
-    )
+    record_of(membership, EventName.INVITATION_CANCELLED, by=by)
 
 
 def activate(token: str, password: str) -> Person:
@@ -129,13 +136,7 @@ def reactivate(membership: Membership, *, by: Person) -> None:
 def _set_state(membership: Membership, state: MembershipState, event: EventName, by: Person) -> None:
     membership.state = state
     membership.save(only=[Membership.state])
-    record(
-        event,
-        by=by.reference,
-        subject=membership.reference,
-        person=membership.person.public_id,
-        organisation=membership.organisation.public_id,
-    )
+    record_of(membership, event, by=by)
 
 
 def _new_invitation(person: Person, organisation: Organisation | None, by: Person | None) -> str:

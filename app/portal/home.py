@@ -1,5 +1,7 @@
 """The tiles, and the way through them to the services."""
 
+from functools import wraps
+
 from flask import redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
@@ -13,19 +15,31 @@ from app.services.models import Service
 from app.services.operations import note_opened
 from app.services.queries import roles_of, service_with_slug, services
 from app.ui import acting
-from app.ui.asking import actor, can, requires
+from app.ui.asking import View, actor, can, requires
 from app.ui.headers import let_form_lead_to
 from app.ui.officers import officers_of
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
 
+def _once_chosen(view: View) -> View:
+    """Have somebody with several organisations say first which one they act in, and then come back."""
+
+    @wraps(view)
+    def chosen(*things: Service) -> ResponseReturnValue:
+        if len(acting.open_organisations()) > 1 and acting.acting_organisation() is None:
+            back = request.path if things else None
+            return redirect(url_for("portal.choose_organisation", next=back))
+        return view(*things)
+
+    return chosen
+
+
 @blueprint.get("/")
 @requires(Action.SEE_HOME, directory.PORTAL)
+@_once_chosen
 def home() -> ResponseReturnValue:
     """Show the tiles that open here and now, and below them what else there is."""
-    if _must_choose():
-        return redirect(url_for("portal.choose_organisation"))
     acting.acting_organisation()
     known = [service for service in services() if can(Action.READ, service)]
     tiles = [service for service in known if can(Action.LAUNCH, service)]
@@ -39,10 +53,9 @@ def home() -> ResponseReturnValue:
 
 @blueprint.get("/open/<string:service_slug>")
 @requires(Action.READ, service_with_slug)
+@_once_chosen
 def open_service(service: Service) -> ResponseReturnValue:
     """Go to a service, or say what is missing and who can give it. The direct door, signed out or in."""
-    if _must_choose():
-        return redirect(url_for("portal.choose_organisation", next=request.path))
     organisation = acting.acting_organisation()
     if can(Action.LAUNCH, service):
         person = signed_in_person()
@@ -65,10 +78,9 @@ def open_service(service: Service) -> ResponseReturnValue:
 
 @blueprint.get("/open/<string:service_slug>/why")
 @requires(Action.READ, service_with_slug)
+@_once_chosen
 def why(service: Service) -> ResponseReturnValue:
     """Say what lets the person open a service, or what is missing and who can change it."""
-    if _must_choose():
-        return redirect(url_for("portal.choose_organisation", next=request.path))
     organisation = acting.acting_organisation()
     return render_template(
         "portal/why.html",
@@ -97,10 +109,6 @@ def choose_organisation() -> ResponseReturnValue:
         "portal/choose_organisation.html", organisations=acting.open_organisations(), missing=missing
     )
     return page, 422 if missing else 200
-
-
-def _must_choose() -> bool:
-    return len(acting.open_organisations()) > 1 and acting.acting_organisation() is None
 
 
 def _launch(service: Service, organisation: Organisation | None) -> Question:

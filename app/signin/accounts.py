@@ -1,5 +1,7 @@
 """Activating an account from the mailed link, and creating one."""
 
+from collections.abc import Callable
+
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
@@ -42,6 +44,20 @@ class CreateAccountForm(FlaskForm):
     address = address_field("Your work e-mail address")
 
 
+def mailed(form: FlaskForm, send: Callable[[str], object]) -> bool:
+    """Return whether `form` was sent and `send` has mailed the address in it; what was wrong stands in the form."""
+    if not form.validate_on_submit():
+        return False
+    address = form.address.data or ""
+    try:
+        throttling.count_mail(address, request.remote_addr or "")
+        send(address)
+    except ProblemError as problem:
+        show_problem(form, problem)
+        return False
+    return True
+
+
 @blueprint.route("/activate/<string:token>", methods=["GET", "POST"])
 @public("the link in the mail is the proof; opening it changes nothing, the button does")
 def activate(token: str) -> ResponseReturnValue:
@@ -80,16 +96,8 @@ def create_account() -> ResponseReturnValue:
     if not can(Action.CREATE_ACCOUNT, directory.PORTAL):
         return redirect(url_for("portal.home"))
     form = CreateAccountForm()
-    if form.validate_on_submit():
-        try:
-            throttling.count_mail(form.address.data or "", request.remote_addr or "")
-            create(form.name.data or "", form.address.data or "")
-        except ProblemError as problem:
-            show_problem(form, problem)
-        else:
-            return render_template(
-                "signin/check_your_mail.html", address=form.address.data, back="signin.create_account"
-            )
+    if mailed(form, lambda address: create(form.name.data or "", address)):
+        return render_template("signin/check_your_mail.html", address=form.address.data, back="signin.create_account")
     return render_template("signin/create_account.html", form=form), 422 if form.errors else 200
 
 

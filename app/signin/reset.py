@@ -1,17 +1,16 @@
 """Choosing a new password when the old one is forgotten."""
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from app.kernel.errors import ProblemError
-from app.people import throttling
 from app.people.operations import ask_password_reset
 from app.people.operations import reset_password as reset
 from app.people.passwords import check_choice
 from app.people.queries import open_reset, primary_address
 from app.signin import blueprint
-from app.signin.accounts import ChoosePasswordForm
+from app.signin.accounts import ChoosePasswordForm, mailed
 from app.ui.asking import public
 from app.ui.forms import address_field, show_problem
 
@@ -27,16 +26,10 @@ class ForgottenForm(FlaskForm):
 def forgotten_password() -> ResponseReturnValue:
     """Mail a link for a new password; the page says the same whether the address is known or not."""
     form = ForgottenForm()
-    if form.validate_on_submit():
-        try:
-            throttling.count_mail(form.address.data or "", request.remote_addr or "")
-            ask_password_reset(form.address.data or "")
-        except ProblemError as problem:
-            show_problem(form, problem)
-        else:
-            return render_template(
-                "signin/check_your_mail.html", address=form.address.data, back="signin.forgotten_password"
-            )
+    if mailed(form, ask_password_reset):
+        return render_template(
+            "signin/check_your_mail.html", address=form.address.data, back="signin.forgotten_password"
+        )
     return render_template("signin/forgotten_password.html", form=form), 422 if form.errors else 200
 
 
