@@ -53,8 +53,8 @@ def keep_decisions(
 ) -> None:
     """Keep a batch of answered decisions, and those paths (policy and steps, by digest) that its writer has not kept.
 
-    A batch that is kept already stays as it is: the first try may have arrived, only not its answer. Nothing changes,
-    so no event is written.
+    A batch that begins alike takes the place of one that is kept already: the first try may have arrived, only not its
+    answer, and more may have come together since. Nothing changes, so no event is written.
     """
     # In one order, so that no two writers wait for each other.
     rows = [
@@ -68,7 +68,10 @@ def keep_decisions(
             ).execute()
         DecisionBatch.insert(
             writer=writer, first=first, last=last, started_at=started_at, ended_at=ended_at, payload=payload
-        ).on_conflict_ignore().execute()
+        ).on_conflict(
+            conflict_target=[DecisionBatch.writer, DecisionBatch.first],
+            preserve=[DecisionBatch.last, DecisionBatch.started_at, DecisionBatch.ended_at, DecisionBatch.payload],
+        ).execute()
 
 
 def forget_decisions(before: datetime, *, most: int) -> int:
