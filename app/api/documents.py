@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.api import openapi
 from app.api.routing import json_response, json_route
 from app.api.schemas import HealthSchema
+from app.audit import decisions
 from app.authz.deciding import policy
 from app.config import settings
 from app.kernel.database import database
@@ -48,7 +49,7 @@ def health() -> ResponseReturnValue:
     """Say whether questions can be answered here."""
     policy()
     database.execute_sql("select 1")
-    return json_response(HealthSchema().dump({"status": "ok"}))
+    return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": decisions.current().dropped}))
 
 
 @json_route("/docs", "GET", "HEAD")

@@ -358,3 +358,7 @@ class HealthSchema(Schema):
     """Whether questions can be answered."""
 
     status = fields.String(required=True, metadata={"description": "Always ok.", "examples": ["ok"]})
+    decisions_dropped = fields.Integer(
+        required=True,
+        metadata={"description": "How many answers this process has given and not kept.", "examples": [0]},
+    )

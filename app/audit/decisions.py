@@ -1,10 +1,13 @@
 """The decision log: what programs were answered, written down in batches, off the path of the answers.
 
 A process that answers puts its decisions into a bounded buffer; a thread of its own makes one row of what has come
-together, ten times a second. A process that is killed loses what it answered in the last 200 milliseconds at most;
-one that ends, or is told to, nothing. The other promises that `DECISION_LOG` can make: `durable` loses nothing that
-was answered, as an answer waits until it is kept; `best_effort` goes on answering when nothing can be kept, and counts
-what it drops.
+together, ten times a second. A process that is killed loses what it answered in the last 200 milliseconds at most: an
+answer waits while an earlier one than that is not kept. One that ends, or is told to, loses nothing. The other promises
+that `DECISION_LOG` can make: `durable` loses nothing that was answered, as an answer waits until it is kept;
+`best_effort` goes on answering when nothing can be kept, and counts what it drops.
+
+What people do on pages is not here but in the events (`refused`, `service_opened`, and every change): a page asks some
+thirty questions to draw itself, and nobody is told the answers.
 """
 
 import logging
@@ -20,16 +23,20 @@ from app.audit.operations import forget_decisions, keep_decisions
 from app.audit.records import Entry, Item, Leaf, Steps, items_in, leaves_in, pack, path_digest
 from app.config import DecisionLogging
 from app.kernel import clock
-from app.kernel.database import connected
+from app.kernel.database import connected, wait_for_writers
 from app.kernel.ids import new_public_id
 
 _INTERVAL_SECONDS = 0.1
 """Between two batches. What is answered in this time, and while the batch is written, a killed process loses."""
+_LATE_SECONDS = 0.2
+"""What a killed process may lose. Where the last batch that was kept is older, an answer waits until it is kept."""
 _AFTER_TROUBLE_SECONDS = 0.2
 _GOODBYE_SECONDS = 3
 """How long a process that ends goes on trying; shorter than the server waits for it."""
-_PATIENCE_SECONDS = 5
-"""How long a durable answer waits until it is refused."""
+_PATIENCE_SECONDS = {DecisionLogging.REQUIRED: 1.0, DecisionLogging.DURABLE: 5.0}
+"""How long an answer waits to be kept until it is refused; where most need not wait, not so long."""
+_BUSY_SECONDS = 1
+"""How long the log waits for other writers at a time: shorter than it takes to say goodbye."""
 _TIDY_AFTER_SECONDS = 60
 """For the first time; a process that starts has other things to do."""
 _TIDY_SECONDS = 3600
@@ -83,6 +90,8 @@ class DecisionLog:
         """For what is counted by several threads, and rarely."""
         self._progress = Condition()
         self._rounds_begun = self._rounds_done = 0
+        self._kept_until = monotonic()
+        """Everything written before this moment is kept."""
         self._closing = self._over = self._has_ended = False
         # Of the thread alone:
         self._unwritten: deque[Entry] = deque()
@@ -100,7 +109,7 @@ class DecisionLog:
         waiting = len(self._entries) + self._elsewhere
         if waiting < self._half or self._takes(1, waiting):
             self._entries.append((number, at, client, revision, (item,)))
-            if self._needs_more:
+            if self._needs_more or monotonic() - self._kept_until > _LATE_SECONDS:
                 self._finish_writing(1)
         return f"{self._prefix}{number}"
 
@@ -112,7 +121,7 @@ class DecisionLog:
             with self._lock:
                 self._elsewhere += size - 1
             self._entries.append((number, at, client, revision, items))
-            if self._needs_more:
+            if self._needs_more or monotonic() - self._kept_until > _LATE_SECONDS:
                 self._finish_writing(size)
         return [f"{self._prefix}{number}.{place}" for place in range(1, size + 1)]
 
@@ -121,6 +130,7 @@ class DecisionLog:
         with self._lock:
             if self._thread is None and not self._over:
                 # No daemon: a process that ends waits for it, so what was answered is kept, whoever ends it.
+                self._kept_until = monotonic()
                 self._thread = Thread(target=self._run, name="decision log", daemon=False)
                 self._thread.start()
                 self._needs_more = self.promise is DecisionLogging.DURABLE
@@ -171,8 +181,11 @@ class DecisionLog:
         # Asked after appending: what is there before the log takes no more is still kept.
         if self._over:
             self._refuse(size)
-        elif self.promise is DecisionLogging.DURABLE:
-            self.flush(_PATIENCE_SECONDS)
+        elif self.promise is DecisionLogging.DURABLE or self._is_late():
+            self.flush(_PATIENCE_SECONDS[self.promise])
+
+    def _is_late(self) -> bool:
+        return self.promise is DecisionLogging.REQUIRED and monotonic() - self._kept_until > _LATE_SECONDS
 
     def _take_no_more(self) -> None:
         self._over = self._needs_more = True
@@ -184,6 +197,7 @@ class DecisionLog:
         while not self._has_ended:
             try:
                 with connected():
+                    wait_for_writers(_BUSY_SECONDS)
                     while not self._has_ended:
                         self._keep()
             except Exception as error:  # noqa: BLE001  (it goes on when the trouble is over, whatever it was)
@@ -208,6 +222,7 @@ class DecisionLog:
             self._dropped_before = self.dropped
         with self._progress:
             self._rounds_done = self._rounds_begun
+            self._kept_until = began
             self._has_ended = self._over
             self._progress.notify_all()
         if not self._over:
@@ -283,10 +298,13 @@ class DecisionLog:
             self._tidy_at = monotonic() + _TIDY_SECONDS
 
     def _give_up(self) -> None:
+        lost = len(self._entries) + self._elsewhere
+        with self._lock:
+            self.dropped += lost
         with self._progress:
             self._has_ended = True
             self._progress.notify_all()
-        _log.error("the decision log ends and loses %d decisions", len(self._entries) + self._elsewhere)
+        _log.error("the decision log ends and loses %d decisions", lost)
 
 
 _current = DecisionLog()

@@ -121,6 +121,15 @@ def release() -> None:
         database.obj.close_all()
 
 
+def wait_for_writers(seconds: float) -> None:
+    """Have this thread's connection wait for other writers no longer than so many seconds at a time.
+
+    On PostgreSQL writers who only append wait for nobody.
+    """
+    if not is_postgresql():
+        database.execute_sql(f"pragma busy_timeout = {round(seconds * 1000)}")
+
+
 @contextmanager
 def connected() -> Iterator[None]:
     """Hold a connection for the block and give it back after, unless one was open already."""

@@ -62,6 +62,12 @@ def log(new_log: NewLog) -> DecisionLog:
 
 
 @pytest.fixture
+def in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a test does happens before an answer would have to wait for those before it."""
+    monkeypatch.setattr(decisions, "_LATE_SECONDS", 1000)
+
+
+@pytest.fixture
 def away() -> Iterator[None]:
     """The table is away, as for a program the whole database can be."""
     bound.execute_sql("alter table decision_batch rename to decision_batch_away")
@@ -205,7 +211,7 @@ def test_whatever_a_caller_asks_about_comes_back_as_it_was(log: DecisionLog, tex
 
 
 def test_a_database_that_is_away_for_a_while_loses_nothing(
-    log: DecisionLog, away: None, caplog: pytest.LogCaptureFixture
+    log: DecisionLog, away: None, in_time: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     ids = []
     for _ in range(3):
@@ -250,7 +256,34 @@ def test_a_batch_that_arrived_although_its_writer_did_not_hear_so_is_kept_once(
     assert find(given)
 
 
-def test_nothing_is_answered_when_the_buffer_is_full(new_log: NewLog, away: None) -> None:
+@pytest.mark.parametrize("promise", ["required", "durable"])
+def test_what_is_answered_while_it_is_not_known_whether_a_batch_arrived_is_kept_too(
+    database: None, monkeypatch: pytest.MonkeyPatch, promise: str
+) -> None:
+    log = DecisionLog(DecisionLogging(promise))
+    keep = decisions.keep_decisions
+    ids: list[str] = []
+    second = threading.Thread(target=lambda: ids.append(log.write(AT, CLIENT, 1, item(8))))
+
+    def keep_and_break(*args: Any, **more: Any) -> None:
+        keep(*args, **more)
+        if not second.ident:
+            second.start()
+            while not log._entries:
+                pass
+            raise ConnectionError
+
+    monkeypatch.setattr(decisions, "keep_decisions", keep_and_break)
+    ids.append(log.write(AT, CLIENT, 1, item(7)))
+    log.flush()
+    second.join()
+    log.close()
+    assert len(ids) == 2
+    assert all(map(find, ids))
+    assert DecisionBatch.select().count() == 1
+
+
+def test_nothing_is_answered_when_the_buffer_is_full(new_log: NewLog, away: None, in_time: None) -> None:
     log = new_log(capacity=100)
     ids = [log.write(AT, CLIENT, 1, item()) for _ in range(50)]
     ids += log.write_all(AT, CLIENT, 1, [item()] * 49)
@@ -266,6 +299,23 @@ def test_nothing_is_answered_when_the_buffer_is_full(new_log: NewLog, away: None
     log.flush()
     assert all(map(find, ids))
     assert log.write(AT, CLIENT, 1, item())
+
+
+def test_an_answer_waits_while_earlier_ones_are_not_kept_and_is_refused_in_the_end(
+    new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decisions, "_PATIENCE_SECONDS", {DecisionLogging.REQUIRED: 0.1})
+    log = new_log()
+    ids = [log.write(AT, CLIENT, 1, item())]
+    monkeypatch.setattr(log, "_kept_until", monotonic() - 0.3)
+    for write in (lambda: log.write(AT, CLIENT, 1, item()), lambda: log.write_all(AT, CLIENT, 1, [item()])):
+        with pytest.raises(NotLoggedError):
+            write()
+    come_back()
+    log.flush()
+    ids.append(log.write(AT, CLIENT, 1, item()))
+    log.flush()
+    assert all(map(find, ids))
 
 
 def test_with_best_effort_everything_is_answered_and_what_is_not_kept_is_counted(
@@ -308,7 +358,7 @@ def test_a_durable_log_keeps_before_it_answers(new_log: NewLog) -> None:
 def test_a_durable_log_answers_nothing_that_it_cannot_keep(
     new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(decisions, "_PATIENCE_SECONDS", {DecisionLogging.DURABLE: 0.3})
     log = new_log("durable")
     with pytest.raises(NotLoggedError):
         log.write(AT, CLIENT, 1, item())
@@ -362,6 +412,7 @@ def test_a_process_that_ends_does_not_wait_for_a_lost_database_for_ever(
     log.write_all(AT, CLIENT, 1, [item()] * 3)
     log.close()
     assert "loses 3 decisions" in caplog.text
+    assert log.dropped == 3
     with pytest.raises(NotLoggedError):
         log.flush()
 
