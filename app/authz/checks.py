@@ -84,6 +84,7 @@ def _check_between(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Fin
     yield from _check_blocks(files, ours)
     yield from _check_vocabulary(files)
     yield from _check_heads(files)
+    yield from _check_doors(files, ours)
     yield from _check_given(files)
     for file in files:
         for rule in file.rules:
@@ -210,6 +211,21 @@ def _check_heads(files: list[PolarFile]) -> Iterator[Finding]:
             yield Finding(file, call.line, f"There is no rule {call.text}.")
         elif len(call.parts) not in known:
             yield Finding(file, call.line, f"{call.text} takes {_numbers(known)} arguments, not {len(call.parts)}.")
+
+
+def _check_doors(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Finding]:
+    """Questions come in through the main file alone, and a pack opens doors of its own kinds and of no other."""
+    our_names = {rule.name for file in files if file.name in ours for rule in file.rules} - QUESTIONS.keys()
+    for file in files:
+        for rule in file.rules:
+            if file.name not in ours and rule.name in our_names:
+                yield Finding(file.name, rule.line, f"{rule.name} is a rule of ours; a pack adds nothing to it.")
+            elif rule.name == "allow" and file.name != MAIN:
+                yield Finding(file.name, rule.line, f"Rules for allow stand in {MAIN}; nothing goes past its conditions.")
+            elif rule.name in _WORDS and file.name not in ours and rule.arity >= len(("actor", "word", "thing")):
+                kind = kind_of(rule.parameters[2].value, infer_kinds(rule))
+                if kind is None or kind in KINDS:
+                    yield Finding(file.name, rule.line, f"A pack gives no {_WORDS[rule.name]} of {kind or 'every kind'}.")
 
 
 def _calls(body: Node) -> Iterator[Node]:

@@ -14,6 +14,7 @@ from app.authz import facts
 from app.authz.engine import Engine
 from app.authz.guard import PolicyError
 from app.kernel import clock
+from app.kernel.database import connected
 from app.vocabulary import EventName, Reason
 
 _log = logging.getLogger(__name__)
@@ -108,7 +109,8 @@ def _note_failure(error: Exception, digest: str, resource: facts.Fact) -> None:
     if not _noted.is_new(digest, type(resource).__name__, sentence):
         return
     _log.error("deciding failed under policy %s: %s", digest, sentence)
-    with suppress(PeeweeException):
+    # Who asks at the door holds no connection.
+    with suppress(PeeweeException), connected():
         record(
             EventName.DECIDING_FAILED,
             by="policy",

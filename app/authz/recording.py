@@ -38,8 +38,12 @@ from app.authz.trees import (
 )
 
 MOST_NODES = 50_000
-"""Enough for every path of a policy that compares in facts; a policy that reads numbers into Polar must not fill
+"""Questions and decisions. Enough for every path of a policy that compares in facts; a policy that reads numbers into Polar must not fill
 memory."""
+
+MOST_ANSWERS = 64
+"""How many different answers to one question are kept: one that reads amounts would otherwise fill all the room, and
+compiled, which tries one answer after the other, it would be slower than Polar."""
 
 COMPILE_AFTER = 100
 """Walks through what was added since a tree was compiled, until it is worth compiling anew."""
@@ -166,9 +170,8 @@ class Recording:
             for question, next_key in path:
                 node = branches.get(key)
                 if node is None:
-                    if self._free_nodes == 0:
+                    if not self._has_room(branches):
                         return None
-                    self._free_nodes -= 1
                     node = branches[key] = Node(question)
                 # Another question after the same answers would mean that Polar saw something that the keys do not
                 # hold: then nothing of this conversation may be trusted to repeat.
@@ -177,9 +180,18 @@ class Recording:
                 branches, key = node.branches, next_key
             leaf = branches.get(key)
             if leaf is None:
+                if not self._has_room(branches):
+                    return None
                 leaf = branches[key] = Leaf(len(self.leaves), path, allowed=allowed)
                 self.leaves.append(leaf)
             return leaf if isinstance(leaf, Leaf) and leaf.allowed == allowed else None
+
+    def _has_room(self, branches: dict[Key, Tree]) -> bool:
+        """Return whether one more node or leaf may be kept among `branches`, and take its room."""
+        if self._free_nodes == 0 or (branches is not self._roots and len(branches) >= MOST_ANSWERS):
+            return False
+        self._free_nodes -= 1
+        return True
 
     def _count_walk(self, root: Root) -> None:
         """Compile the tree of `root` once what has been added since the last time turns out to be used."""

@@ -50,6 +50,7 @@ def check_rule(rule: Rule, fact_kinds: frozenset[str] = frozenset(KINDS)) -> lis
     if rule.body is not None:
         bound = {node.text for parameter in rule.parameters for node in parameter.value.walk()}
         slips += _check_bound(rule.body, frozenset(bound) | names | {"nil"})
+        _note_order(rule.body, frozenset(bound) | names | {"nil"}, _own_variables(rule.body), slips)
     return slips
 
 
@@ -233,6 +234,35 @@ def _check_bound(scope: Node, outer: frozenset[str]) -> Iterator[Slip]:
 
 def _is_scope(node: Node) -> bool:
     return node.kind in ("operation", "call") and node.text in _SCOPES
+
+
+def _note_order(node: Node, bound: frozenset[str], outside: frozenset[str], slips: list[Slip]) -> frozenset[str]:
+    """Return which variables have a value once `node` holds, `bound` having one before it, and note what comes late.
+
+    Late is a variable that also stands `outside` of a `not` or `forall` and gets its value only there, behind it. Polar
+    does not wait for the value: `not` then holds for none, and `forall` for every one.
+    """
+    if _is_scope(node):
+        late = ({inner.text for inner in node.walk() if inner.kind == "variable"} & outside) - bound
+        slips += [
+            Slip(node.line, f"{name} is given a value only behind this {node.text}; write it in front.")
+            for name in sorted(late)
+        ]
+        inner_bound = bound
+        for part in node.parts:
+            inner_bound = _note_order(part, inner_bound, outside.union(*map(_own_variables, node.parts)), slips)
+        return bound
+    if node.kind == "operation" and node.text == "or":
+        return frozenset.intersection(*(_note_order(part, bound, outside, slips) for part in node.parts))
+    if node.kind == "operation" and node.text == "and":
+        for part in node.parts:
+            bound = _note_order(part, bound, outside, slips)
+        return bound
+    return bound.union(*(_binds(inner) for inner in node.walk()))
+
+
+def _own_variables(node: Node) -> frozenset[str]:
+    return frozenset(inner.text for inner in _own_nodes(node) if inner.kind == "variable")
 
 
 def _own_nodes(node: Node) -> Iterator[Node]:

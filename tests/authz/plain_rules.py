@@ -22,7 +22,7 @@ def allowed(actor: facts.Fact, action: str, thing: facts.Fact, context: facts.Co
         return (
             actor.state == "active"
             and isinstance(thing, facts.Evaluation)
-            and action == "ask"
+            and action in {"ask", "register"}
             and actor.service is not None
             and thing.service == actor.service
             and thing.kind in actor.kinds

@@ -1,6 +1,7 @@
 """Whatever goes wrong while deciding is a no, with an event and a count, and does not keep the others waiting."""
 
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -93,3 +94,10 @@ def test_of_very_many_different_failures_only_the_first_are_written_down(
     ask(LIVE)
     assert [kind for kind, _sentence in failures()] == ["Portal", "Service"]
     assert errors == {digest: 3}
+
+
+def test_a_failure_in_a_thread_without_a_connection_is_written_down_too(seconds: Clock, digest: str) -> None:
+    asking = Thread(target=ask, args=(PORTAL,))
+    asking.start()
+    asking.join()
+    assert [kind for kind, _sentence in failures()] == ["Portal"]
