@@ -38,8 +38,8 @@ from app.authz.trees import (
 )
 
 MOST_NODES = 50_000
-"""Questions and decisions. Enough for every path of a policy that compares in facts; a policy that reads numbers into Polar must not fill
-memory."""
+"""Questions and decisions. Enough for every path of a policy that compares in facts; one that reads numbers into Polar
+must not fill memory."""
 
 MOST_ANSWERS = 64
 """How many different answers to one question are kept: one that reads amounts would otherwise fill all the room, and
