@@ -221,11 +221,15 @@ def _check_doors(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Findi
             if file.name not in ours and rule.name in our_names:
                 yield Finding(file.name, rule.line, f"{rule.name} is a rule of ours; a pack adds nothing to it.")
             elif rule.name == "allow" and file.name != MAIN:
-                yield Finding(file.name, rule.line, f"Rules for allow stand in {MAIN}; nothing goes past its conditions.")
+                yield Finding(
+                    file.name, rule.line, f"Rules for allow stand in {MAIN}; nothing goes past its conditions."
+                )
             elif rule.name in _WORDS and file.name not in ours and rule.arity >= len(("actor", "word", "thing")):
                 kind = kind_of(rule.parameters[2].value, infer_kinds(rule))
                 if kind is None or kind in KINDS:
-                    yield Finding(file.name, rule.line, f"A pack gives no {_WORDS[rule.name]} of {kind or 'every kind'}.")
+                    yield Finding(
+                        file.name, rule.line, f"A pack gives no {_WORDS[rule.name]} of {kind or 'every kind'}."
+                    )
 
 
 def _calls(body: Node) -> Iterator[Node]:

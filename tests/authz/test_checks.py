@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from app.authz import polar_text
 from app.authz.checks import Finding, check_folder
 from app.authz.guard import PolicyError
+from app.authz.rule_checks import check_rule
 
 SHIPPED = Path(__file__).parents[2] / "policies"
 
@@ -321,3 +323,40 @@ def test_an_empty_policy_lacks_every_block(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PolicyError):
         check_folder(tmp_path / "nowhere")
+
+
+LATE = [
+    'forall(m in person.memberships, m.state != x) and x = person.state and x = "ended"',
+    'not x = "ended" and x = person.state',
+    "not ended(x) and x = person.state",
+    '((x = person.state and x = "a") or person.state = "b") and not x = "c"',
+    'not (forall(y in ["ended"], x != y) and x = person.state)',
+]
+IN_TIME = [
+    'not (m in person.memberships and m.state = "a") and not (m in person.memberships and m.state = "b")',
+    'x = person.state and not x = "ended"',
+    "forall(m in person.memberships, forall(g in m.grants, g.in_force = true))",
+    'm in person.memberships and forall(g in m.grants, not g.role.slug = "a")',
+]
+
+
+def slips_behind(condition: str) -> list[str]:
+    """Return what is said of values that come too late."""
+    [read] = polar_text.read("a.polar", f"r(person: Person) if {condition};").rules
+    return [slip.sentence for slip in check_rule(read) if "only behind" in slip.sentence]
+
+
+@pytest.mark.parametrize("condition", LATE)
+def test_a_value_that_comes_behind_a_not_or_forall_is_found(condition: str) -> None:
+    assert slips_behind(condition)
+
+
+@pytest.mark.parametrize("condition", IN_TIME)
+def test_a_value_that_comes_in_time_is_none_of_a_slip(condition: str) -> None:
+    assert slips_behind(condition) == []
+
+
+def test_nothing_but_the_main_file_says_what_is_allowed(folder: Path) -> None:
+    line = add(folder, 'allow(_person: Person, "read", _service: Service, _context: Context);')
+    sentence = "Rules for allow stand in main.polar; nothing goes past its conditions."
+    assert Finding("service.polar", line, sentence) in check_folder(folder)
