@@ -14,7 +14,7 @@ from app.kernel.errors import ProblemError
 from app.people.models import Person
 
 _SHOWN = {
-    "olivia-marsh": "an exams officer: every tile, and the people of her school",
+    "olivia-marsh": "an exams officer: nearly every tile, and the people of her school",
     "thomas-reed": "a teacher, with a few tiles",
     "amara-lewis": "somebody at two schools",
     "helen-frost": "somebody without a school",

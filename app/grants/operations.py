@@ -62,10 +62,12 @@ def set_up_organisation(
 ) -> Organisation:
     """Add an organisation together with its first exams officer, who is mailed.
 
-    Raises `ProblemError` when the centre number is taken.
+    Raises `ProblemError` when the centre number is taken, or when the officer would be whoever asks.
     """
     if Organisation.get_or_none(Organisation.centre_number == centre_number) is not None:
         raise ProblemError(f"Centre number {centre_number} belongs to an organisation already.", field="centre_number")
+    if by is not None and person_with_address(officer_address) == by:
+        raise ProblemError("Nobody gives access to themselves. Name somebody else.", field="officer_address")
     role = role_with_slug(USER_MANAGEMENT)
     if role is None:
         raise ProblemError(

@@ -58,14 +58,16 @@ def _saved(
     organisation: Organisation, offered: list[Role], entries: list[Entry], people: list[NewPerson]
 ) -> ResponseReturnValue:
     try:
-        add_people(organisation, people, by=signed_in_person())
+        added = add_people(organisation, people, by=signed_in_person())
     except ProblemError as problem:
         # people-N-address: the N-th person was added by somebody else in the meantime.
         _people, number, which = (problem.field or "people-0-address").split("-")
         entries[int(number)].errors[which] = problem.sentence
         return _form(organisation, offered, entries), 422
-    names = " and ".join(person.name for person in people) if len(people) < 3 else f"{len(people)} people"
-    flash(f"{names} {'has' if len(people) == 1 else 'have'} been added. Each gets an e-mail.", "success")
+    # Whoever had an account already keeps the name that it has.
+    names = " and ".join(held.person.name for held in added) if len(added) < 3 else f"{len(added)} people"
+    told = "has been added and gets an e-mail" if len(added) == 1 else "have been added. Each gets an e-mail"
+    flash(f"{names} {told}.", "success")
     return redirect(url_for("manage.users", organisation_id=organisation.public_id), 303)
 
 

@@ -136,7 +136,7 @@ def _boxes(membership: Membership) -> list[RoleBox]:
     held = _held(membership)
     return [
         RoleBox(role, role.slug in held, *held.get(role.slug, ("", "")))
-        for role in things.roles_to_give(membership.organisation)
+        for role in things.roles_to_give(membership.organisation, held)
     ]
 
 
@@ -150,7 +150,7 @@ def _boxes_sent(membership: Membership) -> list[RoleBox]:
             request.form.get(f"first-{role.slug}", "").strip(),
             request.form.get(f"last-{role.slug}", "").strip(),
         )
-        for role in things.roles_to_give(membership.organisation)
+        for role in things.roles_to_give(membership.organisation, _held(membership))
     ]
 
 

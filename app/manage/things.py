@@ -1,5 +1,7 @@
 """What the addresses of this surface name. Whatever is not of the organisation in the address does not exist."""
 
+from collections.abc import Collection
+
 from app.organisations.models import Membership, Organisation
 from app.organisations.queries import membership_with_id, organisation_with_id
 from app.services.models import Role
@@ -27,6 +29,14 @@ def membership(organisation_id: str, membership_id: str) -> Membership | None:
     return found
 
 
-def roles_to_give(at: Organisation) -> list[Role]:
-    """Return the roles that whoever is at the door may give and take at `at`."""
-    return [role for role in roles() if can(Action.GIVE, role_at(role, at))]
+def roles_to_give(at: Organisation, held: Collection[str] = ()) -> list[Role]:
+    """Return the roles that whoever is at the door may give and take at `at`.
+
+    Of a service that they may not know of only those that are `held` (slugs), so that they can be taken.
+    """
+    return [
+        role
+        for role in roles()
+        if can(Action.GIVE, role_at(role, at))
+        and (role.service is None or role.slug in held or can(Action.READ, role.service))
+    ]

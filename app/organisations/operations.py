@@ -54,6 +54,11 @@ def create_account(name: str, address: str) -> None:
     Both end the same way on the page, so that nobody learns whose address is known.
     """
     person = person_with_address(address)
+    if person is not None and person.state == PersonState.INVITED:
+        # Whoever lost their invitation, or let it run out, helps themselves: a first exams officer has nobody to ask.
+        queue(address, *letters.account_created(person.name, _new_invitation(person, None, None)))
+        record(EventName.INVITATION_SENT, by=GUEST, subject=person.reference)
+        return
     if person is not None:
         queue(address, *letters.account_exists(person.name))
         return

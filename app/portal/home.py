@@ -6,10 +6,11 @@ from flask import redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from app.authz import directory, facts
+from app.authz.deciding import decide
 from app.authz.explaining import Question, explain, reason_for, seen_by
 from app.authz.wording import in_words
-from app.organisations.models import Organisation
-from app.organisations.queries import organisation_with_id, organisations_of
+from app.organisations.models import Membership, Organisation
+from app.organisations.queries import memberships_of, organisation_with_id, organisations_of
 from app.portal import blueprint
 from app.services.models import Service
 from app.services.operations import note_opened
@@ -48,6 +49,7 @@ def home() -> ResponseReturnValue:
         tiles=tiles,
         others=[service for service in known if service not in tiles],
         platform=directory.PLATFORM,
+        places=_closed_places(),
     )
 
 
@@ -57,6 +59,7 @@ def home() -> ResponseReturnValue:
 def open_service(service: Service) -> ResponseReturnValue:
     """Go to a service, or say what is missing and who can give it. The direct door, signed out or in."""
     organisation = acting.acting_organisation()
+    place = organisation or _only_organisation()
     if can(Action.LAUNCH, service):
         person = signed_in_person()
         note_opened(
@@ -69,9 +72,10 @@ def open_service(service: Service) -> ResponseReturnValue:
         "portal/closed_service.html",
         service=service,
         why=reason_for(_launch(service, organisation)).reason,
-        organisation=organisation or _only_organisation(),
-        officers=officers_of(organisation, besides=actor()),
+        organisation=place,
+        officers=officers_of(place, besides=actor()),
         roles=roles_of(service),
+        elsewhere=_elsewhere(service, organisation),
     )
     return page, 403
 
@@ -82,12 +86,13 @@ def open_service(service: Service) -> ResponseReturnValue:
 def why(service: Service) -> ResponseReturnValue:
     """Say what lets the person open a service, or what is missing and who can change it."""
     organisation = acting.acting_organisation()
+    place = organisation or _only_organisation()
     return render_template(
         "portal/why.html",
         service=service,
         told=in_words(seen_by(actor(), explain(_launch(service, organisation)))),
-        organisation=organisation or _only_organisation(),
-        officers=officers_of(organisation, besides=actor()),
+        organisation=place,
+        officers=officers_of(place, besides=actor()),
     )
 
 
@@ -109,6 +114,22 @@ def choose_organisation() -> ResponseReturnValue:
         "portal/choose_organisation.html", organisations=acting.open_organisations(), missing=missing
     )
     return page, 422 if missing else 200
+
+
+def _closed_places() -> list[Membership]:
+    """Return where somebody belongs who can act nowhere, so that the page can say why."""
+    person = signed_in_person()
+    return memberships_of(person) if person and not acting.open_organisations() else []
+
+
+def _elsewhere(service: Service, organisation: Organisation | None) -> list[Organisation]:
+    """Return the other organisations of the person through which `service` opens."""
+    return [
+        other
+        for other in acting.open_organisations()
+        if other != organisation
+        and decide(actor(), Action.LAUNCH, directory.service(service), facts.Context(directory.organisation(other)))
+    ]
 
 
 def _launch(service: Service, organisation: Organisation | None) -> Question:

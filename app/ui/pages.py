@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, abort, current_app, g, render_template, request
+from flask import Flask, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from peewee import PeeweeException
@@ -92,6 +92,9 @@ def _refused(refusal: RefusedError) -> ResponseReturnValue:
 
 
 def _stale_form(_error: CSRFError) -> ResponseReturnValue:
+    if request.endpoint == "signin.sign_out" and signed_in_person() is None:
+        g.asked = True
+        return redirect(url_for("signin.sign_in"), 303)
     title = "This page was open for too long"
     sentence = "To keep you safe, forms stop working after a while. Go back, reload the page and try again."
     return render_template("errors/error.html", title=title, sentence=sentence), 400

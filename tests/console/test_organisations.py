@@ -122,3 +122,15 @@ def test_being_staff_opens_no_service_and_no_schools_people(browser: Browser, pe
     assert page.tiles == []
     assert browser.get("/open/submit-for-assessment").status == 403
     assert browser.get("/organisations/northfield/users").status == 404
+
+
+def test_support_staff_do_not_make_themselves_exams_officers(browser: Browser) -> None:
+    browser.signed_in_as("sam-porter").get("/console/organisations/add")
+    form = {
+        "name": "Hill School",
+        "centre_number": "90110",
+        "officer_name": "Sam Porter",
+        "officer_address": "Sam.Porter@example.org",
+    }
+    page = browser.press("Set up organisation", form)
+    assert (page.status, page.problems) == (422, ["Nobody gives access to themselves. Name somebody else."])

@@ -86,7 +86,7 @@ def test_going_back_from_the_check_keeps_what_was_typed(olivia: Browser) -> None
 def test_the_new_person_activates_and_finds_what_was_ticked(olivia: Browser, new_browser: NewBrowser) -> None:
     olivia.get(ADD)
     olivia.press("Continue", NORA)
-    assert olivia.press("Save user").banners == ["Done Nora Field has been added. Each gets an e-mail."]
+    assert olivia.press("Save user").banners == ["Done Nora Field has been added and gets an e-mail."]
     nora = new_browser()
     nora.get(mailed_link("nora.field@example.org"))
     assert nora.press("Activate account", {"password": "violet tractor harmonica"}).tiles == ["Training"]
@@ -225,3 +225,16 @@ class TestSomebodyWithAnAccount:
         assert roles_of("priya-nair@northfield") == {"training:user"}
         assert membership("priya-nair@northfield").state == MembershipState.ACTIVE
         assert new_browser().signed_in_as("priya-nair").get(USERS).status == 403
+
+
+def test_one_person_is_told_of_in_the_singular_by_the_name_of_the_account(browser: Browser) -> None:
+    browser.signed_in_as("olivia-marsh").get("/organisations/northfield/users/add")
+    browser.press("Continue", {"name-0": "Helena F", "address-0": "helen.frost@example.org"})
+    assert browser.press("Save user").banners == ["Done Helen Frost has been added and gets an e-mail."]
+
+
+def test_roles_of_services_that_are_not_open_are_not_offered(browser: Browser) -> None:
+    page = browser.signed_in_as("olivia-marsh").get("/organisations/northfield/users/add")
+    assert "Training" in page.text
+    assert "Online moderation" not in page.text
+    assert "Results by post" not in page.text

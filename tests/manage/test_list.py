@@ -147,7 +147,7 @@ class TestMarkup:
         page = olivia.press("Continue", {"address-0": "nasty@example.net"})
         assert self.NASTY in page.text
         page = olivia.press("Save user")
-        assert page.banners == [f"Done {self.NASTY} has been added. Each gets an e-mail."]
+        assert page.banners == [f"Done {self.NASTY} has been added and gets an e-mail."]
         assert "<script>" not in page.html
         olivia.get(f"{USERS}?search=nasty@")
         olivia.follow(f"View {self.NASTY}")

@@ -116,7 +116,7 @@ class TestAClosedDoor:
                 "yusuf-demir",
                 "submit-for-assessment",
                 "Your access at Northfield Academy is suspended at the moment.",
-                (),
+                ("Daniel Okafor, daniel.okafor@example.org", "Olivia Marsh, olivia.marsh@example.org"),
             ),
             (
                 "leila-haddad",
@@ -351,3 +351,25 @@ class TestOutsideDevelopment:
         config.use(replace(settings, development=False))
         for path in ("/outbox", "/outbox/x", "/demo-service/training"):
             assert browser.get(path).status == 404
+
+
+@pytest.mark.parametrize(
+    ("person", "words"),
+    [
+        ("yusuf-demir", "Your access at Northfield Academy is suspended"),
+        ("leila-haddad", "Eastgate School is not open in Tessera"),
+        ("owen-price", "No service opens for you at Northfield Academy at the moment"),
+    ],
+)
+def test_home_says_why_nothing_opens(browser: Browser, person: str, words: str) -> None:
+    text = browser.signed_in_as(person).get("/").text
+    assert words in text
+    assert "Ask them to add you" not in text
+    assert "Ask them to add you" in browser.signed_in_as("helen-frost").get("/").text
+
+
+def test_a_closed_door_says_that_the_other_organisation_opens_it(browser: Browser) -> None:
+    browser.signed_in_as("amara-lewis").get("/")
+    browser.press("Continue", {"organisation": "westbrook"})
+    assert "It opens when you work for Northfield Academy." in browser.get("/open/submit-for-assessment").text
+    assert "It opens when" not in browser.get("/open/training").text

@@ -303,3 +303,23 @@ class TestForgottenPassword:
         Person.update(state=PersonState.SUSPENDED).where(Person.public_id == "olivia-marsh").execute()
         browser.get(mailed_link("olivia.marsh@example.org"))
         assert browser.page.status == 410
+
+
+def test_who_lost_the_invitation_gets_a_new_link(browser: Browser) -> None:
+    browser.get("/create-account")
+    browser.press("Create account", {"name": "Ben", "address": "ben.castle@example.org"})
+    assert mails_to("ben.castle@example.org") == ["Activate your Tessera account"]
+
+
+def test_forgotten_password_does_not_say_that_a_mail_was_sent_where_none_may_have_been(browser: Browser) -> None:
+    browser.get("/forgotten-password")
+    page = browser.press("Send the link", {"address": "ben.castle@example.org"})
+    assert "We have written to" not in page.text
+    assert "If ben.castle@example.org belongs to an active account, we have written to it." in page.text
+
+
+def test_signing_out_in_a_second_tab_too_is_no_mistake(browser: Browser) -> None:
+    browser.sign_in("thomas-reed")
+    token = browser.token()
+    browser.press("Sign out")
+    assert browser.client.post("/sign-out", data={"csrf_token": token}).location == "/sign-in"
