@@ -1,5 +1,8 @@
 """What a WSGI server loads: `wsgi:app`."""
 
+from app.cli.checking import checked_policy
+from app.config import read_settings
 from app.factory import create_app
 
-app = create_app()
+_settings = read_settings()
+app = create_app(_settings, checked_policy(_settings))

@@ -23,20 +23,20 @@ from app.ui import asking, headers, pages, signed_in
 _LARGEST_FORM = 1024 * 1024
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Return the web application. Binds this process to its database and loads the policy.
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
+    """Return the web application. Binds this process to its database and to `engine`, the policy that decides in it.
 
-    Raises `SettingError` and `PolicyError` rather than start with something wrong.
+    Without one, the policy of the settings' folders is loaded; its tables are not run then. Raises `SettingError` and `PolicyError` rather than start with something wrong.
     """
     settings = settings or config.read_settings()
-    _bind_process(settings)
+    _bind_process(settings, engine or _checked_policy(settings))
     return _application(settings)
 
 
-def _bind_process(settings: Settings) -> None:
+def _bind_process(settings: Settings, engine: Engine) -> None:
     config.use(settings)
     database.bind(settings.database_url)
-    use_policy(_checked_policy(settings))
+    use_policy(engine)
     decisions.use(
         DecisionLog(
             settings.decision_log,

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app.authz.checks import Finding
+from app.authz.engine import Engine
 from app.authz.guard import PolicyError
 from app.config import ROOT, Settings
 from app.demo.cast import FIXTURES
@@ -49,6 +50,13 @@ def check_before_serving(settings: Settings) -> list[Finding]:
     return findings
 
 
+def checked_policy(settings: Settings) -> Engine:
+    """Return the policy that a server decides by, with its tables. Raises `PolicyError` for what is wrong with it."""
+    for finding in check_before_serving(settings):
+        raise PolicyError(finding.sentence, file=finding.file, line=finding.line)
+    return Engine.load(*settings.policy_folders)
+
+
 def written(finding: Finding, folder: Path, pack: Path | None) -> str:
     """Return a finding as a line that says where the file is."""
     places = [] if pack is None else [pack / "policies" / finding.file, pack / "fixtures" / finding.file]
@@ -60,7 +68,7 @@ def _digest(policies: Path, pack: Path | None) -> str:
     """Return a name for exactly these rules, tables and people, judged by exactly this code."""
     digest = hashlib.sha256()
     of_pack = () if pack is None else (pack / "policies", pack / "fixtures")
-    for folder in (policies, FIXTURES, ROOT / "app" / "authz", *of_pack):
+    for folder in (policies, FIXTURES, *(ROOT / "app" / room for room in ("", "authz", "demo")), *of_pack):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             content = path.read_bytes() if path.suffix in {".polar", ".toml", ".py"} and path.is_file() else b""
             # What nobody reads is found by its name.

@@ -13,6 +13,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from app.audit import decisions
+from app.authz.engine import Engine
+from app.cli.checking import checked_policy
 from app.cli.processes import end_with
 from app.config import read_settings
 from app.factory import create_app
@@ -56,7 +58,8 @@ def web(address: str, parent: int) -> None:
         log_access=False,
         log_level=LogLevels.error,
     )
-    server.serve(target_loader=partial(_load, os.getpid()), wrap_loader=False)
+    # Loaded once: one that is started again after a crash must not decide by rules that were edited meanwhile.
+    server.serve(target_loader=partial(_load, os.getpid(), checked_policy(settings)), wrap_loader=False)
 
 
 def _connections() -> int:
@@ -68,11 +71,11 @@ def _connections() -> int:
     return max(limit - _OTHER_FILES, _THREADS)
 
 
-def _load(starter: int) -> Any:
+def _load(starter: int, engine: Engine) -> Any:
     """Make the application, in the web process itself."""
     # The one who watches over the web processes may be killed too, and the port must be free after that.
     end_with(starter, signal.SIGKILL)
-    app = create_app()
+    app = create_app(engine=engine)
     # Also where nobody asks anything any more, what is too old has to go.
     decisions.current().start()
     return app

@@ -1,5 +1,6 @@
 """`tessera serve` and `tessera mail` as real processes: started, stopped, killed, and started again."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from itertools import takewhile
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -117,6 +118,18 @@ class Machine:
             return bool(answer.status == 200)
         return False
 
+    def allows(self, person: str) -> bool:
+        """Ask as a service would whether `person` may open it, and return the decision."""
+        question = {
+            "subject": {"type": "person", "id": person},
+            "action": {"name": "launch"},
+            "resource": {"type": "service", "id": "submit-for-assessment"},
+        }
+        headers = {"Authorization": "Bearer demo-key-submit-for-assessment", "Content-Type": "application/json"}
+        asked = Request(f"http://127.0.0.1:{self.port}/authorize", json.dumps(question).encode(), headers)
+        with urlopen(asked, timeout=10) as answer:
+            return bool(json.load(answer)["decision"])
+
     def is_port_free(self) -> bool:
         with socket.socket() as trial, suppress(OSError):
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -191,6 +204,24 @@ def test_whatever_is_killed_comes_back(machine: Machine, database: None) -> None
     complaint = portal.communicate(timeout=_DEADLINE_SECONDS)[1].splitlines()
     assert "The web server ended by itself and is started again." in complaint
     assert "The mail worker ended by itself and is started again." in complaint
+
+
+def test_a_web_process_that_comes_back_decides_by_the_rules_that_were_checked(
+    machine: Machine, cast: None, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(ROOT / "policies", tmp_path / "policies"))
+    machine.environ["POLICIES_DIR"] = str(folder)
+    portal, _said = machine.serve()
+    assert not machine.allows("iris-bell")
+    path = folder / "service.polar"
+    path.write_text(path.read_text() + '\nhas_permission(_person: Person, "launch", _service: Service);\n')
+    [web] = children(portal.pid, "web")
+    workers = below(web)
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    until(lambda: len(below(web) - workers) == 2 and machine.answers())
+    # Both web processes are to be met.
+    assert [machine.allows("iris-bell") for _ in range(20)] == [False] * 20
 
 
 IDLE = b"GET /health HTTP/1.1\r\nHost: portal\r\n\r\n"
