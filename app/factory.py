@@ -26,7 +26,8 @@ _LARGEST_FORM = 1024 * 1024
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
     """Return the web application. Binds this process to its database and to `engine`, the policy that decides in it.
 
-    Without one, the policy of the settings' folders is loaded; its tables are not run then. Raises `SettingError` and `PolicyError` rather than start with something wrong.
+    Without one, the policy of the settings' folders is loaded, and its tables are not run. Raises `SettingError` and
+    `PolicyError` rather than start with something wrong.
     """
     settings = settings or config.read_settings()
     _bind_process(settings, engine or _checked_policy(settings))
