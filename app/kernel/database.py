@@ -86,7 +86,7 @@ def open_database(url: str) -> Database:
                 # Who may do what survives a power cut: a removed role must not come back.
                 "synchronous": "full",
                 # Kilobytes, for each thread: more is no faster, as the system has the file in memory too.
-                "cache_size": -4_000,
+                "cache_size": -1_000,
             },
         )
     pool: Database = PooledPostgresqlDatabase(

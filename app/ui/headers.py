@@ -1,14 +1,18 @@
 """The headers that keep a browser from being turned against the person in front of it."""
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, g
+from flask import Flask, g, request
 
+from app.audit.queries import revision
 from app.config import settings
 from app.services.queries import service_with_slug
 
 _OPEN = "/open/"
+_API = "api"
+"""Its messages say the revision themselves."""
 _NO_GUESSING = ("X-Content-Type-Options", "nosniff")
 # A shared computer in a staff room: the back button must not show the last person's pages. And a decision that was
 # kept does not know of what has changed since.
@@ -42,6 +46,9 @@ def _protect(response: Any) -> Any:
     headers = response.headers
     for name, value in of_every_answer():
         headers.setdefault(name, value)
+    if request.method == "POST" and request.blueprint != _API and response.status_code < HTTPStatus.BAD_REQUEST:
+        # At least the one that this request has made: whoever sends it with a question gets an answer that knows of it.
+        headers["Tessera-Revision"] = str(revision())
     if response.mimetype == "application/json":
         # No browser draws it, runs it or lets it lead anywhere.
         return response

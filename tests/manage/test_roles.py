@@ -61,6 +61,16 @@ def test_what_is_ticked_is_given_and_what_is_unticked_is_taken(olivia: Browser, 
     assert tiles == ["Exam entries", "Submit for assessment", "Teaching resources"]
 
 
+def test_the_answer_says_which_revision_knows_of_the_change(olivia: Browser) -> None:
+    olivia.get(THOMAS)
+    form = {"csrf_token": olivia.token(), "role": ["exam-entries:user"], "shown": []}
+    answer = olivia.client.post(THOMAS, data=form)
+    assert answer.status_code == 303
+    newest = Event.select().where(Event.name == EventName.ROLES_CHANGED).order_by(Event.revision.desc()).get()
+    assert int(answer.headers["Tessera-Revision"]) == newest.revision
+    assert "Tessera-Revision" not in olivia.client.get(THOMAS).headers
+
+
 def test_saving_without_a_difference_changes_and_records_nothing(olivia: Browser) -> None:
     olivia.get(THOMAS)
     assert olivia.press("Save changes").banners == ["Please note Nothing was different, so nothing was changed."]
