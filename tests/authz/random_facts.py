@@ -64,6 +64,10 @@ class Directory:
                 for at in draw(st.lists(st.sampled_from(self.places), max_size=2, unique=True))
             )
             self.people.append(person)
+        # Left to chance alone, hardly anybody would be an exams officer with somebody to look after.
+        officers = facts.Grant(role(MANAGES, None, self.places[0]), None, None)
+        self.officer = self._member("o", "active", "active", (officers,))
+        self.invited = self._member("i", "invited", "suspended", ())
         self.client = facts.Client(
             "c",
             draw(mostly),
@@ -83,18 +87,28 @@ class Directory:
         ]
         self.now = draw(CLOCKS)
 
+    def _member(self, name: str, state: str, standing: str, grants: tuple[facts.Grant, ...]) -> facts.Person:
+        person, at = facts.Person(name, state, ()), self.places[0]
+        person.memberships = (facts.Membership(f"{name}@{at.public_id}", person, at, standing, grants),)
+        return person
+
+    @property
+    def everybody(self) -> list[facts.Person]:
+        """The people of chance, an exams officer, and somebody who was invited and then suspended."""
+        return [*self.people, self.officer, self.invited]
+
     @property
     def actors(self) -> list[facts.Fact]:
         """Everybody who may ask for something."""
-        return [*self.people, self.client, facts.Guest()]
+        return [*self.everybody, self.client, self.client, facts.Guest()]
 
     @property
     def resources(self) -> list[facts.Fact]:
         """Everything that may be asked about under the shipped policy."""
-        memberships = [membership for person in self.people for membership in person.memberships]
+        memberships = [membership for person in self.everybody for membership in person.memberships]
         portal_and_platform = [facts.Portal(), facts.Platform()]
         return [
-            *self.people,
+            *self.everybody,
             *memberships,
             *self.places,
             *self.services,
