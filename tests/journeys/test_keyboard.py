@@ -35,7 +35,7 @@ def test_adding_a_user_needs_only_a_keyboard(visitor: Visitor, page: Page) -> No
     visitor.tabs_to(page.get_by_role("button", name="Save user"))
     assert "Training: User" in visitor.text
     page.keyboard.press("Enter")
-    page.get_by_text("Nora Quill has been added.").wait_for()
+    page.get_by_text("Nora Quill has been added and gets an e-mail.").wait_for()
 
 
 def test_the_enter_key_goes_on_from_the_form_for_adding_users(visitor: Visitor, page: Page) -> None:

@@ -52,12 +52,17 @@ class Visitor:
 
     def follows(self, words: str) -> None:
         """Click the one link with these words."""
-        self.page.get_by_role("link", name=words, exact=True).click()
+        self.clicks(self.page.get_by_role("link", name=words, exact=True))
 
     def presses(self, words: str) -> None:
         """Press the one button with these words."""
         # For the Enter key some forms begin with a button that nobody sees.
-        self.page.locator("button:not([aria-hidden])").get_by_text(words, exact=True).click()
+        self.clicks(self.page.locator("button:not([aria-hidden])").get_by_text(words, exact=True))
+
+    def clicks(self, target: Locator) -> None:
+        """Click what leads to a page, and wait for that: the one before may look much the same."""
+        with self.page.expect_navigation():
+            target.click()
 
     def signs_in(self, address: str, password: str = PASSWORD) -> None:
         """Sign in, from wherever that starts."""
@@ -82,8 +87,8 @@ class Visitor:
         while not letter.count():
             assert time.monotonic() < deadline, f"no mail {subject!r} came to {address}"
             self.goes("/outbox")
-        letter.first.click()
-        self.page.locator("pre a").first.click()
+        self.clicks(letter.first)
+        self.clicks(self.page.locator("pre a").first)
 
     def activates(self, address: str, password: str) -> None:
         """Follow the invitation in the mail to `address`, and choose a password."""
