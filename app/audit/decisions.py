@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from math import inf
 from threading import Condition, Event, Lock, Thread, main_thread
 from time import monotonic, sleep
 
@@ -31,11 +32,12 @@ _INTERVAL_SECONDS = 0.1
 _LATE_SECONDS = 0.2
 """What a killed process may lose. Where the last batch that was kept is older, an answer waits until it is kept."""
 _AFTER_TROUBLE_SECONDS = 0.2
-_GOODBYE_SECONDS = 3
-"""How long a process that ends goes on trying; shorter than the server waits for it."""
+_GOODBYE_SECONDS = 2
+"""How long a process that ends goes on trying. With what it may be waiting for before and after, that is shorter than
+the server waits for it, or nobody would be told what is lost."""
 _PATIENCE_SECONDS = {DecisionLogging.REQUIRED: 1.0, DecisionLogging.DURABLE: 5.0}
 """How long an answer waits to be kept until it is refused; where most need not wait, not so long."""
-_BUSY_SECONDS = 1
+_BUSY_SECONDS = 0.5
 """How long the log waits for other writers at a time: shorter than it takes to say goodbye."""
 _TIDY_AFTER_SECONDS = 60
 """For the first time; a process that starts has other things to do."""
@@ -98,6 +100,7 @@ class DecisionLog:
         self._kept_paths: set[str] = set()
         self._tidy_at = monotonic() + _TIDY_AFTER_SECONDS
         self._dropped_before = 0
+        self._give_up_at = inf
 
     def write(self, at: float, client: str, revision: int, item: Item) -> str:
         """Log the decision that a request of `client` (`client:ID`) is about to be answered with, and return its id.
@@ -193,7 +196,6 @@ class DecisionLog:
     # The rest is what the thread does.
 
     def _run(self) -> None:
-        give_up_at: float | None = None
         while not self._has_ended:
             try:
                 with connected():
@@ -202,17 +204,22 @@ class DecisionLog:
                         self._keep()
             except Exception as error:  # noqa: BLE001  (it goes on when the trouble is over, whatever it was)
                 _log.error("the decision log waits after an error: %s", type(error).__name__)
-                if self._over:
-                    give_up_at = give_up_at or monotonic() + _GOODBYE_SECONDS
-                    if monotonic() >= give_up_at:
-                        self._give_up()
-                sleep(_AFTER_TROUBLE_SECONDS)
+                # Without a connection no round begins, which would notice.
+                self._notice_end()
+                if monotonic() >= self._give_up_at:
+                    self._give_up()
+                else:
+                    sleep(_AFTER_TROUBLE_SECONDS)
+
+    def _notice_end(self) -> None:
+        if not self._over and (self._closing or not main_thread().is_alive()):
+            self._take_no_more()
+            self._give_up_at = monotonic() + _GOODBYE_SECONDS
 
     def _keep(self) -> None:
         began = monotonic()
         self._wake.clear()
-        if self._closing or not main_thread().is_alive():
-            self._take_no_more()
+        self._notice_end()
         self._rounds_begun += 1
         self._take()
         while self._unwritten:

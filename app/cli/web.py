@@ -29,8 +29,8 @@ _OTHER_FILES = 256
 """Files that a web process has open besides: the database, the log, the modules that it reads."""
 _HEADER_MILLISECONDS = 10_000
 """How long a connection may take to say what it wants."""
-_GOODBYE_SECONDS = 4
-"""How long requests in progress may take to finish when the server stops."""
+_GOODBYE_SECONDS = 5
+"""How long requests in progress may take to finish when the server stops, and the decision log after them."""
 
 
 @click.command(hidden=True)

@@ -1,12 +1,14 @@
 """What a process loses that is killed, and one that ends: real ones."""
 
+import re
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -81,6 +83,14 @@ def start(database: None, database_url: str) -> Iterator[Start]:
         one.wait()
 
 
+@contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Keep everybody else from writing to a SQLite database."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as other:
+        other.execute("begin immediate")
+        yield
+
+
 def lost(answers: Answers) -> Answers:
     """Return what was answered and is not in the log, which must be the newest."""
     kept = [find(number) is not None for number, _began, _ended in answers]
@@ -108,11 +118,9 @@ def test_a_process_that_cannot_write_answers_for_200_milliseconds_and_loses_no_m
 ) -> None:
     doomed = start("required", FOR_EVER)
     assert doomed.enough.wait(60)
-    with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None, timeout=60)) as other:
-        other.execute("begin immediate")
+    with locked(database_url.removeprefix("sqlite:///")):
         assert doomed.refuses.wait(60)
         doomed.kill()
-        other.execute("rollback")
     missing = lost(doomed.answers)
     assert missing
     assert span(missing) <= 0.2
@@ -144,3 +152,19 @@ def test_a_server_that_is_told_to_stop_loses_nothing_that_it_answered(tmp_path: 
         told = portal.tessera("decision", number, "--json")
         assert (told["subject"], told["reason"]) == ("person:iris-bell", "role_ended")
     assert len(set(portal.answered)) == 20
+
+
+def test_a_server_that_is_told_to_stop_while_it_cannot_write_says_how_much_it_loses(tmp_path: Path) -> None:
+    portal = Portal(tmp_path)
+    portal.start()
+    try:
+        with locked(tmp_path / "tessera.db"):
+            for _ in range(20):
+                # It begins to refuse after a while, and what it refuses it cannot keep either.
+                with suppress(HTTPError):
+                    portal.decides("demo-key-submit-for-assessment", "iris-bell", "launch", "submit-for-assessment")
+            portal.stop()
+    finally:
+        portal.stop()
+    counts = re.findall(r"the decision log ends and loses (\d+) decisions", (tmp_path / "log").read_text())
+    assert sum(map(int, counts)) == 20
