@@ -36,7 +36,10 @@ _GOODBYE_SECONDS = 2
 """How long a process that ends goes on trying. With what it may be waiting for before and after, that is shorter than
 the server waits for it, or nobody would be told what is lost."""
 _PATIENCE_SECONDS = {DecisionLogging.REQUIRED: 1.0, DecisionLogging.DURABLE: 5.0}
-"""How long an answer waits to be kept until it is refused; where most need not wait, not so long."""
+"""How long after the last batch that was kept an answer may wait; where most need not wait, not so long.
+
+Later ones wait a moment only, so that those who ask do not queue up while nothing can be kept.
+"""
 _BUSY_SECONDS = 0.5
 """How long the log waits for other writers at a time: shorter than it takes to say goodbye."""
 _TIDY_AFTER_SECONDS = 60
@@ -105,8 +108,8 @@ class DecisionLog:
     def write(self, at: float, client: str, revision: int, item: Item) -> str:
         """Log the decision that a request of `client` (`client:ID`) is about to be answered with, and return its id.
 
-        `at` is in seconds since 1970. Raises `NotLoggedError` when the buffer is full, or, if the log is durable, when
-        the decision could not be kept for some seconds; never if it is kept with best effort only.
+        `at` is in seconds since 1970. Raises `NotLoggedError` when the buffer is full, or nothing could be kept for a
+        second, or for some if the log is durable; never if it is kept with best effort only.
         """
         number = next(self._numbers)
         waiting = len(self._entries) + self._elsewhere
@@ -185,7 +188,8 @@ class DecisionLog:
         if self._over:
             self._refuse(size)
         elif self.promise is DecisionLogging.DURABLE or self._is_late():
-            self.flush(_PATIENCE_SECONDS[self.promise])
+            patience = self._kept_until + _PATIENCE_SECONDS[self.promise] - monotonic()
+            self.flush(max(patience, _LATE_SECONDS))
 
     def _is_late(self) -> bool:
         return self.promise is DecisionLogging.REQUIRED and monotonic() - self._kept_until > _LATE_SECONDS

@@ -318,6 +318,22 @@ def test_an_answer_waits_while_earlier_ones_are_not_kept_and_is_refused_in_the_e
     assert all(map(find, ids))
 
 
+@pytest.mark.parametrize("promise", ["required", "durable"])
+def test_nobody_waits_for_long_when_nothing_has_been_kept_for_long(
+    new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch, promise: str
+) -> None:
+    monkeypatch.setattr(decisions, "_PATIENCE_SECONDS", {DecisionLogging(promise): 1000})
+    log = new_log(promise)
+    waited: list[float] = []
+    monkeypatch.setattr(log, "flush", waited.append)
+    log.write(AT, CLIENT, 1, item())
+    waited.clear()
+    monkeypatch.setattr(log, "_kept_until", monotonic() - 1000)
+    log.write(AT, CLIENT, 1, item())
+    log.write_all(AT, CLIENT, 1, [item()] * 2)
+    assert waited == [decisions._LATE_SECONDS] * 2
+
+
 def test_with_best_effort_everything_is_answered_and_what_is_not_kept_is_counted(
     new_log: NewLog, away: None, caplog: pytest.LogCaptureFixture
 ) -> None:
