@@ -1,6 +1,7 @@
 """What a process loses that is killed, and one that ends: real ones."""
 
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -28,8 +29,8 @@ Answers = list[tuple[str, float, float]]
 class Answering:
     """A process that answers, and what it has answered so far."""
 
-    def __init__(self, url: str, promise: str, most: int) -> None:
-        command = [sys.executable, str(PROGRAM), url, promise, str(most)]
+    def __init__(self, url: str, promise: str, most: int, dies: str) -> None:
+        command = [sys.executable, str(PROGRAM), url, promise, str(most), dies]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROGRAM.parents[2])
         self.answers: Answers = []
         self.enough = threading.Event()
@@ -65,7 +66,7 @@ class Answering:
         return self.process.wait(60)
 
 
-Start = Callable[[str, int], Answering]
+Start = Callable[..., Answering]
 
 
 @pytest.fixture
@@ -73,8 +74,8 @@ def start(database: None, database_url: str) -> Iterator[Start]:
     """A way to start processes that are gone in the end."""
     started: list[Answering] = []
 
-    def start(promise: str, most: int) -> Answering:
-        started.append(Answering(database_url, promise, most))
+    def start(promise: str, most: int, dies: str = "") -> Answering:
+        started.append(Answering(database_url, promise, most, dies))
         return started[-1]
 
     yield start
@@ -105,11 +106,21 @@ def span(missing: Answers) -> float:
     return missing[-1][1] - missing[0][2] if missing else 0
 
 
-@pytest.mark.parametrize("answers", [200, 210, 220, 230])
+# An answer takes a millisecond or more, and a batch is written every 100.
+@pytest.mark.parametrize("answers", [200, 220, 240, 260, 280])
 def test_a_killed_process_loses_the_last_200_milliseconds_at_most(start: Start, answers: int) -> None:
     doomed = start("required", FOR_EVER)
     doomed.kill(after=answers)
     assert span(lost(doomed.answers)) <= 0.2
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_process_that_is_killed_while_it_keeps_a_batch_loses_no_more(start: Start, dies: str) -> None:
+    doomed = start("required", FOR_EVER, dies)
+    assert doomed.wait() == -signal.SIGKILL
+    missing = lost(doomed.answers)
+    assert dies == "after" or len(missing) >= 10
+    assert span(missing) <= 0.2
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="writers who only append wait for nobody there")
