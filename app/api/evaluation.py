@@ -37,19 +37,18 @@ def evaluate(client: Caller, request: EvaluationRequest) -> Answer:
     `UndecidedError` when the policy cannot say. Whatever else goes wrong is raised too, the recording included: what
     cannot be accounted for is not answered.
     """
-    reach = Reach(client)
-    # To find the client, the same view was asked, and looked for changes.
-    outcome, revision = gathered(
-        lambda gatherer: _outcome(gatherer, reach, request), request.at_least_revision, has_looked=True
-    )
+    with Reach(client) as reach:
+        # To find the client, the same view was asked, and looked for changes.
+        outcome, revision = gathered(
+            lambda gatherer: _outcome(gatherer, reach, request), request.at_least_revision, has_looked=True
+        )
     return Answer(account(client, revision, _logged(outcome)), outcome.decision, revision)
 
 
 def evaluate_explained(client: Caller, request: EvaluationRequest) -> tuple[Answer, Message]:
     """Answer `request` like `evaluate`, and say why. Takes a thousand times as long, and raises the same."""
-    reach = Reach(client)
     # One clock for the answer and for why it is so.
-    with clock.pinned(clock.now()):
+    with Reach(client) as reach, clock.pinned(clock.now()):
         (outcome, question), revision = gathered(
             lambda gatherer: _with_question(gatherer, _outcome(gatherer, reach, request)),
             request.at_least_revision,
@@ -84,7 +83,8 @@ def evaluate_all(client: Caller, batch: Batch) -> list[Answer | Failure]:
                 )
         return found
 
-    found, revision = gathered(outcomes, batch.at_least_revision, has_looked=True)
+    with reach:
+        found, revision = gathered(outcomes, batch.at_least_revision, has_looked=True)
     items = [_logged(one) for one in found if isinstance(one, _Outcome)]
     ids = iter(account_all(client, revision, items))
     return [one if isinstance(one, Failure) else Answer(next(ids), one.decision, revision) for one in found]

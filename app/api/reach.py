@@ -1,7 +1,12 @@
 """What a client may ask about: the policy says so, for a kind of thing of a service."""
 
+from time import perf_counter_ns
+from typing import Self
+
+from app.api.accounting import account_all
 from app.api.errors import ApiError
-from app.authz import facts
+from app.audit.records import Item
+from app.authz import cache, facts
 from app.authz.cache import Caller
 from app.authz.deciding import decide
 from app.vocabulary import Action, Reason
@@ -12,11 +17,25 @@ class UndecidedError(Exception):
 
 
 class Reach:
-    """How far one client reaches. Asks the policy once for each kind of thing, however many questions there are."""
+    """How far one client reaches. Asks the policy once for each kind of thing, however many questions there are.
+
+    What is refused inside its block is logged at the end: by then whoever was about to change something has given back
+    the lock that the log may wait for.
+    """
 
     def __init__(self, client: Caller) -> None:
+        self._caller = client
         self._client = client.fact
+        self._refused: list[Item] = []
         self._policies: dict[tuple[Action, str, bool], str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Log what was refused. Raises `ApiError` 503."""
+        if self._refused:
+            account_all(self._caller, cache.current().revision, self._refused)
 
     def check(self, kind: str, name: str | None, action: Action = Action.ASK) -> str:
         """Return the digest of the policy that lets the client do `action` with the thing `name` of a `kind`.
@@ -29,16 +48,20 @@ class Reach:
         key = (action, kind, self._is_own(kind, name))
         digest = self._policies.get(key)
         if digest is None:
-            digest = self._policies[key] = self._asked(*key)
+            digest = self._policies[key] = self._asked(*key, name)
         return digest
 
-    def _asked(self, action: Action, kind: str, own: bool) -> str:  # noqa: FBT001  (one caller, which hands on a key)
-        permission = decide(self._client, action, facts.Evaluation(kind, self._client.service if own else None))
-        if permission.reason is Reason.POLICY_ERROR:
+    def _asked(self, action: Action, kind: str, own: bool, name: str | None) -> str:  # noqa: FBT001  (one caller)
+        began = perf_counter_ns()
+        asked = decide(self._client, action, facts.Evaluation(kind, self._client.service if own else None))
+        if asked.allowed:
+            return asked.policy
+        resource, took = f"{kind}:{'*' if name is None else name}", perf_counter_ns() - began
+        client = self._caller.reference
+        self._refused.append((client, action, resource, "", False, asked.reason, asked.policy, took, asked.leaf))
+        if asked.reason is Reason.POLICY_ERROR:
             raise UndecidedError("The policy could not say whether this may be asked.")
-        if not permission:
-            raise ApiError(403, self._sentence())
-        return permission.policy
+        raise ApiError(403, self._sentence())
 
     def _is_own(self, kind: str, name: str | None) -> bool:
         if self._client.service is None:

@@ -57,7 +57,8 @@ def _check_address() -> None:
 
 
 def _show(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
-    _check(client, kind, record_id, Action.ASK)
+    with Reach(client) as reach:
+        _check(reach, kind, record_id, Action.ASK)
     at_least = revision_wanted(request.headers.get("Tessera-At-Least", ""))
     # Read once that revision has come to be known, so it holds that at least.
     row, revision = gathered(lambda _gatherer: record_named(kind, record_id), at_least)
@@ -67,15 +68,15 @@ def _show(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
 
 
 def _put(client: Caller, kind: str, record_id: str, properties: dict[str, Any]) -> ResponseReturnValue:
-    with changing():
-        _check(client, kind, record_id, Action.REGISTER)
+    with Reach(client) as reach, changing():
+        _check(reach, kind, record_id, Action.REGISTER)
         revision = put_record(kind, record_id, properties, by=client.reference)
     return _message(kind, record_id, properties, revision)
 
 
 def _delete(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
-    with changing():
-        _check(client, kind, record_id, Action.REGISTER)
+    with Reach(client) as reach, changing():
+        _check(reach, kind, record_id, Action.REGISTER)
         try:
             revision = delete_record(kind, record_id, by=client.reference)
         except ProblemError as problem:
@@ -83,8 +84,8 @@ def _delete(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
     return json_response(RemovedSchema().dump({"revision": revision}))
 
 
-def _check(client: Caller, kind: str, record_id: str, action: Action) -> None:
-    Reach(client).check(kind, record_id, action)
+def _check(reach: Reach, kind: str, record_id: str, action: Action) -> None:
+    reach.check(kind, record_id, action)
     if kind not in declared_kinds(policy()):
         raise ApiError(404, f"The rules declare no {kind} that could be registered.")
 

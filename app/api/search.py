@@ -136,12 +136,13 @@ def _asked_under(client: Caller, request: SearchRequest) -> str | None:
 
     As of one that nobody knows, nothing is found of it: which kinds others have is not to be learned here.
     """
-    resource, reach = request.question.resource, Reach(client)
-    try:
-        own = reach.check(resource.type, None)
-    except ApiError:
-        return None
-    return own if request.sought is Sought.RESOURCE else reach.check(resource.type, resource.id)
+    resource = request.question.resource
+    with Reach(client) as reach:
+        try:
+            own = reach.check(resource.type, None)
+        except ApiError:
+            return None
+        return own if request.sought is Sought.RESOURCE else reach.check(resource.type, resource.id)
 
 
 def _knows(thing: facts.Fact, action: str) -> bool:

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("both_doors")
 GOOD = json.dumps(question()).encode()
 TEACHER = "submit-for-assessment:teacher"
 OFFICER = "submit-for-assessment:exams-officer"
+ASKER = "client:submit-for-assessment"
 NORTHFIELD = {"organisation": "northfield"}
 WESTBROOK = {"organisation": "westbrook"}
 
@@ -185,7 +186,8 @@ def test_without_a_policy_nobody_is_answered(ask: Ask, monkeypatch: pytest.Monke
     answer = ask()
     assert answer.status_code == 500
     assert list(answer.json) == ["message"]
-    assert logged() == []
+    [refused] = logged()
+    assert (refused.subject, refused.action, refused.reason) == (ASKER, "ask", "policy_error")
 
 
 MALFORMED_CREDENTIALS = [
@@ -248,7 +250,18 @@ def test_a_client_learns_nothing_of_what_other_services_have(ask: Ask) -> None:
         assert answer.status_code == 403
         assert answer.json == existing.json
     assert "submit-for-assessment" in existing.json["message"]
-    assert logged() == []
+    assert [(one.subject, one.action, one.resource, one.allowed, one.reason) for one in logged()] == [
+        (ASKER, "ask", resource, False, "not_allowed")
+        for resource in (
+            *("service:training", "service:no-such-service"),
+            *("role:training:user", "role:training:wizard", "role:portal:user-management"),
+        )
+    ]
+
+
+def test_a_refusal_that_cannot_be_recorded_is_not_told(ask: Ask) -> None:
+    decisions.current().close()
+    assert ask("olivia-marsh", "launch", "service", "training").status_code == 503
 
 
 @pytest.mark.parametrize(

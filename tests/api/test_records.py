@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.audit.models import Event
+from app.audit import decisions
+from app.audit.decisions import DecisionLog
+from app.audit.models import DecisionBatch, Event
 from app.audit.queries import revision
 from app.authz import cache
+from app.config import DecisionLogging
 from app.kernel.errors import ProblemError
 from app.people.models import Person
 from app.records.models import Record
@@ -16,6 +19,7 @@ from app.services.models import Client, Service
 from app.services.operations import add_client
 from app.vocabulary import EventName
 from tests.api.conftest import Ask, Send, Tell, question
+from tests.logged import logged
 
 PATH = "/records/mark_scheme/ms-7"
 
@@ -184,6 +188,18 @@ def test_a_client_reaches_only_kinds_that_it_has_declared(send: Send, method: st
     assert answer.status_code == 403
     assert "only about: service" in answer.json["message"]
     assert Record.select().count() == 0
+    [refused] = logged()
+    action = "ask" if method == "GET" else "register"
+    assert (refused.action, refused.resource, refused.reason) == (action, "mark_scheme:ms-7", "not_allowed")
+
+
+def test_a_refusal_to_register_is_kept_before_it_is_told(send: Send) -> None:
+    log = decisions.use(DecisionLog(DecisionLogging.DURABLE))
+    Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
+    cache.forget()
+    assert send(b"{}", path=PATH, method="PUT").status_code == 403
+    assert DecisionBatch.select().count() == 1
+    log.close()
 
 
 def test_a_service_reaches_nothing_of_a_kind_that_belongs_to_another(put: Put, send: Send, tell: Tell) -> None:

@@ -259,7 +259,9 @@ def test_of_what_is_not_known_nothing_is_found(find: Any, sought: str, more: dic
 )
 def test_a_client_finds_nothing_about_other_services(find: Any, sought: str, more: dict[str, Any]) -> None:
     assert find(sought, **more).status_code == 403
-    assert logged() == []
+    [refused] = logged()
+    resource = "{type}:{id}".format(**more["resource"])
+    assert (refused.subject, refused.action, refused.resource) == ("client:submit-for-assessment", "ask", resource)
 
 
 @every_search
