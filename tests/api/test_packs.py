@@ -25,6 +25,9 @@ from app.records.models import Record
 from app.services.models import Client, Service
 from tests.conftest import ON_POSTGRESQL
 
+# Each check is a process of its own.
+pytestmark = pytest.mark.slow
+
 SHIPPED = ROOT / "tests" / "packs" / "authzen"
 
 Check = Callable[[], Result]

@@ -370,6 +370,7 @@ def test_endless_recursion_is_cut_off(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "without end" in refusal(tmp_path, condition).sentence
 
 
+@pytest.mark.slow
 def test_a_machine_that_stands_still_makes_no_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = policy(tmp_path, 'allow(actor: Person, _, _, _) if actor.state = "active" and actor.state != "x";')
     stalls = [0.4, 0.4]

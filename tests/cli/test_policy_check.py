@@ -12,6 +12,9 @@ from app.cli.checking import check_before_serving
 from app.config import ROOT, Settings
 from tests.cli.conftest import CommandLine
 
+# Each check is a process of its own.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
