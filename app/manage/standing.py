@@ -6,6 +6,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.grants.operations import remove_person
+from app.kernel.errors import ProblemError
 from app.manage import blueprint, things
 from app.organisations.models import Membership
 from app.organisations.operations import cancel_invitation as cancel
@@ -105,10 +106,14 @@ def _do(
     membership: Membership, operation: Callable[..., None], sentence: str, *, to_list: bool = False
 ) -> ResponseReturnValue:
     by: Person | None = signed_in_person()
-    operation(membership, by=by)
+    people = url_for("manage.users", organisation_id=membership.organisation.public_id)
+    try:
+        operation(membership, by=by)
+    except ProblemError as problem:
+        flash(problem.sentence, "warning")
+        return redirect(people, 303)
     flash(sentence.format(name=membership.person.name), "success")
-    organisation_id = membership.organisation.public_id
-    return redirect(url_for("manage.users", organisation_id=organisation_id) if to_list else _page_of(membership), 303)
+    return redirect(people if to_list else _page_of(membership), 303)
 
 
 def _page_of(membership: Membership) -> str:

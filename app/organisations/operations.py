@@ -128,19 +128,25 @@ def _activate(token: str, password_hash: str) -> Person:
 
 @change
 def suspend(membership: Membership, *, by: Person) -> None:
-    """Take all access at this organisation away for now; roles are kept for later."""
-    _set_state(membership, MembershipState.SUSPENDED, EventName.MEMBER_SUSPENDED, by)
+    """Take all access at this organisation away for now; roles are kept for later.
+
+    Raises `ProblemError` when the place is not active any more.
+    """
+    _move(membership, MembershipState.ACTIVE, MembershipState.SUSPENDED, EventName.MEMBER_SUSPENDED, by)
 
 
 @change
 def reactivate(membership: Membership, *, by: Person) -> None:
-    """Give a suspended person their access back."""
-    _set_state(membership, MembershipState.ACTIVE, EventName.MEMBER_REACTIVATED, by)
+    """Give a suspended person their access back. Raises `ProblemError` when they are not suspended any more."""
+    _move(membership, MembershipState.SUSPENDED, MembershipState.ACTIVE, EventName.MEMBER_REACTIVATED, by)
 
 
-def _set_state(membership: Membership, state: MembershipState, event: EventName, by: Person) -> None:
-    membership.state = state
-    membership.save(only=[Membership.state])
+def _move(membership: Membership, old: MembershipState, new: MembershipState, event: EventName, by: Person) -> None:
+    # The row was read before the writers' lock was held: somebody may have removed the person since.
+    moved = Membership.update(state=new).where(Membership.id == membership.id, Membership.state == old).execute()
+    if not moved:
+        raise ProblemError("Somebody changed this meanwhile, so nothing was done.")
+    membership.state = new
     record_of(membership, event, by=by)
 
 

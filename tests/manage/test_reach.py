@@ -9,8 +9,10 @@ from werkzeug.routing import Rule
 
 from app.audit.models import Event
 from app.grants.models import Grant
+from app.grants.operations import remove_person
 from app.mail.models import Mail
 from app.organisations.models import Invitation, Membership
+from app.organisations.operations import suspend
 from app.people.models import Person
 from app.vocabulary import EventName, MembershipState
 from tests.browsing import Browser
@@ -228,6 +230,21 @@ class TestLosingTheRole:
         assert thomas.get("/open/training").status == 403
         assert olivia.press("Reactivate").banners == ["Done Thomas Reed has been reactivated, with the roles they had."]
         assert thomas.get("/").tiles == tiles
+
+    def test_who_is_removed_while_a_colleague_suspends_them_stays_removed(
+        self, olivia: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def suspend_too_late(read_before: Membership, *, by: Person) -> None:
+            remove_person(Membership.get_by_id(read_before.id), by=by)
+            suspend(read_before, by=by)
+
+        monkeypatch.setattr("app.manage.standing.suspend_membership", suspend_too_late)
+        suspended = Membership.select().where(Membership.state == MembershipState.SUSPENDED).count()
+        olivia.get(THOMAS)
+        olivia.follow("Suspend")
+        [banner] = olivia.press("Suspend").banners
+        assert "Somebody changed this meanwhile, so nothing was done." in banner
+        assert Membership.select().where(Membership.state == MembershipState.SUSPENDED).count() == suspended
 
     def test_who_is_removed_and_added_again_starts_without_what_they_had(
         self, olivia: Browser, new_browser: NewBrowser

@@ -4,6 +4,7 @@ import pytest
 
 from app.audit.models import Event
 from app.audit.operations import GUEST, OPERATOR
+from app.grants.operations import remove_person
 from app.kernel.errors import ProblemError
 from app.mail.models import Mail
 from app.organisations.models import Invitation, Membership, Organisation
@@ -166,3 +167,20 @@ def test_who_suspended_and_who_brought_back_is_written_down() -> None:
         assert newest_event() == (name, "person:olivia-marsh", thomas.reference, "northfield")
         assert newest_person() == "thomas-reed"
         assert Membership.get_by_id(thomas.id).state == state
+
+
+def test_somebody_who_was_removed_meanwhile_is_not_brought_back() -> None:
+    membership = Membership.get(Membership.person == olivia())
+    suspend(membership, by=olivia())
+    stale = Membership.get_by_id(membership.id)
+    remove_person(membership, by=olivia())
+    for operation in (reactivate, suspend):
+        with pytest.raises(ProblemError, match="changed this meanwhile"):
+            operation(stale, by=olivia())
+    assert Membership.get_by_id(membership.id).state == MembershipState.ENDED
+
+
+def test_who_is_reactivated_must_be_suspended() -> None:
+    membership = Membership.get(Membership.person == olivia())
+    with pytest.raises(ProblemError, match="changed this meanwhile"):
+        reactivate(membership, by=olivia())
