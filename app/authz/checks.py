@@ -12,7 +12,7 @@ from pathlib import Path
 from app.authz import polar_text
 from app.authz.engine import kinds_of, read_sources
 from app.authz.facts import KINDS
-from app.authz.guard import GuardedOso
+from app.authz.guard import BUILT_IN_KINDS, GuardedOso
 from app.authz.polar_text import Block, Node, PolarFile, Rule
 from app.authz.rule_checks import check_rule, infer_kinds, kind_of
 from app.vocabulary import PERMISSIONS
@@ -27,6 +27,9 @@ QUESTIONS = {
 
 MAIN = "main.polar"
 """The file that lets questions in and names the actors; every other file holds one resource."""
+
+_OSO_KINDS = frozenset({"Actor", "Resource"})
+"""Kinds that oso has itself, and lets nobody register again."""
 
 _BUILT_IN_CALLS = frozenset({"forall", "print", "debug"})
 _WORDS = {"has_permission": "permission", "has_role": "role", "has_relation": "relation"}
@@ -64,7 +67,7 @@ def check_folder(*folders: Path) -> list[Finding]:
         if not all(file.is_empty for file in files):
             # oso stops at its first error, and says in its words what is said here already.
             said = {(finding.file, finding.line) for finding in findings}
-            for problem in GuardedOso(kinds).load(sources):
+            for problem in GuardedOso({name: kinds[name] for name in kinds.keys() - _OSO_KINDS}).load(sources):
                 finding = Finding(problem.file or folders[0].name, problem.line or 0, problem.sentence)
                 if (finding.file, finding.line) not in said:
                     findings.append(finding)
@@ -156,6 +159,8 @@ def _check_blocks(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Find
             if key in homes:
                 yield Finding(file.name, block.line, f"The block {block.name} stands in {homes[key]} already.")
             homes.setdefault(key, file.name)
+            if block.name in BUILT_IN_KINDS or block.name in _OSO_KINDS:
+                yield Finding(file.name, block.line, f"{block.name} is a word of Polar; call the kind something else.")
             if block.sort == "actor" and file.name != MAIN:
                 yield Finding(file.name, block.line, f"Actor blocks stand in {MAIN}.")
             if block.sort == "resource" and file.name == MAIN:
@@ -215,20 +220,25 @@ def _check_heads(files: list[PolarFile]) -> Iterator[Finding]:
 
 def _check_doors(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Finding]:
     """Questions come in through the main file alone, and a pack opens doors of its own kinds and of no other."""
-    our_names = {rule.name for file in files if file.name in ours for rule in file.rules} - QUESTIONS.keys()
+    helpers = {rule.name for file in files if file.name in ours for rule in file.rules} - QUESTIONS.keys()
+    kinds = {block.name for file in files if file.name not in ours for block in file.blocks} - KINDS.keys()
     for file in files:
         for rule in file.rules:
-            if file.name not in ours and rule.name in our_names:
-                yield Finding(file.name, rule.line, f"{rule.name} is a rule of ours; a pack adds nothing to it.")
-            elif rule.name == "allow" and file.name != MAIN:
+            if rule.name == "allow" and file.name != MAIN:
                 yield Finding(
                     file.name, rule.line, f"Rules for allow stand in {MAIN}; nothing goes past its conditions."
                 )
-            elif rule.name in _WORDS and file.name not in ours and rule.arity >= len(("actor", "word", "thing")):
-                kind = kind_of(rule.parameters[2].value, infer_kinds(rule))
-                if kind is None or kind in KINDS:
+            if file.name in ours:
+                continue
+            if rule.name in helpers:
+                yield Finding(file.name, rule.line, f"{rule.name} is a rule of the portal; a pack adds nothing to it.")
+            elif rule.name in _WORDS and rule.arity >= len(("actor", "word", "thing")):
+                # The body may say of the kind what holds on one side of an `or` only.
+                pattern = rule.parameters[2].pattern
+                if pattern is None or pattern.text not in kinds:
+                    word = _WORDS[rule.name]
                     yield Finding(
-                        file.name, rule.line, f"A pack gives no {_WORDS[rule.name]} of {kind or 'every kind'}."
+                        file.name, rule.line, f"A pack gives a {word} on its own kinds only; name one in the head."
                     )
 
 

@@ -19,6 +19,12 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "policies"))
 
 
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """A pack with a kind of its own, to spoil."""
+    return Path(shutil.copytree(SHIPPED.parent / "tests" / "packs" / "authzen" / "policies", tmp_path / "pack"))
+
+
 def add(folder: Path, text: str, file: str = "service.polar") -> int:
     """Append `text` to a file, and return the line on which it starts."""
     path = folder / file
@@ -280,6 +286,68 @@ def test_a_missing_block_is_found(folder: Path) -> None:
 def test_a_block_that_the_code_does_not_know_is_found(folder: Path) -> None:
     add(folder, "resource Grant {}", "grant.polar")
     assert "The code never asks about a Grant." in sentences(folder)
+
+
+@pytest.mark.parametrize("name", ["Actor", "Boolean", "Float", "Integer", "List", "Resource", "String"])
+def test_a_block_that_is_called_like_a_word_of_polar_is_found(folder: Path, pack: Path, name: str) -> None:
+    line = add(pack, f"resource {name} {{}}", "record.polar")
+    sentence = f"{name} is a word of Polar; call the kind something else."
+    assert Finding("record.polar", line, sentence) in check_folder(folder, pack)
+
+
+# The doors
+
+
+def test_a_pack_that_speaks_of_its_own_kinds_has_no_findings(folder: Path, pack: Path) -> None:
+    assert check_folder(folder, pack) == []
+
+
+def test_a_rule_for_allow_outside_the_main_file_is_found(folder: Path) -> None:
+    line = add(folder, 'allow(_: Person, "read", _: Service, _: Context);')
+    sentence = "Rules for allow stand in main.polar; nothing goes past its conditions."
+    assert check_folder(folder) == [Finding("service.polar", line, sentence)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "allow(_: Person, _action, _resource, _: Context);",
+            "Rules for allow stand in main.polar; nothing goes past its conditions.",
+        ),
+        (
+            "permits(_actor, _action, _resource, _context: Context);",
+            "permits is a rule of the portal; a pack adds nothing to it.",
+        ),
+        (
+            "membership_in_force(_: Membership);",
+            "membership_in_force is a rule of the portal; a pack adds nothing to it.",
+        ),
+        (
+            'has_role(_: Person, "exams_officer", _: Organisation);',
+            "A pack gives a role on its own kinds only; name one in the head.",
+        ),
+        (
+            'has_permission(_: Person, "launch", _: Service, _: Context);',
+            "A pack gives a permission on its own kinds only; name one in the head.",
+        ),
+        (
+            'has_relation(_: Organisation, "organisation", _: Membership);',
+            "A pack gives a relation on its own kinds only; name one in the head.",
+        ),
+        (
+            'has_permission(_: Person, "read", _resource);',
+            "A pack gives a permission on its own kinds only; name one in the head.",
+        ),
+        (
+            'has_permission(_: Person, "read", thing) if (thing matches Record or thing = thing);',
+            "A pack gives a permission on its own kinds only; name one in the head.",
+        ),
+    ],
+)
+def test_a_door_of_the_portal_that_a_pack_opens_is_found(folder: Path, pack: Path, text: str, sentence: str) -> None:
+    line = add(pack, text, "record.polar")
+    assert Finding("record.polar", line, sentence) in check_folder(folder, pack)
 
 
 # What oso itself has to say
