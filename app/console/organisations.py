@@ -34,10 +34,10 @@ class OrganisationForm(FlaskForm):
             InputRequired("Enter the centre number."),
             Regexp(r"^[0-9]{5}\Z", message="A centre number has five digits, such as 68199."),
         ],
-        render_kw={"inputmode": "numeric", "autocomplete": "off"},
+        render_kw={"inputmode": "numeric"},
     )
     officer_name = name_field("Name of the exams officer", "Enter the name of the exams officer.")
-    officer_address = address_field("E-mail address of the exams officer", autocomplete="off")
+    officer_address = address_field("E-mail address of the exams officer", autocomplete="on")
 
 
 @blueprint.get("/organisations")

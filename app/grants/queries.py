@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from peewee import JOIN
 
-from app.grants.models import Grant
+from app.grants.models import Grant, StaffGrant
 from app.organisations.models import Membership, Organisation
 from app.people.models import EmailAddress, Person
 from app.services.models import Role, Service
@@ -41,6 +41,11 @@ def grants_by_name(membership_ids: Iterable[str]) -> dict[tuple[str, str], Grant
         .where(Membership.public_id.in_(list(membership_ids)))
     )
     return {(grant.membership.public_id, grant.role.slug): grant for grant in query}
+
+
+def is_staff(person: Person) -> bool:
+    """Return whether `person` works for the operator, in whatever role. What that lets them do is for the policy."""
+    return StaffGrant.select().where(StaffGrant.person == person).exists()
 
 
 def user_managers(organisation: Organisation) -> list[Membership]:

@@ -153,7 +153,7 @@ class TestAClosedDoor:
         listed = [item.text for one in page.with_class("officers") for item in one.all("li")]
         assert listed == list(officers)
         if not officers:
-            assert "Our support desk can help you further" in page.text
+            assert "Our support desk can tell you more" in page.text
 
     def test_it_says_what_to_ask_for_but_not_what_officers_cannot_give(self, browser: Browser) -> None:
         page = browser.signed_in_as("thomas-reed").get("/open/exam-entries")
@@ -354,18 +354,33 @@ class TestOutsideDevelopment:
 
 
 @pytest.mark.parametrize(
-    ("person", "words"),
+    ("person", "sentences"),
     [
-        ("yusuf-demir", "Your access at Northfield Academy is suspended"),
-        ("leila-haddad", "Eastgate School is not open in Tessera"),
-        ("owen-price", "No service opens for you at Northfield Academy at the moment"),
+        ("owen-price", ["No service opens for you at Northfield Academy at the moment. Choose one below to see why"]),
+        ("yusuf-demir", ["Your access at Northfield Academy is suspended at the moment. An exams officer there can"]),
+        ("leila-haddad", ["Eastgate School is not open in Tessera at the moment, so nobody there can open services."]),
+        ("frank-doyle", ["Southmere High School is not open in Tessera at the moment, so nobody there can open"]),
+        ("helen-frost", ["What to do next", "Ask them to add you as a user"]),
+        ("sam-porter", ["You are on our staff", "Your work is under Organisations."]),
+        ("ruth-adeyemi", ["You are on our staff", "Your work is under Organisations."]),
+        ("nina-costa", ["You are on our staff"]),
+        ("victor-lind", ["You are on our staff"]),
     ],
 )
-def test_home_says_why_nothing_opens(browser: Browser, person: str, words: str) -> None:
-    text = browser.signed_in_as(person).get("/").text
-    assert words in text
-    assert "Ask them to add you" not in text
-    assert "Ask them to add you" in browser.signed_in_as("helen-frost").get("/").text
+def test_where_nothing_opens_home_says_what_is_so(browser: Browser, person: str, sentences: list[str]) -> None:
+    page = browser.signed_in_as(person).get("/")
+    for sentence in sentences:
+        assert sentence in page.text
+    assert ("Ask them to add you" in page.text) == (person == "helen-frost")
+    assert ("Your work is under" in page.text) == ("Organisations" in page.menu)
+
+
+def test_home_tells_an_officer_without_services_that_somebody_else_has_to_give_them(browser: Browser) -> None:
+    Grant.delete().where(
+        Grant.membership == Membership.get(Membership.public_id == "olivia-marsh@northfield"),
+        Grant.role != Role.get(Role.slug == "portal:user-management"),
+    ).execute()
+    assert "a second exams officer has to do this for you" in browser.signed_in_as("olivia-marsh").get("/").text
 
 
 def test_a_closed_door_says_that_the_other_organisation_opens_it(browser: Browser) -> None:

@@ -62,7 +62,11 @@ def test_the_account_leads_to_why_for_every_service_that_is_offered(browser: Bro
         (
             "leila-haddad",
             "submit-for-assessment",
-            ["Eastgate School becomes active again.", "Eastgate School is suspended.", "Our support desk can help you"],
+            [
+                "Eastgate School becomes active again.",
+                "Eastgate School is suspended.",
+                "Our support desk can tell you more",
+            ],
         ),
         (
             "helen-frost",
@@ -70,7 +74,7 @@ def test_the_account_leads_to_why_for_every_service_that_is_offered(browser: Bro
             [
                 "The account is added to the users of a school or college.",
                 "The account belongs to no school or college.",
-                "Our support desk can help you",
+                "Our support desk can tell you more",
             ],
         ),
     ],
