@@ -1,11 +1,13 @@
 """Questions about grants."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from peewee import JOIN
 
 from app.grants.models import Grant, StaffGrant
 from app.organisations.models import Membership, Organisation
+from app.organisations.queries import addresses_at
 from app.people.models import EmailAddress, Person
 from app.services.models import Role, Service
 from app.vocabulary import USER_MANAGEMENT, MembershipState, PersonState
@@ -41,6 +43,23 @@ def grants_by_name(membership_ids: Iterable[str]) -> dict[tuple[str, str], Grant
         .where(Membership.public_id.in_(list(membership_ids)))
     )
     return {(grant.membership.public_id, grant.role.slug): grant for grant in query}
+
+
+def roles_by_address(organisation: Organisation, addresses: list[str]) -> dict[str, set[str]]:
+    """Return the slugs of the roles held by those of `addresses` whose people are users of `organisation`."""
+    held: dict[str, set[str]] = {address: set() for address in addresses_at(organisation, addresses)}
+    rows: Any = (
+        Grant.select(EmailAddress.address, Role.slug)
+        .join(Role)
+        .switch(Grant)
+        .join(Membership)
+        .join(EmailAddress, on=(EmailAddress.person == Membership.person))
+        .where(Membership.organisation == organisation, EmailAddress.address.in_(list(held)))
+        .tuples()
+    )
+    for address, slug in rows:
+        held[address].add(slug)
+    return held
 
 
 def is_staff(person: Person) -> bool:

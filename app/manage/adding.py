@@ -9,6 +9,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.grants.operations import NewPerson, add_people
+from app.grants.queries import roles_by_address
 from app.kernel.errors import ProblemError
 from app.manage import blueprint, things
 from app.organisations.models import Organisation
@@ -46,6 +47,11 @@ def add(organisation: Organisation) -> ResponseReturnValue:
         entries = [one for index, one in enumerate(entries) if index != int(step.removeprefix("without-"))]
     if step not in {"check", "save"}:
         return _form(organisation, offered, entries or [Entry()])
+    if step == "save" and _stand_already(organisation, offered, entries):
+        # The button was pressed twice: the browser shows the answer to the second press only.
+        who = "This person is" if len(entries) == 1 else f"These {len(entries)} people are"
+        flash(f"{who} on your list of users now, with the roles that you chose.", "success")
+        return _to_list(organisation)
     people = _checked(organisation, offered, entries)
     if people is None:
         return _form(organisation, offered, entries), 422
@@ -65,9 +71,19 @@ def _saved(
         entries[int(number)].errors[which] = problem.sentence
         return _form(organisation, offered, entries), 422
     # Whoever had an account already keeps the name that it has.
-    names = " and ".join(held.person.name for held in added) if len(added) < 3 else f"{len(added)} people"
     told = "has been added and gets an e-mail" if len(added) == 1 else "have been added. Each gets an e-mail"
+    names = " and ".join(held.person.name for held in added) if len(added) < 3 else f"{len(added)} people"
     flash(f"{names} {told}.", "success")
+    return _to_list(organisation)
+
+
+def _stand_already(organisation: Organisation, offered: list[Role], entries: list[Entry]) -> bool:
+    """Return whether saving `entries` would change nothing: each is a user already, with just the roles ticked."""
+    chosen = {entry.address.lower(): entry.roles & {role.slug for role in offered} for entry in entries}
+    return chosen == roles_by_address(organisation, list(chosen))
+
+
+def _to_list(organisation: Organisation) -> ResponseReturnValue:
     return redirect(url_for("manage.users", organisation_id=organisation.public_id), 303)
 
 

@@ -17,6 +17,8 @@ from tests.manage.northfield import EARLY, LATE, OFFICER, USERS, NewBrowser, mem
 ADD = f"{USERS}/add"
 NORA = {"name-0": "Nora Field", "address-0": "nora.field@example.org", "role-0": ["training:user"]}
 OMAR = {"name-1": "Omar Hill", "address-1": "omar.hill@example.org"}
+TICKED = ["training:user", LATE]
+"""The officer may not give the second: it counts for nothing."""
 KNOWN = "Somebody with this e-mail address is on your list of users already."
 
 
@@ -140,6 +142,21 @@ class TestMistakes:
         assert page.value("name-0") == "Nora Field"
         assert added() == ["omar.hill@example.org"]
         assert mails_to("nora.field@example.org") == []
+
+    def test_pressing_save_twice_adds_once_and_is_no_mistake(self, olivia: Browser) -> None:
+        form = NORA | OMAR | {"rows": "2", "step": "save", "address-0": "Nora.Field@example.org", "role-0": TICKED}
+        olivia.post(ADD, form)
+        page = olivia.post(ADD, form)
+        assert page.address == USERS
+        assert page.banners[-1] == "Done These 2 people are on your list of users now, with the roles that you chose."
+        assert added() == ["nora.field@example.org", "omar.hill@example.org"]
+        assert mails_to("nora.field@example.org") == ["Activate your Tessera account"]
+
+    @pytest.mark.parametrize("roles", [[], ["training:user", "exam-entries:user"]])
+    def test_saving_somebody_again_with_other_roles_is_one(self, olivia: Browser, roles: list[str]) -> None:
+        olivia.post(ADD, NORA | {"rows": "1", "step": "save"})
+        page = olivia.post(ADD, NORA | {"rows": "1", "step": "save", "role-0": roles})
+        assert (page.status, page.problems) == (422, [KNOWN])
 
     def test_a_name_that_is_too_long_is_said(self, olivia: Browser) -> None:
         olivia.get(ADD)
