@@ -108,7 +108,7 @@ class _Names:
             names = [self._organisation(held.organisation) for held in owner.memberships if held in _tuple(value)]
             yield _list(Seen.PLACES, Seen.NO_PLACES, names, "organisations")
         elif reading.field == "grants" and isinstance(owner, facts.Membership):
-            names = [self._role_name(grant.role.slug) for grant in owner.grants if grant in _tuple(value)]
+            names = [self._roles[grant.role.slug].full_name for grant in owner.grants if grant in _tuple(value)]
             at = self._organisation(owner.organisation)
             yield _list(Seen.ROLES, Seen.NO_ROLES, names, "roles", organisation=at)
         elif reading.field == "in_force" and isinstance(owner, facts.Grant):
@@ -126,7 +126,7 @@ class _Names:
             has_started = grant.starts_at is None or grant.starts_at <= clock.now()
             seen = Seen.ROLE_ENDED if has_started else Seen.ROLE_STARTS
         sentence = SEEN_SENTENCES[seen].format(
-            role=self._role_name(grant.role.slug), organisation=self._organisation(held.organisation), **days
+            role=self._roles[grant.role.slug].full_name, organisation=self._organisation(held.organisation), **days
         )
         given = Seen.ROLE_GIVEN_BY if row.given_by else Seen.ROLE_GIVEN
         day = row.created_at.astimezone(ZoneInfo(row.membership.organisation.time_zone)).date()
@@ -141,11 +141,7 @@ class _Names:
         return str(self._services[fact.slug].name) if isinstance(fact, facts.Service) else ""
 
     def _role(self, change: Change) -> str:
-        return "" if change.role is None else self._role_name(change.role.slug)
-
-    def _role_name(self, slug: str) -> str:
-        role = self._roles[slug]
-        return str(role.name) if role.service is None else f"{role.service.name}: {role.name}"
+        return "" if change.role is None else self._roles[change.role.slug].full_name
 
 
 def _sentence(change: Change) -> str:

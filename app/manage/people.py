@@ -89,6 +89,9 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
     """
     boxes = _boxes_sent(membership)
     shown = _shown()
+    for box in boxes:
+        if not box.ticked and (box.first_day, box.last_day) not in {shown.get(box.role.slug), ("", "")}:
+            box.error = f"Tick {box.role.full_name} as well, or clear its dates."
     give = [
         RoleGiven(box.role, *_days(box))
         for box in boxes
@@ -177,10 +180,10 @@ def _days(box: RoleBox) -> tuple[date | None, date | None]:
     try:
         first, last = (date.fromisoformat(text) if text else None for text in (box.first_day, box.last_day))
     except ValueError:
-        box.error = f"Enter the dates for {box.role.name} as year-month-day, such as 2027-01-31."
+        box.error = f"Enter the dates for {box.role.full_name} as year-month-day, such as 2027-01-31."
         return None, None
     if any(day and not _EARLIEST <= day <= _LATEST for day in (first, last)):
-        box.error = f"The dates for {box.role.name} must be between {_EARLIEST.year} and {_LATEST.year}."
+        box.error = f"The dates for {box.role.full_name} must be between {_EARLIEST.year} and {_LATEST.year}."
     elif first and last and last < first:
-        box.error = f"The last day for {box.role.name} must not be before its first day."
+        box.error = f"The last day for {box.role.full_name} must not be before its first day."
     return first, last

@@ -43,6 +43,11 @@ class Role(BaseModel):
         """How events name this role."""
         return f"role:{self.slug}"
 
+    @property
+    def full_name(self) -> str:
+        """How pages name this role where its service is not named beside it."""
+        return f"{self.service.name}: {self.name}" if self.service else str(self.name)
+
 
 class Client(BaseModel):
     """A program with a key that calls the decision API, on behalf of one service."""

@@ -90,11 +90,11 @@ def test_days_are_given_kept_and_taken_off(olivia: Browser) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "problem"),
     [
-        ("2027-02-01", "2027-01-31", "The last day for User must not be before its first day."),
-        ("2027-02-30", "", "Enter the dates for User as year-month-day, such as 2027-01-31."),
-        ("", "tomorrow", "Enter the dates for User as year-month-day, such as 2027-01-31."),
-        ("", "9999-12-31", "The dates for User must be between 2000 and 2199."),
-        ("0001-01-01", "", "The dates for User must be between 2000 and 2199."),
+        ("2027-02-01", "2027-01-31", "The last day for Training: User must not be before its first day."),
+        ("2027-02-30", "", "Enter the dates for Training: User as year-month-day, such as 2027-01-31."),
+        ("", "tomorrow", "Enter the dates for Training: User as year-month-day, such as 2027-01-31."),
+        ("", "9999-12-31", "The dates for Training: User must be between 2000 and 2199."),
+        ("0001-01-01", "", "The dates for Training: User must be between 2000 and 2199."),
     ],
 )
 def test_days_that_make_no_sense_are_refused_and_what_was_typed_comes_back(
@@ -120,10 +120,20 @@ def test_days_that_make_no_sense_are_refused_and_what_was_typed_comes_back(
     assert roles_of("thomas-reed@northfield") == {"training:user", "exam-entries:user"}
 
 
-def test_days_of_a_role_that_is_not_ticked_do_not_matter(olivia: Browser) -> None:
+def test_days_without_a_tick_are_not_dropped_in_silence(olivia: Browser) -> None:
     olivia.get(THOMAS)
-    page = olivia.press("Save changes", {"last-exam-entries:user": "9999-12-31"})
-    assert page.banners == ["Please note Nothing was different, so nothing was changed."]
+    page = olivia.press("Save changes", {"last-exam-entries:user": "2027-01-31"})
+    assert (page.status, page.problems) == (422, ["Tick Exam entries: User as well, or clear its dates."])
+    assert page.value("last-exam-entries:user") == "2027-01-31"
+    olivia.press("Save changes", {"role": TEACHER | {RETIRED, "exam-entries:user"}})
+    assert grant("exam-entries:user").last_day == date(2027, 1, 31)
+
+
+def test_a_role_with_days_is_taken_by_its_tick_alone(olivia: Browser) -> None:
+    olivia.get(THOMAS)
+    olivia.press("Save changes", {"last-training:user": "2027-01-31"})
+    olivia.press("Save changes", {"role": TEACHER - {"training:user"} | {RETIRED}})
+    assert roles_of("thomas-reed@northfield") == TEACHER - {"training:user"} | {RETIRED}
 
 
 class TestRolesThatAreNotTheOfficersToGive:
