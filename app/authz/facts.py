@@ -73,7 +73,7 @@ class Organisation(Fact):
     """A school or college."""
 
     __slots__ = ("public_id", "state", "time_zone")
-    FIELDS: ClassVar[dict[str, str]] = {"state": "String"}
+    FIELDS: ClassVar[dict[str, str]] = {"public_id": "String", "state": "String"}
 
     def __init__(self, public_id: str, state: str, time_zone: str) -> None:
         super().__init__(public_id)
@@ -141,6 +141,7 @@ class Person(Fact):
 
     __slots__ = ("memberships", "properties", "public_id", "staff_roles", "state")
     FIELDS: ClassVar[dict[str, str]] = {
+        "public_id": "String",
         "state": "String",
         "memberships": "[Membership]",
         "staff_roles": "[String]",

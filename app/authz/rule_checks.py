@@ -51,6 +51,7 @@ def check_rule(rule: Rule, fact_kinds: frozenset[str] = frozenset(KINDS)) -> lis
         bound = {node.text for parameter in rule.parameters for node in parameter.value.walk()}
         slips += _check_bound(rule.body, frozenset(bound) | names | {"nil"})
         _note_order(rule.body, frozenset(bound) | names | {"nil"}, _own_variables(rule.body), slips)
+        slips += _check_told(rule.body, kinds)
     return slips
 
 
@@ -259,6 +260,44 @@ def _note_order(node: Node, bound: frozenset[str], outside: frozenset[str], slip
             bound = _note_order(part, bound, outside, slips)
         return bound
     return bound.union(*(_binds(inner) for inner in node.walk()))
+
+
+def _check_told(body: Node, kinds: Kinds) -> Iterator[Slip]:
+    """Yield each comparison that holds because a caller told nothing, or something of another kind.
+
+    Such a value is equal to nothing, so `!=` and `not` let it through.
+    """
+    own = [node for node in _own_nodes(body) if node.kind == "operation" and len(node.parts) == len(("left", "right"))]
+    asserted = {spell(node.parts[0]) for node in own if node.text == "matches"}
+    pairs = [node.parts for node in body.walk() if node.kind == "operation" and node.text in (*_EQUATIONS, "in")]
+    told = {
+        left.text
+        for parts in pairs
+        for left, right in (parts, parts[::-1])
+        if left.kind == "variable" and _is_told(right, kinds)
+    }
+    for node in _holds_when_different(body):
+        left, right = node.parts
+        for term, other in ((left, right), (right, left)):
+            is_told = _is_told(term, kinds) or (term.kind == "variable" and term.text in told)
+            if is_told and kind_of(other, kinds) != "nil" and spell(term) not in asserted:
+                kind = kind_of(other, kinds) or "String"
+                sentence = f"{spell(term)} may be missing or of another kind, and this lets it through"
+                yield Slip(node.line, f"{sentence}; write `{spell(term)} matches {kind} and ...` in front.")
+
+
+def _is_told(term: Node, kinds: Kinds) -> bool:
+    """Return whether callers say what `term` is, and of which kind."""
+    return term.kind == "field" and _is_open(term.parts[0], kinds)
+
+
+def _holds_when_different(node: Node, *, negated: bool = False) -> Iterator[Node]:
+    """Yield the comparisons below `node` that help it to hold when their sides differ."""
+    if node.kind == "operation" and (node.text in _EQUATIONS if negated else node.text == "!="):
+        yield node
+    for index, part in enumerate(node.parts):
+        turned = _is_scope(node) and index == 0
+        yield from _holds_when_different(part, negated=negated != turned)
 
 
 def _own_variables(node: Node) -> frozenset[str]:

@@ -265,6 +265,52 @@ def test_a_role_that_another_role_implies_is_given(folder: Path) -> None:
     assert sentences(folder) == []
 
 
+# What callers tell
+
+STATE = ("record.properties.state", "String")
+TOLD = 'has_permission(person: Person, "delete", record: Record) if used(person) and used(record) and '
+
+
+@pytest.mark.parametrize(
+    ("condition", "term", "kind"),
+    [
+        ('record.properties.state != "locked"', "record.properties.state", "String"),
+        ('not record.properties.state = "locked"', "record.properties.state", "String"),
+        ("not (1 = 1 and true == record.properties.locked)", "record.properties.locked", "Boolean"),
+        ("record.properties.plan.level != 3", "record.properties.plan.level", "Integer"),
+        ("record.properties.owner != person.public_id", "record.properties.owner", "String"),
+        ("(owner = record.properties.owner and owner != person.public_id)", "owner", "String"),
+        ('(state = record.properties.state and not state = "locked")', "state", "String"),
+        ('(tag in record.properties.tags and not tag = "locked")', "tag", "String"),
+        ('forall(record.properties.state = "locked", 1 = 2)', "record.properties.state", "String"),
+        ('not (record.properties.state matches String and record.properties.state = "locked")', *STATE),
+    ],
+)
+def test_what_was_not_told_lets_nobody_through(folder: Path, pack: Path, condition: str, term: str, kind: str) -> None:
+    line = add(pack, f"{TOLD}{condition};\nused(_);", "record.polar")
+    sentence = f"{term} may be missing or of another kind, and this lets it through"
+    expected = f"{sentence}; write `{term} matches {kind} and ...` in front."
+    assert check_folder(folder, pack) == [Finding("record.polar", line, expected)]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'record.properties.state matches String and record.properties.state != "locked"',
+        'record.properties.state matches String and not record.properties.state = "locked"',
+        "owner = record.properties.owner and owner matches String and owner != person.public_id",
+        "record.properties.owner != nil and record.properties.owner = person.public_id",
+        'not record.properties.state != "open"',
+        'not (not record.properties.state = "open")',
+        'forall(tag in record.properties.tags, tag = "open")',
+        'not "locked" in record.properties.tags',
+    ],
+)
+def test_what_must_have_been_told_has_no_finding(folder: Path, pack: Path, condition: str) -> None:
+    add(pack, f"{TOLD}{condition};\nused(_);", "record.polar")
+    assert check_folder(folder, pack) == []
+
+
 # The words that the code shares
 
 

@@ -149,8 +149,8 @@ def test_a_field_that_raises_attribute_error_is_an_error_at_any_depth(tmp_path: 
 
 def test_a_field_that_exists_but_is_not_declared_is_an_error(tmp_path: Path) -> None:
     assert (
-        refusal(tmp_path, "not actor.public_id = 1").sentence
-        == "A rule reads Person.public_id, which no policy may read."
+        refusal(tmp_path, "not context.organisation.time_zone = 1").sentence
+        == "A rule reads Organisation.time_zone, which no policy may read."
     )
 
 

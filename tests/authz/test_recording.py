@@ -143,6 +143,12 @@ allow(_p: Person, "soft", _r, context: Context) if
   context.action.soft = true;
 allow(person: Person, "owner", record: Record, _c) if
   record.properties.owner = person.properties.owner;
+allow(person: Person, "own", record: Record, _c) if
+  record.properties.owner = person.public_id;
+allow(person: Person, "not_own", record: Record, _c) if
+  record.properties.owner matches String and record.properties.owner != person.public_id;
+allow(person: Person, "own_place", record: Record, _c) if
+  m in person.memberships and record.properties.owner = m.organisation.public_id;
 
 allow(person: Person, "block", record: Record, _c) if
   has_permission(person, "x", record);

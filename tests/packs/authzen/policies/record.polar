@@ -12,11 +12,19 @@ has_role(_person: Person, "reader", _record: Record);
 
 has_permission(person: Person, "write", record: Record) if
   record.properties.status = "active" and
-  person.properties.role != "admin";
+  is_no_admin(person);
 
 has_permission(person: Person, "write", record: Record) if
   record.properties.status = "archived" and
   person.properties.role = "admin";
+
+# Of most people no role is told.
+is_no_admin(person: Person) if
+  person.properties.role = nil;
+
+is_no_admin(person: Person) if
+  person.properties.role matches String and
+  person.properties.role != "admin";
 
 # What is deleted softly can be brought back.
 has_permission(_person: Person, "delete", _record: Record, context: Context) if
