@@ -64,7 +64,7 @@ browser:
 load-generator:
 	$(call debian,wrk,the measuring over HTTP)
 
-soak: .venv/.installed-test ## Compare a million random decisions with oso and with plain rules (about half an hour)
+soak: .venv/.installed-test ## Compare a million random decisions with oso and with plain rules (about ten minutes)
 	DECISIONS=1000000 $(bin)/pytest -q -n 2 tests/authz/test_recording.py
 
 bench: .venv/.installed-test load-generator ## Measure, beside others, and write the tables (PART=decisions|asking|revocation|pages)
