@@ -39,10 +39,10 @@ def answer_authorize(client: Caller, body: Body, at_least: str = "") -> bytes:
         return answer_evaluations(client, body, at_least)
     if explain is not True:
         raise ApiError(400, "explain must be true or false.")
-    if body.get("evaluations"):
+    request = read_evaluations(body, most=settings().batch_limit)
+    if isinstance(request, Batch):
         raise ApiError(400, "explain is for a single question. Leave it out, or ask without evaluations.")
     count(client, LONG_COUNTS)
-    request = read_evaluation(body)
     answer, why = evaluate_explained(client, request._replace(at_least_revision=_wanted(request, at_least)))
     return explained_json(answer, why)
 

@@ -155,6 +155,12 @@ def test_a_batch_is_not_explained(ask: Ask) -> None:
     assert answer.json == {"message": "explain is for a single question. Leave it out, or ask without evaluations."}
 
 
+@pytest.mark.parametrize("more", [{"options": {"evaluations_semantic": "sometimes"}}, {"evaluations": 0}])
+def test_what_is_wrong_without_an_explanation_is_wrong_with_one(ask: Ask, more: dict[str, Any]) -> None:
+    assert ask("thomas-reed", **more).status_code == 400
+    assert ask("thomas-reed", explain=True, **more).json == ask("thomas-reed", **more).json
+
+
 @pytest.mark.parametrize("path", ["/access/v1/evaluation", "/access/v1/evaluations"])
 def test_the_standard_addresses_ignore_what_the_standard_does_not_know(tell: Tell, path: str) -> None:
     answer = tell(question("thomas-reed", explain=True), path=path)
