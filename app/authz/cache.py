@@ -307,13 +307,15 @@ def _make_room(entries: dict[T, Any], most: int, drop: Callable[[T], object] | N
 
 
 _view: View | None = None
+_making = Lock()
 
 
 def current() -> View:
     """Return the view of this process, made when it is first asked for: in the process that uses it."""
     global _view  # noqa: PLW0603  (one view is what makes it shared)
     if _view is None:
-        _view = View()
+        with _making:
+            _view = _view or View()
     return _view
 
 

@@ -68,6 +68,17 @@ class UTCDateTimeField(DateTimeField):
         return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
+IMPATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
+"""How long PostgreSQL may say nothing at all, for libpq: otherwise threads wait a quarter of an hour for a machine that
+is gone. An answer that takes long is another thing: the machine still says that it got the question."""
+
+
 def open_database(url: str) -> Database:
     """Return an unconnected database for `url` (`sqlite:///path` or `postgresql://...`)."""
     if url.startswith("sqlite"):
@@ -90,7 +101,12 @@ def open_database(url: str) -> Database:
             },
         )
     pool: Database = PooledPostgresqlDatabase(
-        **parse_url(url), prefer_psycopg3=True, autoconnect=False, max_connections=32, timeout=10, stale_timeout=300
+        **{**IMPATIENCE, **parse_url(url)},
+        prefer_psycopg3=True,
+        autoconnect=False,
+        max_connections=32,
+        timeout=10,
+        stale_timeout=300,
     )
     return pool
 

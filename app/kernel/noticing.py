@@ -10,6 +10,7 @@ from threading import Thread
 from time import monotonic, sleep
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from app.kernel import database
 
@@ -113,8 +114,9 @@ class PostgresqlWatch:
         self._closed = True
 
     def _listen(self) -> None:
+        address = make_conninfo(self._url, **database.IMPATIENCE)
         while not self._closed:
-            with suppress(psycopg.Error), psycopg.connect(self._url, autocommit=True) as connection:
+            with suppress(psycopg.Error), psycopg.connect(address, autocommit=True) as connection:
                 connection.execute(f"listen {CHANNEL}")
                 # Whatever was sent before this moment was not heard.
                 self._heard = True
