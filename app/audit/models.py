@@ -26,7 +26,7 @@ class Event(BaseModel):
 class DecisionBatch(BaseModel):
     """Decisions that one process gave one after the other, to requests that it numbered from `first` to `last`.
 
-    Two batches may overlap by a few numbers, but hold no request twice.
+    Two batches may overlap by a few numbers. After a lost connection both may hold the same decision, word for word.
     """
 
     writer = CharField(max_length=20)
