@@ -28,6 +28,8 @@ from app.authz import facts
 
 ROUNDS, SECONDS, CONNECTIONS = 5, 4, 16
 SERVICE = "training"
+KEPT = 18_000
+"""People asked about in turn, nearly as many as a process keeps."""
 JUST_ABOVE, FAR_ABOVE = 25_000, 100_000
 """People asked about: some more, and many more, than the 20,000 that a process keeps."""
 GRANIAN = [str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--workers", "2", "--no-ws"]
@@ -95,15 +97,24 @@ class Load:
 
     def per_second(self, port: int) -> float:
         """Return how many requests a second were answered. Raises RuntimeError if one was not answered well."""
-        wrk = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(self.script)]
+        found = re.search(r"Requests/sec:\s+([\d.]+)", self._asked(port))
+        assert found is not None
+        return float(found[1])
+
+    def slow(self, port: int) -> float:
+        """Return within how many milliseconds 99 of 100 were answered. Raises RuntimeError like `per_second`."""
+        found = re.search(r"99%\s+([\d.]+)(us|ms|s)\n", self._asked(port))
+        assert found is not None
+        return float(found[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[found[2]]
+
+    def _asked(self, port: int) -> str:
+        wrk = ["wrk", "--latency", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(self.script)]
         said = subprocess.run(
             [*wrk, f"http://127.0.0.1:{port}{self.path}"], check=True, capture_output=True, text=True
         ).stdout
         if "Non-2xx" in said or "Socket errors" in said:
             raise RuntimeError(said)
-        found = re.search(r"Requests/sec:\s+([\d.]+)", said)
-        assert found is not None
-        return float(found[1])
+        return said
 
 
 def question(name: str, slug: str, properties: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -264,6 +275,9 @@ def measure() -> list[Result]:
         with serving(data, WORKERS="1") as alone:
             filled_cache = memory_after(alone, key, questions.names[:JUST_ABOVE])
             far_above = memory_after(alone, key, questions.names[JUST_ABOVE:FAR_ABOVE])
+            kept = [question(name, SERVICE) for name in questions.names[FAR_ABOVE - KEPT : FAR_ABOVE]]
+            ask_all = Load(folder, "all", kept, "/access/v1/evaluation", key)
+            slow = statistics.median(ask_all.slow(alone) for _ in range(ROUNDS))
 
     def ratio(one: str, other: str) -> float:
         return statistics.median(left / right for left, right in zip(took[one], took[other], strict=True))
@@ -283,6 +297,9 @@ def measure() -> list[Result]:
             f"Memory of a web process after {JUST_ABOVE:,} people, more than it keeps", filled_cache, "MB", most=200
         ),
         Result(f"After {FAR_ABOVE:,} people", far_above, "MB", most=200),
+        Result(
+            f"One process, {CONNECTIONS} connections, {KEPT:,} people in turn: 99 of 100 answered within", slow, "ms"
+        ),
     ]
 
 

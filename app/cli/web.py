@@ -1,5 +1,6 @@
 """`tessera web`: the web server that `tessera serve` looks after."""
 
+import gc
 import os
 import resource
 import signal
@@ -59,7 +60,11 @@ def web(address: str, parent: int) -> None:
         log_level=LogLevels.error,
     )
     # Loaded once: one that is started again after a crash must not decide by rules that were edited meanwhile.
-    server.serve(target_loader=partial(_load, os.getpid(), checked_policy(settings)), wrap_loader=False)
+    load = partial(_load, os.getpid(), checked_policy(settings))
+    # To look for garbage writes to all that is looked at, and it would not be shared any more.
+    gc.collect()
+    gc.freeze()
+    server.serve(target_loader=load, wrap_loader=False)
 
 
 def _connections() -> int:

@@ -1,5 +1,6 @@
 """The facts in memory: always those of the database, however it was changed."""
 
+import gc
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from app.audit.models import Event
 from app.audit.operations import record
 from app.audit.queries import revision
 from app.authz import cache, facts
-from app.authz.cache import HARMLESS, NotFreshError, View
+from app.authz.cache import _SETTLED_AT_ONCE, HARMLESS, NotFreshError, View
 from app.config import ROOT, Settings
 from app.grants.models import Grant
 from app.grants.operations import NewPerson, RoleGiven, add_people, add_staff, change_roles, remove_person
@@ -285,6 +286,27 @@ def test_no_more_people_are_kept_than_fit_and_everybody_is_still_found(settings:
     assert len(small._people) == len(small._addresses_of) == 3
     assert len(small._addresses) <= 6
     small.close()
+
+
+def test_who_is_not_kept_any_more_is_freed_though_python_does_not_look_for_garbage(settings: Settings) -> None:
+    config.use(replace(settings, cache_people=3))
+    made = View()
+    names = [person.public_id for person in Person.select()]
+    gc.collect()
+    gc.disable()
+    try:
+        for name in names * (5 * _SETTLED_AT_ONCE // len(names) + 1):
+            assert made.person(name)
+        # Who is kept and was settled is none of Python's business.
+        assert gc.get_freeze_count() > 0
+        gc.unfreeze()
+        alive = sum(isinstance(thing, facts.Person) for thing in gc.get_objects())
+        # Those who were kept when the last ones were settled may have been dropped since.
+        assert alive <= made._unsettled + 2 * 3
+    finally:
+        gc.unfreeze()
+        gc.enable()
+        made.close()
 
 
 def test_people_come_in_the_order_of_their_ids_piece_by_piece(view: View) -> None:
