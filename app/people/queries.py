@@ -60,6 +60,12 @@ def session_of(token: str) -> Session | None:
     return session
 
 
+def session_holder(token: str) -> Person | None:
+    """Return whose session `token` opens or did open, or None. Proves nothing: that is what `session_of` is for."""
+    session = Session.select(Session, Person).join(Person).where(Session.token_hash == hash_token(token)).first()
+    return None if session is None else session.person
+
+
 def open_reset(token: str) -> PasswordReset | None:
     """Return the password reset that `token` opens, or None.
 

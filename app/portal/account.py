@@ -33,7 +33,7 @@ class NameForm(FlaskForm):
 class ChangePasswordForm(FlaskForm):
     """The old password proves that it is still the same person at the keyboard."""
 
-    current = PasswordField(
+    current_password = PasswordField(
         "Current password",
         validators=[InputRequired("Enter your current password.")],
         render_kw={"autocomplete": "current-password"},
@@ -80,7 +80,7 @@ def change_password(person: Person) -> ResponseReturnValue:
     form = ChangePasswordForm()
     if form.validate_on_submit():
         try:
-            _check_current(person, form.current.data or "")
+            _check_current(person, form.current_password.data or "")
             check_choice(form.password.data or "", person.name, primary_address(person))
         except ProblemError as problem:
             show_problem(form, problem)
@@ -95,4 +95,4 @@ def _check_current(person: Person, password: str) -> None:
     # Whoever found a browser open must not guess the password at leisure.
     count_sign_in(f"change {person.public_id}", "")
     if not matches(person.password_hash, password):
-        raise ProblemError("This is not your current password.", field="current")
+        raise ProblemError("This is not your current password.", field="current_password")

@@ -2,10 +2,11 @@
 
 from urllib.parse import urlsplit
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import PasswordField
+from wtforms import HiddenField, PasswordField
 from wtforms.validators import InputRequired
 
 from app.authz import directory
@@ -17,12 +18,13 @@ from app.people.operations import note_failed_sign_in
 from app.people.passwords import matches
 from app.people.queries import person_with_address
 from app.signin import blueprint
-from app.ui.asking import public
+from app.signin.kept import keep, kept_for
+from app.ui.asking import SAFE_METHODS, public
 from app.ui.forms import address_field, show_problem
 from app.ui.headers import let_form_lead_to
+from app.ui.signed_in import person_before, signed_in_person
 from app.ui.signed_in import sign_in as start
 from app.ui.signed_in import sign_out as leave
-from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
 _WRONG = "This e-mail address and password do not belong together. Check both and try again."
@@ -38,6 +40,8 @@ class SignInForm(FlaskForm):
         validators=[InputRequired("Enter your password.")],
         render_kw={"autocomplete": "current-password"},
     )
+    kept = HiddenField()
+    """What was typed in another form before; see `signin.kept`."""
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
@@ -49,13 +53,15 @@ def sign_in() -> ResponseReturnValue:
     form = SignInForm()
     if form.validate_on_submit():
         try:
-            start(_proven_person(form.address.data or "", form.password.data or ""))
+            person = _proven_person(form.address.data or "", form.password.data or "")
         except ProblemError as problem:
             show_problem(form, problem)
         else:
-            return redirect(_destination(), 303)
+            start(person)
+            typed = kept_for(person, form.kept.data or "")
+            return render_template("signin/carry_on.html", typed=typed) if typed else redirect(_destination(), 303)
     let_form_lead_to(request.args.get("next", ""))
-    return render_template("signin/sign_in.html", form=form), 422 if form.errors else 200
+    return render_template("signin/sign_in.html", form=form, next=request.args.get("next")), 422 if form.errors else 200
 
 
 @blueprint.post("/sign-out")
@@ -65,6 +71,25 @@ def sign_out() -> ResponseReturnValue:
     leave()
     flash("You have signed out.", "success")
     return redirect(url_for("signin.sign_in"), 303)
+
+
+@blueprint.record_once
+def _on_registering(state: BlueprintSetupState) -> None:
+    state.app.login_manager.unauthorized_handler(_ask_to_sign_in)  # type: ignore[attr-defined]
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    """Answer whoever asked for something that nobody may have without signing in; what they typed is kept."""
+    here = request.full_path.rstrip("?")
+    if request.method in SAFE_METHODS:
+        return redirect(url_for("signin.sign_in", next=here))
+    # After signing in, a change is not made by itself: the person goes back to where they can press the button.
+    back = here if current_app.url_map.bind("").test(request.path, "GET") else "/"
+    person = person_before()
+    kept = keep(person, back) if person else ""
+    if not kept:
+        return redirect(url_for("signin.sign_in", next=back), 303)
+    return render_template("signin/sign_in.html", form=SignInForm(formdata=None, kept=kept), next=back)
 
 
 def _proven_person(address: str, password: str) -> Person:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Flask, abort, current_app, g, redirect, request, url_for
+from flask import Flask, abort, current_app, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
@@ -100,7 +100,7 @@ def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[
         def guarded(**address: str) -> ResponseReturnValue:
             if isinstance(actor(), facts.Guest):
                 g.asked = True
-                return redirect(url_for("signin.sign_in", next=_way_back()))
+                return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
             if request.method in SAFE_METHODS:
                 return _asked(action, load, view, address)
             # Read again inside the lock: what was known before may have been changed by somebody who was first.
@@ -144,11 +144,6 @@ def _asked(
             abort(404)
         raise RefusedError(action, fact)
     return view() if thing is load else view(thing)
-
-
-def _way_back() -> str:
-    # After signing in, a change is not made by itself: the person goes back to where they can press the button.
-    return request.full_path.rstrip("?") if request.method in SAFE_METHODS else "/"
 
 
 def init_app(app: Flask) -> None:

@@ -8,7 +8,7 @@ from flask_login import LoginManager, current_user, login_user, logout_user
 
 from app.people.models import Person, Session
 from app.people.operations import end_session, start_session, touch_session
-from app.people.queries import session_of
+from app.people.queries import session_holder, session_of
 
 
 class _Sessions(SecureCookieSessionInterface):
@@ -57,6 +57,12 @@ def sign_out() -> None:
 def signed_in_person() -> Person | None:
     """Return the person who is signed in, or None."""
     return current_user.person if current_user.is_authenticated else None
+
+
+def person_before() -> Person | None:
+    """Return whose session in this browser has run out, or None."""
+    token = session.get("_user_id")
+    return session_holder(token) if token and not current_user.is_authenticated else None
 
 
 def init_app(app: Flask) -> None:

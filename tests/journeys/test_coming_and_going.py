@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.browsing import PASSWORD
 from tests.journeys.portal import Portal
 from tests.journeys.visitor import Visitor
 
@@ -71,6 +72,24 @@ def test_the_back_button_shows_nothing_of_whoever_signed_out(visitor: Visitor, p
         page.go_back()
         assert visitor.heading == "Sign in"
         assert "Olivia" not in page.content()
+
+
+def test_who_comes_back_too_late_signs_in_and_goes_on_with_what_was_typed(visitor: Visitor, page: Page) -> None:
+    visitor.has_signed_in("iris.bell@example.org")
+    visitor.goes("/account/name")
+    page.get_by_label("Your name").fill("Iris Bellamy")
+    visitor.portal.leaves_alone_for_hours("iris-bell")
+    visitor.presses("Save name")
+    assert visitor.heading == "Sign in"
+    page.get_by_label("E-mail address").fill("iris.bell@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    visitor.presses("Sign in")
+    assert visitor.heading == "You are signed in again"
+    visitor.presses("Go on")
+    assert "Iris Bellamy" in visitor.text
+    visitor.goes("/account/name")
+    page.get_by_label("Your name").fill("Iris Bell")
+    visitor.presses("Save name")
 
 
 def test_an_invitation_opened_where_a_colleague_is_signed_in_says_so(

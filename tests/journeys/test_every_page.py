@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
+from tests.browsing import PASSWORD
 from tests.journeys.portal import Portal
 from tests.journeys.visitor import Visitor
 
@@ -102,6 +103,20 @@ def _save_nothing(visitor: Visitor) -> None:
     visitor.presses("Save changes")
 
 
+def _come_back_too_late(visitor: Visitor) -> None:
+    visitor.goes("/account/name")
+    visitor.page.get_by_label("Your name").fill("Helen Frost-Wilder")
+    visitor.portal.leaves_alone_for_hours("helen-frost")
+    visitor.presses("Save name")
+
+
+def _sign_in_again(visitor: Visitor) -> None:
+    _come_back_too_late(visitor)
+    visitor.page.get_by_label("E-mail address").fill(HELEN)
+    visitor.page.get_by_label("Password").fill(PASSWORD)
+    visitor.presses("Sign in")
+
+
 def _set_up_wrongly(visitor: Visitor) -> None:
     visitor.goes("/console/organisations/add")
     visitor.presses("Set up organisation")
@@ -110,6 +125,7 @@ def _set_up_wrongly(visitor: Visitor) -> None:
 STEPS: tuple[tuple[str, Callable[[Visitor], None]], ...] = (
     *(("", step) for step in (_sign_in_wrongly, _ask_for_a_link, _read_the_outbox, _read_a_mail, _reset_wrongly)),
     *((OLIVIA, step) for step in (_add_two_wrongly, _check_two, _give_wrong_days, _save_nothing)),
+    *((HELEN, step) for step in (_sign_in_again, _come_back_too_late)),
     (SAM, _set_up_wrongly),
 )
 

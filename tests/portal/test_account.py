@@ -60,10 +60,10 @@ class TestChangingThePassword:
         other = new_browser().signed_in_as("thomas-reed")
         browser.signed_in_as("thomas-reed").get("/account")
         browser.follow("Change your password")
-        page = browser.press("Save password", {"current": "wrong", "password": GOOD})
+        page = browser.press("Save password", {"current_password": "wrong", "password": GOOD})
         assert page.problems == ["This is not your current password."]
         assert other.get("/account").heading == "Account"
-        page = browser.press("Save password", {"current": PASSWORD, "password": GOOD})
+        page = browser.press("Save password", {"current_password": PASSWORD, "password": GOOD})
         assert page.banners == ["Done Your password has been changed. Other browsers have been signed out."]
         assert other.get("/account").heading == "Sign in"
         assert new_browser().sign_in("thomas-reed", GOOD).heading == "Your services"
@@ -72,17 +72,17 @@ class TestChangingThePassword:
 
     def test_nobody_is_told_their_passwords_by_a_page_or_a_mail(self, browser: Browser) -> None:
         browser.signed_in_as("thomas-reed").get("/account/password")
-        page = browser.press("Save password", {"current": "not this one", "password": GOOD})
+        page = browser.press("Save password", {"current_password": "not this one", "password": GOOD})
         assert "not this one" not in page.html
         assert GOOD not in page.html
-        browser.press("Save password", {"current": PASSWORD, "password": GOOD})
+        browser.press("Save password", {"current_password": PASSWORD, "password": GOOD})
         assert GOOD not in Mail.get().body
 
     def test_a_weak_new_one_is_refused(self, browser: Browser) -> None:
         browser.signed_in_as("thomas-reed").get("/account/password")
         for weak in ("short", "Thomas Reed 1", "qwertyuiop123"):
-            assert browser.press("Save password", {"current": PASSWORD, "password": weak}).status == 422
-        assert browser.press("Save password", {"current": "", "password": ""}).problems == [
+            assert browser.press("Save password", {"current_password": PASSWORD, "password": weak}).status == 422
+        assert browser.press("Save password", {"current_password": "", "password": ""}).problems == [
             "Enter your current password.",
             "Choose a new password.",
         ]
@@ -90,13 +90,13 @@ class TestChangingThePassword:
     def test_the_current_one_cannot_be_guessed_at_leisure(self, browser: Browser) -> None:
         browser.signed_in_as("thomas-reed").get("/account/password")
         for _ in range(10):
-            browser.press("Save password", {"current": "wrong", "password": GOOD})
-        page = browser.press("Save password", {"current": PASSWORD, "password": GOOD})
+            browser.press("Save password", {"current_password": "wrong", "password": GOOD})
+        page = browser.press("Save password", {"current_password": PASSWORD, "password": GOOD})
         assert page.problems == ["There have been too many tries. Wait 15 minutes, then try again."]
 
     def test_a_link_for_a_new_password_that_was_asked_for_before_does_not_work_after(self, browser: Browser) -> None:
         ask_password_reset("thomas.reed@example.org")
         link = mailed_link("thomas.reed@example.org")
         browser.signed_in_as("thomas-reed").get("/account/password")
-        browser.press("Save password", {"current": PASSWORD, "password": GOOD})
+        browser.press("Save password", {"current_password": PASSWORD, "password": GOOD})
         assert browser.get(link).status == 410

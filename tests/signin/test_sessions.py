@@ -228,5 +228,5 @@ class TestWayBack:
     def test_a_form_sent_after_the_session_ended_is_not_sent_by_signing_in(self, browser: Browser) -> None:
         answer = browser.post("/account/name", {"name": "Somebody Else"})
         assert answer.heading == "Sign in"
-        assert browser.sign_in("olivia-marsh", path=answer.address).address == "/"
+        assert browser.sign_in("olivia-marsh", path=answer.address).address == "/account/name"
         assert "Olivia Marsh" in browser.get("/account").text
