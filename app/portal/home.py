@@ -2,7 +2,7 @@
 
 from functools import wraps
 
-from flask import redirect, render_template, request, session, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.authz import directory, facts
@@ -19,6 +19,7 @@ from app.services.queries import roles_of, service_with_slug, services
 from app.ui import acting
 from app.ui.asking import View, actor, can, requires
 from app.ui.headers import let_form_lead_to
+from app.ui.navigation import destination
 from app.ui.officers import officers_of
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
@@ -107,11 +108,9 @@ def choose_organisation() -> ResponseReturnValue:
         chosen = organisation_with_id(request.form.get("organisation", ""))
         if chosen is not None and can(Action.ACT_IN, chosen):
             acting.choose(chosen)
-            return redirect(session.pop("after_choosing", None) or url_for("portal.home"), 303)
+            return redirect(destination(), 303)
         missing = True
-    elif request.args.get("next", "").startswith("/open/"):
-        session["after_choosing"] = request.args["next"]
-    let_form_lead_to(session.get("after_choosing", ""))
+    let_form_lead_to(destination())
     page = render_template(
         "portal/choose_organisation.html", organisations=acting.open_organisations(), missing=missing
     )

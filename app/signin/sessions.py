@@ -1,7 +1,5 @@
 """Signing in and out."""
 
-from urllib.parse import urlsplit
-
 from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
@@ -22,6 +20,7 @@ from app.signin.kept import keep, kept_for
 from app.ui.asking import SAFE_METHODS, public
 from app.ui.forms import address_field, show_problem
 from app.ui.headers import let_form_lead_to
+from app.ui.navigation import destination
 from app.ui.signed_in import person_before, signed_in_person
 from app.ui.signed_in import sign_in as start
 from app.ui.signed_in import sign_out as leave
@@ -49,7 +48,7 @@ class SignInForm(FlaskForm):
 def sign_in() -> ResponseReturnValue:
     """Sign somebody in and take them where they were going."""
     if signed_in_person() is not None:
-        return redirect(_destination())
+        return redirect(destination())
     form = SignInForm()
     if form.validate_on_submit():
         try:
@@ -59,8 +58,8 @@ def sign_in() -> ResponseReturnValue:
         else:
             start(person)
             typed = kept_for(person, form.kept.data or "")
-            return render_template("signin/carry_on.html", typed=typed) if typed else redirect(_destination(), 303)
-    let_form_lead_to(request.args.get("next", ""))
+            return render_template("signin/carry_on.html", typed=typed) if typed else redirect(destination(), 303)
+    let_form_lead_to(destination())
     return render_template("signin/sign_in.html", form=form, next=request.args.get("next")), 422 if form.errors else 200
 
 
@@ -106,11 +105,3 @@ def _proven_person(address: str, password: str) -> Person:
         raise ProblemError(_CLOSED)
     throttling.forget_sign_in(address, place)
     return person
-
-
-def _destination() -> str:
-    """Return where to go after signing in: an address of this portal, and never anybody else's."""
-    wanted = request.args.get("next", "")
-    parts = urlsplit(wanted)
-    safe = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
-    return wanted if safe and "\\" not in wanted and wanted.isprintable() else url_for("portal.home")

@@ -1,4 +1,4 @@
-"""The left-hand menu: what the policy lets somebody reach, and nothing else."""
+"""Where somebody can go: the left-hand menu, and on to where they wanted to be."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ class Item:
 
 
 def menu() -> list[Item]:
-    """Return the menu of the signed-in person."""
+    """Return the menu of the signed-in person: what the policy lets them reach, and nothing else."""
     if signed_in_person() is None:
         return []
     items = [_item("Home", "portal.home"), _item("Account", "portal.account")]
@@ -37,6 +37,14 @@ def menu() -> list[Item]:
     if can(Action.READ_DECISIONS, directory.PLATFORM):
         items.append(_item("Decisions", "console.decisions", "Support desk"))
     return items
+
+
+def destination() -> str:
+    """Return where `next` says to go on to: an address of this portal, and never anybody else's; else home."""
+    wanted = request.args.get("next", "")
+    # Browsers take a backslash for a slash, and drop tabs and ends of lines.
+    is_path = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
+    return wanted if is_path else url_for("portal.home")
 
 
 def _item(label: str, endpoint: str, group: str = "", **address: Any) -> Item:

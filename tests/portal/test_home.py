@@ -205,13 +205,14 @@ class TestSeveralOrganisations:
         assert page.problems == ["Choose one of your organisations."]
         assert browser.get("/").heading == "Which organisation are you working for?"
 
-    @pytest.mark.parametrize("wanted", ["https://evil.example/open/", "//evil.example/open/x", "/open/../sign-out"])
+    @pytest.mark.parametrize("wanted", ["https://evil.example/open/", "//evil.example/open/x", "/open/\r\nX: y", "//["])
     def test_the_choice_never_leads_out_of_the_portal(self, browser: Browser, wanted: str) -> None:
-        browser.signed_in_as("amara-lewis").client.get("/choose-organisation", query_string={"next": wanted})
-        answer = browser.client.post(
-            "/choose-organisation", data={"organisation": "westbrook", "csrf_token": browser.token()}
+        answer = browser.signed_in_as("amara-lewis").client.post(
+            "/choose-organisation",
+            query_string={"next": wanted},
+            data={"organisation": "westbrook", "csrf_token": browser.token()},
         )
-        assert answer.location in {"/", "/open/../sign-out"}
+        assert (answer.status_code, answer.location) == (303, "/")
 
     def test_a_place_that_is_closed_is_no_choice_any_more(self, browser: Browser) -> None:
         browser.signed_in_as("amara-lewis").get("/")

@@ -213,6 +213,7 @@ class TestWayBack:
             " //evil.example",
             "http://127.0.0.1:8000@evil.example",
             "evil.example",
+            "//[",
             "",
         ],
     )
