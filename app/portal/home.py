@@ -14,7 +14,7 @@ from app.organisations.models import Membership, Organisation
 from app.organisations.queries import memberships_of, organisation_with_id, organisations_of
 from app.portal import blueprint
 from app.services.models import Service
-from app.services.operations import note_opened
+from app.services.operations import note_not_opened, note_opened
 from app.services.queries import roles_of, service_with_slug, services
 from app.ui import acting
 from app.ui.asking import View, actor, can, requires
@@ -63,18 +63,17 @@ def open_service(service: Service) -> ResponseReturnValue:
     """Go to a service, or say what is missing and who can give it. The direct door, signed out or in."""
     organisation = acting.acting_organisation()
     place = organisation or _only_organisation()
+    person = signed_in_person()
+    by, at = person.reference if person else "", organisation.public_id if organisation else ""
     if can(Action.LAUNCH, service):
-        person = signed_in_person()
-        note_opened(
-            service,
-            by=person.reference if person else "",
-            organisation=organisation.public_id if organisation else "",
-        )
+        note_opened(service, by=by, organisation=at)
         return redirect(service.launch_address)
+    why = reason_for(_launch(service, organisation)).reason
+    note_not_opened(service, by=by, organisation=at, reason=why)
     page = render_template(
         "portal/closed_service.html",
         service=service,
-        why=reason_for(_launch(service, organisation)).reason,
+        why=why,
         organisation=place,
         officers=officers_of(place, besides=actor()),
         roles=roles_of(service),

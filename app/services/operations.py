@@ -11,7 +11,7 @@ from app.kernel.ids import new_public_id
 from app.kernel.tokens import hash_token, new_token
 from app.services.models import Client, Role, Service
 from app.services.queries import owner_of
-from app.vocabulary import EventName
+from app.vocabulary import Action, EventName, Reason
 
 KEY_PREFIX = "tessera_"
 """Lets people and secret scanners recognise a key that has got about."""
@@ -75,3 +75,16 @@ def add_service(
 def note_opened(service: Service, *, by: str, organisation: str) -> None:
     """Record that somebody was let through to `service`."""
     record(EventName.SERVICE_OPENED, by=by, subject=service.reference, organisation=organisation)
+
+
+@change
+def note_not_opened(service: Service, *, by: str, organisation: str, reason: Reason) -> None:
+    """Record that `service` did not open for somebody, and why."""
+    record(
+        EventName.REFUSED,
+        by=by,
+        subject=service.reference,
+        organisation=organisation,
+        action=str(Action.LAUNCH),
+        reason=str(reason),
+    )

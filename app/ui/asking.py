@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Flask, abort, current_app, g, request
+from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
@@ -28,12 +28,16 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class RefusedError(Exception):
-    """The actor may know of the thing but may not do this to it."""
+    """The actor may not do `action` to `fact`, or there is no such thing, which is None.
 
-    def __init__(self, action: Action, fact: facts.Fact) -> None:
+    Where they may not even know of it (`hidden`), both are told alike, and take alike.
+    """
+
+    def __init__(self, action: Action, fact: facts.Fact | None, *, hidden: bool) -> None:
         super().__init__(action)
         self.action = action
         self.fact = fact
+        self.hidden = hidden
 
 
 def actor() -> facts.Fact:
@@ -136,13 +140,11 @@ def _asked(
     fact = None if thing is None else fact_of(thing)
     g.asked = True
     if fact is None:
-        abort(404)
+        raise RefusedError(action, None, hidden=True)
     g.asked_about = fact
     if not ask(action, fact):
-        # Nobody learns of a thing that they may not even know.
-        if not isinstance(fact, facts.Portal) and (isinstance(fact, facts.Platform) or not ask(Action.READ, fact)):
-            abort(404)
-        raise RefusedError(action, fact)
+        may_know = isinstance(fact, facts.Portal) or (not isinstance(fact, facts.Platform) and ask(Action.READ, fact))
+        raise RefusedError(action, fact, hidden=not may_know)
     return view() if thing is load else view(thing)
 
 

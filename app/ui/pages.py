@@ -10,10 +10,11 @@ from flask import Flask, abort, current_app, g, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from peewee import PeeweeException
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 
 from app.audit.operations import record
 from app.authz import facts
+from app.authz.naming import wire_name
 from app.config import settings
 from app.kernel import clock
 from app.ui.acting import acting_organisation
@@ -82,13 +83,38 @@ def _refused(refusal: RefusedError) -> ResponseReturnValue:
         record(
             EventName.REFUSED,
             by=person.reference if person else "guest",
-            subject=type(refusal.fact).__name__.lower(),
+            subject=_reference(refusal.fact),
+            organisation=_place(refusal.fact),
             action=str(refusal.action),
         )
+    if refusal.hidden:
+        return _failed(NotFound())
     own = isinstance(refusal.fact, facts.Membership) and refusal.fact.person == g.get("actor")
     return render_template(
         "errors/refused.html", own=own, officers=officers_of(acting_organisation(), besides=g.get("actor"))
     ), 403
+
+
+def _reference(fact: facts.Fact | None) -> str:
+    match fact:
+        case facts.Person() | facts.Organisation() | facts.Membership():
+            return f"{wire_name(type(fact).__name__)}:{fact.public_id}"
+        case facts.Service():
+            return f"service:{fact.slug}"
+        case None:
+            return "unknown"
+        case _:
+            return wire_name(type(fact).__name__)
+
+
+def _place(fact: facts.Fact | None) -> str:
+    match fact:
+        case facts.Organisation():
+            return fact.public_id
+        case facts.Membership():
+            return fact.organisation.public_id
+        case _:
+            return ""
 
 
 def _stale_form(_error: CSRFError) -> ResponseReturnValue:
@@ -96,7 +122,7 @@ def _stale_form(_error: CSRFError) -> ResponseReturnValue:
         g.asked = True
         return redirect(url_for("signin.sign_in"), 303)
     title = "This page was open for too long"
-    sentence = "To keep you safe, forms stop working after a while. Go back, reload the page and try again."
+    sentence = "To keep you safe, forms stop working after a while. Go back, copy what you typed, reload the page and try again."
     return render_template("errors/error.html", title=title, sentence=sentence), 400
 
 

@@ -161,7 +161,14 @@ def _everything_was_recorded(portal: Portal) -> None:
         *(("organisation_added", "operator"), ("service_added", "operator"), ("client_added", "operator")),
         *(("person_activated", ada), ("signed_in", ada), ("member_added", ada), ("invitation_sent", ada)),
         *(("person_activated", carla), ("signed_in", carla), ("service_opened", carla)),
-        *(("refused", ada), ("person_activated", olga), ("roles_changed", ada), ("mail_sent", "mail worker")),
+        *(
+            ("refused", ada),
+            ("refused", carla),
+            ("refused", olga),
+            ("person_activated", olga),
+            ("roles_changed", ada),
+            ("mail_sent", "mail worker"),
+        ),
     ):
         assert step in done, f"{step} is not among {sorted(done)}"
     reasons = [details.get("reason") for name, _by, _subject, details in events if name == "roles_changed"]

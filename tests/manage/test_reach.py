@@ -120,6 +120,20 @@ def test_who_has_no_place_there_finds_nothing(
     assert stored() == before
 
 
+def test_who_looked_for_what_they_may_not_know_of_is_written_down(browser: Browser) -> None:
+    browser.signed_in_as("priya-nair")
+    for path in (THOMAS, f"{USERS}/nobody", USERS, "/organisations/nowhere/users", "/console/organisations"):
+        browser.get(path)
+    refused = Event.select().where(Event.name == EventName.REFUSED).order_by(Event.revision)
+    assert [(event.by, event.subject, event.organisation, event.details) for event in refused] == [
+        ("person:priya-nair", "membership:thomas-reed@northfield", "northfield", {"action": "read"}),
+        ("person:priya-nair", "unknown", "", {"action": "read"}),
+        ("person:priya-nair", "organisation:northfield", "northfield", {"action": "list_people"}),
+        ("person:priya-nair", "unknown", "", {"action": "list_people"}),
+        ("person:priya-nair", "platform", "", {"action": "list_organisations"}),
+    ]
+
+
 @pytest.mark.parametrize("person", ["thomas-reed", "iris-bell", "owen-price", "amara-lewis"])
 def test_a_colleague_who_is_no_officer_today_sees_no_people_and_is_told_whom_to_ask(
     app: Flask, browser: Browser, person: str

@@ -384,6 +384,17 @@ def test_home_tells_an_officer_without_services_that_somebody_else_has_to_give_t
     assert "a second exams officer has to do this for you" in browser.signed_in_as("olivia-marsh").get("/").text
 
 
+def test_a_closed_door_leaves_a_trace_of_who_and_why(browser: Browser) -> None:
+    browser.signed_in_as("thomas-reed").get("/open/exam-entries")
+    refused = Event.select().where(Event.name == EventName.REFUSED).get()
+    assert (refused.by, refused.subject, refused.organisation, refused.details) == (
+        "person:thomas-reed",
+        "service:exam-entries",
+        "northfield",
+        {"action": "launch", "reason": "role_missing"},
+    )
+
+
 def test_a_closed_door_says_that_the_other_organisation_opens_it(browser: Browser) -> None:
     browser.signed_in_as("amara-lewis").get("/")
     browser.press("Continue", {"organisation": "westbrook"})
