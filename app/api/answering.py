@@ -47,7 +47,7 @@ def answer_authorize(client: Caller, body: Body, at_least: str = "") -> bytes:
     return explained_json(answer, why)
 
 
-def answer_search(client: Caller, sought: Sought, body: Body, at_least: str = "") -> bytes:
+def answer_search(sought: Sought, client: Caller, body: Body, at_least: str = "") -> bytes:
     """Return what a search finds. Raises `ApiError`, and whatever keeps `search` from answering."""
     count(client, LONG_COUNTS)
     request: SearchRequest = loaded(SEARCHES[sought], body)

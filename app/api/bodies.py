@@ -22,6 +22,7 @@ LARGEST_BODY = 64 * 1024
 """In bytes. A question takes a few hundred."""
 DEEPEST = 32
 """How many brackets may be open at once."""
+_JSON = "application/json"
 _LARGEST_INTEGER = 2**53 - 1
 _LENGTH_DIGITS = len(str(LARGEST_BODY))
 _DIGITS = len(str(_LARGEST_INTEGER))
@@ -34,19 +35,37 @@ _BESIDE_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
-def read_object(environ: "WSGIEnvironment") -> dict[str, Any]:
-    """Return the JSON object in the body of a request.
+def read_body(environ: "WSGIEnvironment") -> bytes:
+    """Return the body of a request, for `parse_object`.
 
-    Raises `ApiError`: 413 for a body that is too large, 400 for whatever is not exactly one well-formed JSON object.
+    Read before the key is looked at and before changes are looked for: somebody may take their time to send it, and an
+    answer knows of everything that was changed before its question was all there.
+
+    Raises `ApiError`: 413 for a body that is too large, 400 for one that is not whole.
     """
-    content_type = environ.get("CONTENT_TYPE")
-    if content_type != "application/json":
-        _check_content_type(content_type)
-    return parse_object(_bytes_of(environ))
+    declared = "" if "HTTP_TRANSFER_ENCODING" in environ else environ.get("CONTENT_LENGTH", "")
+    if declared.isascii() and declared.isdigit() and len(declared) <= _LENGTH_DIGITS and int(declared) <= LARGEST_BODY:
+        # Nearly always so, and many times quicker than what werkzeug puts around the stream for the other cases.
+        plain: bytes = environ["wsgi.input"].read(int(declared))
+        if len(plain) < int(declared):
+            _refuse("The body is shorter than its Content-Length says.")
+        return plain
+    try:
+        # One byte more than we take: of a body without a declared length the stream silently drops what exceeds it.
+        raw = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
+    except RequestEntityTooLarge:
+        raw = None
+    except ClientDisconnected:
+        _refuse("The body is shorter than its Content-Length says.")
+    if raw is None or len(raw) > LARGEST_BODY:
+        raise ApiError(413, f"The body is larger than {LARGEST_BODY:,} bytes.", headers=UNREAD)
+    return raw
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
+def parse_object(raw: bytes, content_type: str | None = _JSON) -> dict[str, Any]:
     """Return the JSON object in `raw`. Raises `ApiError` 400 for whatever is not exactly one of good form."""
+    if content_type != _JSON:
+        _check_content_type(content_type)
     text = _text_of(raw)
     if not _is_plainly_shallow(raw):
         _check_depth(text)
@@ -64,30 +83,10 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def _check_content_type(content_type: str | None) -> None:
     kind, options = parse_options_header(content_type)
-    if kind.lower() != "application/json":
-        raise ApiError(400, "Send the body with Content-Type: application/json.", headers=UNREAD)
+    if kind.lower() != _JSON:
+        raise ApiError(400, "Send the body with Content-Type: application/json.")
     if options.get("charset", "utf-8").lower() != "utf-8":
-        raise ApiError(400, "The body must be UTF-8.", headers=UNREAD)
-
-
-def _bytes_of(environ: "WSGIEnvironment") -> bytes:
-    declared = "" if "HTTP_TRANSFER_ENCODING" in environ else environ.get("CONTENT_LENGTH", "")
-    if declared.isdigit() and len(declared) <= _LENGTH_DIGITS and int(declared) <= LARGEST_BODY:
-        # Nearly always so, and many times quicker than what werkzeug puts around the stream for the other cases.
-        plain: bytes = environ["wsgi.input"].read(int(declared))
-        if len(plain) < int(declared):
-            _refuse("The body is shorter than its Content-Length says.")
-        return plain
-    try:
-        # One byte more than we take: of a body without a declared length the stream silently drops what exceeds it.
-        raw = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
-    except RequestEntityTooLarge:
-        raw = None
-    except ClientDisconnected:
-        _refuse("The body is shorter than its Content-Length says.")
-    if raw is None or len(raw) > LARGEST_BODY:
-        raise ApiError(413, f"The body is larger than {LARGEST_BODY:,} bytes.", headers=UNREAD)
-    return raw
+        raise ApiError(400, "The body must be UTF-8.")
 
 
 def _text_of(raw: bytes) -> str:

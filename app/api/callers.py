@@ -1,6 +1,6 @@
 """Who calls: a client proves itself with its key."""
 
-from app.api.errors import UNREAD, ApiError
+from app.api.errors import ApiError
 from app.authz import cache
 from app.authz.cache import Caller
 from app.kernel.tokens import hash_token
@@ -23,6 +23,6 @@ def client_of(authorization: str) -> Caller:
         raise ApiError(
             401,
             "Send the key of your service as Authorization: Bearer <key>. There was none, or it does not work.",
-            headers={"WWW-Authenticate": "Bearer", **UNREAD},
+            headers={"WWW-Authenticate": "Bearer"},
         )
     return client

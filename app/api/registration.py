@@ -8,7 +8,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from app.api.answering import revision_wanted
-from app.api.bodies import read_object
+from app.api.bodies import parse_object, read_body
 from app.api.callers import client_of
 from app.api.errors import ApiError
 from app.api.gathering import gathered
@@ -35,13 +35,14 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 @public("a client proves itself with its key, and the policy is asked about it")
 def record(kind: str, record_id: str) -> ResponseReturnValue:
     """Register a thing, show it, or forget it."""
+    raw = read_body(request.environ) if request.method == "PUT" else b""
     client = client_of(request.headers.get("Authorization", ""))
     count(client)
     _check_address()
     loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
     match request.method:
         case "PUT":
-            return _put(client, kind, record_id, _properties())
+            return _put(client, kind, record_id, _properties(raw))
         case "DELETE":
             return _delete(client, kind, record_id)
         case _:
@@ -90,8 +91,10 @@ def _check(reach: Reach, kind: str, record_id: str, action: Action) -> None:
         raise ApiError(404, f"The rules declare no {kind} that could be registered.")
 
 
-def _properties() -> dict[str, Any]:
-    properties: dict[str, Any] = loaded(RecordRequestSchema(), read_object(request.environ)).get("properties", {})
+def _properties(raw: bytes) -> dict[str, Any]:
+    properties: dict[str, Any] = loaded(RecordRequestSchema(), parse_object(raw, request.content_type)).get(
+        "properties", {}
+    )
     # No database but SQLite stores it.
     if _NUL.search(json.dumps(properties)):
         raise ApiError(400, "properties must not contain the character NUL.")

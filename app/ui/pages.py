@@ -122,7 +122,10 @@ def _stale_form(_error: CSRFError) -> ResponseReturnValue:
         g.asked = True
         return redirect(url_for("signin.sign_in"), 303)
     title = "This page was open for too long"
-    sentence = "To keep you safe, forms stop working after a while. Go back, copy what you typed, reload the page and try again."
+    sentence = (
+        "To keep you safe, forms stop working after a while."
+        " Go back, copy what you typed, reload the page and try again."
+    )
     return render_template("errors/error.html", title=title, sentence=sentence), 400
 
 

@@ -173,6 +173,17 @@ def test_a_body_shorter_than_declared_is_refused(app: Flask) -> None:
     assert list(answer.json) == ["message"]
 
 
+def test_a_length_in_other_digits_is_none(app: Flask) -> None:
+    answer = WerkzeugClient(app).open(
+        "/authorize",
+        method="POST",
+        input_stream=io.BytesIO(GOOD),
+        headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"},
+        environ_overrides={"CONTENT_LENGTH": "\u00b2"},
+    )
+    assert (answer.status_code, answer.json) == (400, {"message": "The body is empty: send a JSON object."})
+
+
 def test_another_content_type_is_refused(send: Send, subtests: pytest.Subtests) -> None:
     for content_type in OTHER_CONTENT_TYPES:
         with subtests.test(content_type):

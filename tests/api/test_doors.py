@@ -32,8 +32,8 @@ ANSWERS = {
     "a cookie changes nothing": (200, GOOD, {"Cookie": "tessera=nonsense"}, {}),
     "no question": (400, b"{}", {"X-Request-ID": "r-1"}, {"X-Request-ID": "r-1"}),
     "an id that cannot come back": (400, GOOD, {"X-Request-ID": "r" * 201}, UNREAD),
-    "no JSON": (400, GOOD, {"Content-Type": "text/plain"}, UNREAD),
-    "no key": (401, GOOD, {"Authorization": ""}, {"WWW-Authenticate": "Bearer", **UNREAD}),
+    "no JSON": (400, GOOD, {"Content-Type": "text/plain"}, {}),
+    "no key": (401, GOOD, {"Authorization": ""}, {"WWW-Authenticate": "Bearer"}),
     "too much": (413, GOOD + b" " * 70_000, {}, UNREAD),
 }
 

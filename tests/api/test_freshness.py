@@ -1,8 +1,10 @@
 """A change is in the very next answer, whichever process gives it."""
 
+import io
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +14,13 @@ from app.audit.operations import record
 from app.audit.queries import revision
 from app.config import ROOT, Settings
 from app.grants.operations import RoleGiven, change_roles
-from app.kernel.database import changing
+from app.kernel.database import changing, connected
 from app.organisations.models import Membership, Organisation
 from app.people.models import Person
 from app.services.models import Role
 from app.vocabulary import EventName, MembershipState, OrganisationState, PersonState
 from tests.api.conftest import KEY, Ask, question
+from tests.conftest import ON_POSTGRESQL
 
 _OTHER_PROCESS = """
 import json, sys
@@ -40,6 +43,38 @@ TEACHER = "submit-for-assessment:teacher"
 def known() -> dict[str, int]:
     """Return the options of somebody who knows of the newest change. On SQLite they make no difference."""
     return {"at_least_revision": revision()}
+
+
+class Unhurried(io.BytesIO):
+    """A body that is sent in its own time: the person in it is suspended before it comes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the body, after the change."""
+        thread = threading.Thread(target=self._suspend)
+        thread.start()
+        thread.join()
+        return super().read(size)
+
+    @staticmethod
+    def _suspend() -> None:
+        with connected(), changing():
+            Person.update(state=PersonState.SUSPENDED).where(Person.public_id == "thomas-reed").execute()
+            record(EventName.DETAILS_CHANGED, by="operator", subject="person:thomas-reed")
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="a notification takes a moment")
+def test_what_changes_while_a_question_is_being_sent_is_in_its_answer(app: Flask, ask: Ask) -> None:
+    assert ask("thomas-reed").json["decision"] is True  # type: ignore[index]
+    body = json.dumps(question("thomas-reed")).encode()
+    answer = app.test_client().post(
+        "/authorize",
+        input_stream=Unhurried(body),
+        content_length=len(body),
+        headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"},
+    )
+    assert answer.json is not None
+    assert (answer.json["decision"], answer.json["context"]["reason"]["code"]) == (False, "person_not_active")
+    assert answer.json["context"]["revision"] == revision()
 
 
 class OtherProcess:
