@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
@@ -13,28 +14,32 @@ from app.grants.operations import RoleGiven, change_roles
 from app.organisations.models import Membership
 from app.services.models import Role
 
-MEMBERSHIP, PERSON, ROLE = "thomas-reed@northfield", "thomas-reed", "training:user"
+MEMBERSHIP, ROLE = "thomas-reed@northfield", "submit-for-assessment:teacher"
 
+# The way that a request takes, but for the sockets.
 _ASKED = """
 import json, sys
-from app.authz.cache import View
-from app.authz.deciding import decide, use_policy
-from app.authz.engine import Engine
-from app.config import ROOT
-from app.kernel import database
+from pathlib import Path
+from werkzeug.test import Client
+from app.authz import cache
+from app.config import Settings
+from app.factory import create_app
 
-url, blind = sys.argv[1:]
-database.bind(url)
-use_policy(Engine.load(ROOT / "policies"))
-view = View()
+url, folder, blind = sys.argv[1:]
+settings = Settings(development=True, data_dir=Path(folder), database_url=url, secret_key="s" * 32, rate_limit=0)
+client = Client(create_app(settings).wsgi_app)
+headers = {"Authorization": "Bearer demo-key-submit-for-assessment"}
+question = {
+    "subject": {"type": "person", "id": "thomas-reed"},
+    "action": {"name": "launch"},
+    "resource": {"type": "service", "id": "submit-for-assessment"},
+}
 print("ready", flush=True)
 for line in sys.stdin:
-    (person, service), revision = view.gather(
-        lambda known: (known.person("thomas-reed"), known.service("training")), at_least=int(line)
-    )
-    print(json.dumps(decide(person, "launch", service).allowed), flush=True)
+    asked = question | {"options": {"at_least_revision": int(line)}}
+    print(json.dumps(client.post("/authorize", json=asked, headers=headers).json["decision"]), flush=True)
     if blind == "blind":
-        view._watch.has_changed = lambda: False
+        cache.current()._watch.has_changed = lambda: False
 """
 
 
@@ -61,8 +66,16 @@ class Asked:
 @contextmanager
 def asked(url: str, *, blind: bool = False) -> Iterator[Asked]:
     """Run another process on the database at `url`; a `blind` one never looks for changes after its first answer."""
-    command = [sys.executable, "-c", _ASKED, url, "blind" if blind else "sees"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        TemporaryDirectory() as folder,
+        subprocess.Popen(
+            [sys.executable, "-c", _ASKED, url, folder, "blind" if blind else "sees"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         yield Asked(process)
         process.kill()
 
