@@ -15,6 +15,7 @@ from app.authz import facts
 from app.authz.cache import Caller
 from app.authz.deciding import Decision, decide, policy
 from app.authz.explaining import Question, reason_for
+from app.authz.paths import trace_of
 from app.config import settings
 from app.kernel import clock
 from app.vocabulary import Reason
@@ -163,5 +164,5 @@ def _logged(outcome: _Outcome) -> Item:
         decision.reason,
         decision.policy,
         outcome.nanoseconds,
-        decision.leaf,
+        trace_of(decision),
     )

@@ -9,6 +9,7 @@ from app.audit.records import Item
 from app.authz import cache, facts
 from app.authz.cache import Caller
 from app.authz.deciding import decide
+from app.authz.paths import trace_of
 from app.vocabulary import Action, Reason
 
 
@@ -58,7 +59,7 @@ class Reach:
             return asked.policy
         resource, took = f"{kind}:{'*' if name is None else name}", perf_counter_ns() - began
         client = self._caller.reference
-        self._refused.append((client, action, resource, "", False, asked.reason, asked.policy, took, asked.leaf))
+        self._refused.append((client, action, resource, "", False, asked.reason, asked.policy, took, trace_of(asked)))
         if asked.reason is Reason.POLICY_ERROR:
             raise UndecidedError("The policy could not say whether this may be asked.")
         raise ApiError(403, self._sentence())

@@ -260,7 +260,7 @@ class DecisionLog:
             payload=pack(batch, digests),
             paths=new,
         )
-        self._kept_paths |= new.keys()
+        self._kept_paths |= new.keys() & {digests[leaf] for leaf in digests if isinstance(leaf[1], int)}
         for _ in batch:
             self._unwritten.popleft()
         with self._lock:
@@ -292,9 +292,12 @@ class DecisionLog:
         return digests, new
 
     def _steps(self, leaf: Leaf) -> Steps | None:
+        policy, told = leaf
+        if not isinstance(told, int):
+            return told
         assert self._steps_of is not None
         try:
-            return self._steps_of(*leaf)
+            return self._steps_of(policy, told)
         except Exception as error:  # noqa: BLE001  (that it cannot be told how must not keep it from being told what)
             _log.error("the way to a decision could not be told: %s", type(error).__name__)
             return None

@@ -9,23 +9,24 @@ from typing import Any, NamedTuple
 
 from app.vocabulary import Reason
 
-Item = tuple[str, str, str, str, bool, Reason, str, int, int | None]
+Steps = Sequence[tuple[str, str]]
+"""Questions and their answers, in the order in which they were asked."""
+
+Item = tuple[str, str, str, str, bool, Reason, str, int, int | Steps | None]
 """One decision: subject, action, resource, organisation, allowed, reason, policy, nanoseconds, leaf.
 
 `subject` and `organisation` are public references, never a name or an address: what resolves to nobody is `unknown`
-and nothing. `leaf` is where the policy's recording of this process holds how the decision came about, if it does. A
-plain tuple, because one is made for each of very many decisions.
+and nothing. `leaf` is where the policy's recording of this process holds how the decision came about, or, where it does
+not, how that was. A plain tuple, because one is made for each of very many decisions.
 """
 
 Entry = tuple[int, float, str, int, Sequence[Item]]
 """One request: its number, the time in seconds since 1970, the client, the revision, and the decisions that it was
 answered with."""
 
-Steps = Sequence[tuple[str, str]]
-"""Questions and their answers, in the order in which they were asked."""
-
-Leaf = tuple[str, int]
-"""A policy and the number of a leaf in its recording. Means something only in the process whose recording it is."""
+Leaf = tuple[str, int | Steps]
+"""A policy and the number of a leaf in its recording, which means something only in the process whose recording it is;
+or what led to a decision that is in none."""
 
 _ITEMS_AT_ONCE = 200
 """Nothing else runs in the process while a text is made, and that must be short."""
@@ -76,12 +77,13 @@ def leaves_in(entries: Iterable[Entry]) -> set[Leaf]:
 
 def pack(entries: Sequence[Entry], paths: Mapping[Leaf, str]) -> bytes:
     """Return `entries` in the form in which they are stored; `paths` has the digests of the paths to their leaves."""
+    plain = [_without_steps(entry, paths) for entry in entries]
     stream = zlib.compressobj(_FAST)
     parts = [stream.compress(b'{"entries":[')]
-    for number, some in enumerate(_in_short_texts(entries)):
+    for number, some in enumerate(_in_short_texts(plain)):
         # The brackets of the list of some are not those of the list of all.
         parts.append(stream.compress(b"," * (number > 0) + _text(some)[1:-1].encode()))
-    found = [[*leaf, digest] for leaf, digest in paths.items()]
+    found = [[*leaf, digest] for leaf, digest in paths.items() if isinstance(leaf[1], int)]
     parts += [stream.compress(f'],"paths":{_text(found)}}}'.encode()), stream.flush()]
     return b"".join(parts)
 
@@ -93,7 +95,7 @@ def unpack(payload: bytes, number: int, place: int) -> Packed | None:
         if entry[0] == number and place <= len(entry[4]):
             item = entry[4][place - 1]
             paths = {(policy, leaf): digest for policy, leaf, digest in stored["paths"]}
-            return Packed(entry, item, paths.get((item[6], item[8])))
+            return Packed(entry, item, item[8] if isinstance(item[8], str) else paths.get((item[6], item[8])))
     return None
 
 
@@ -123,8 +125,16 @@ def path_digest(policy: str, steps: Steps) -> str:
     return hashlib.sha256(_text([policy, steps]).encode()).hexdigest()[:32]
 
 
-def _in_short_texts(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    some: list[Entry] = []
+def _without_steps(entry: Entry, paths: Mapping[Leaf, str]) -> Sequence[Any]:
+    """Return an entry with the digest of a path in the place of the path itself."""
+    if all(type(item[8]) is not tuple for item in entry[4]):
+        return entry
+    items = [(*item[:8], paths.get((item[6], item[8])) if type(item[8]) is tuple else item[8]) for item in entry[4]]
+    return (*entry[:4], items)
+
+
+def _in_short_texts(entries: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    some: list[Sequence[Any]] = []
     held = 0
     for entry in entries:
         some.append(entry)

@@ -13,6 +13,7 @@ from app.audit.operations import record
 from app.authz import facts
 from app.authz.engine import Engine
 from app.authz.guard import PolicyError
+from app.authz.trees import Path
 from app.kernel import clock
 from app.kernel.database import connected
 from app.vocabulary import EventName, Reason
@@ -37,6 +38,8 @@ class Decision:
     policy: str
     leaf: int | None = None
     """Where the recording of this policy holds how the answer came about."""
+    path: Path = ()
+    """How it came about, if the recording does not hold it."""
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -72,7 +75,8 @@ def decide(
         return Decision(allowed=False, reason=Reason.POLICY_ERROR, policy=digest)
     if leaf.decision is None:
         reason = Reason.ALLOWED if leaf.allowed else Reason.NOT_ALLOWED
-        leaf.decision = Decision(leaf.allowed, reason, digest, leaf.number)
+        path = leaf.path if leaf.number is None else ()
+        leaf.decision = Decision(leaf.allowed, reason, digest, leaf.number, path)
     decision: Decision = leaf.decision
     return decision
 

@@ -99,7 +99,8 @@ def explain(question: Question) -> Explanation:
         actor, resource, context, now = parts
         proof = policy().prove(actor, question.action, resource, context, now)
         return Explanation(question, decision, *(proof or ()))
-    looked_at = () if decision.leaf is None else readings(policy().path_of(decision.leaf), *parts)
+    path = decision.path if decision.leaf is None else policy().path_of(decision.leaf)
+    looked_at = readings(path, *parts)
     alternatives = list(smallest_changes(question))[:_MOST_ALTERNATIVES]
     return Explanation(
         question,

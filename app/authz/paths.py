@@ -26,6 +26,11 @@ def steps_of(policy: str, leaf: int) -> Steps | None:
     return _steps_to(engine, leaf) if engine.digest == policy else None
 
 
+def trace_of(decision: deciding.Decision) -> int | Steps:
+    """Return how `decision` came about as the decision log takes it: the number of its leaf, or what led there."""
+    return steps(decision.path) if decision.leaf is None else decision.leaf
+
+
 @lru_cache(maxsize=1000)
 def _steps_to(engine: Engine, leaf: int) -> Steps:
     return steps(engine.path_of(leaf))

@@ -15,6 +15,7 @@ fact have settled it. And what the answers so far imply is left out: Polar reads
 This module walks the tree; `compiling` turns trees that are walked often into Python.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from threading import Lock
 
@@ -37,9 +38,10 @@ from app.authz.trees import (
     walk,
 )
 
-MOST_NODES = 50_000
-"""Questions and decisions. Enough for every path of a policy that compares in facts; one that reads numbers into Polar
-must not fill memory."""
+MOST_NODES = 10_000
+"""Questions and decisions about each kind of thing. Enough for every path of a policy that compares in facts; one that
+reads numbers into Polar must not fill memory, and whoever asks about them must leave others room: a kind of thing that
+we do not hold ourselves belongs to one service."""
 
 MOST_ANSWERS = 64
 """How many different answers to one question are kept: one that reads amounts would otherwise fill all the room, and
@@ -140,7 +142,9 @@ class Recording:
         self._replays: dict[Root, Replay] = {}
         self._walks: dict[Root, int] = {}
         self._lock = Lock()
-        self._free_nodes = most_nodes
+        self._most_nodes = most_nodes
+        self._nodes: Counter[type[Fact]] = Counter()
+        """How many there are, by kind of resource."""
 
     def replay(self, actor: Fact, action: str, resource: Fact, context: Fact, now: float) -> Leaf | None:
         """Return the decision that the recorded conversations lead to with these facts at `now`; None if they do not.
@@ -165,12 +169,12 @@ class Recording:
     def add(self, actor: Fact, action: str, resource: Fact, path: Path, *, allowed: bool) -> Leaf | None:
         """Keep a conversation that came to its end without an error, and return its leaf; None if it is not kept."""
         with self._lock:
-            branches = self._roots
+            branches, kind = self._roots, type(resource)
             key: Key = (action, type(actor), type(resource))
             for question, next_key in path:
                 node = branches.get(key)
                 if node is None:
-                    if not self._has_room(branches):
+                    if not self._has_room(kind, branches):
                         return None
                     node = branches[key] = Node(question)
                 # Another question after the same answers would mean that Polar saw something that the keys do not
@@ -180,17 +184,18 @@ class Recording:
                 branches, key = node.branches, next_key
             leaf = branches.get(key)
             if leaf is None:
-                if not self._has_room(branches):
+                if not self._has_room(kind, branches):
                     return None
                 leaf = branches[key] = Leaf(len(self.leaves), path, allowed=allowed)
                 self.leaves.append(leaf)
             return leaf if isinstance(leaf, Leaf) and leaf.allowed == allowed else None
 
-    def _has_room(self, branches: dict[Key, Tree]) -> bool:
-        """Return whether one more node or leaf may be kept among `branches`, and take its room."""
-        if self._free_nodes == 0 or (branches is not self._roots and len(branches) >= MOST_ANSWERS):
+    def _has_room(self, kind: type[Fact], branches: dict[Key, Tree]) -> bool:
+        """Return whether one more node or leaf about a `kind` may be kept among `branches`, and take its room."""
+        is_full = branches is not self._roots and len(branches) >= MOST_ANSWERS
+        if is_full or self._nodes[kind] >= self._most_nodes:
             return False
-        self._free_nodes -= 1
+        self._nodes[kind] += 1
         return True
 
     def _count_walk(self, root: Root) -> None:

@@ -14,7 +14,7 @@ from app.audit.decisions import DecisionLog, NotLoggedError
 from app.audit.models import DecisionBatch, DecisionPath, Event
 from app.audit.operations import forget_decisions
 from app.audit.queries import find
-from app.audit.records import Item
+from app.audit.records import Item, Steps
 from app.config import DecisionLogging
 from app.kernel.database import changing, connected, is_postgresql
 from app.kernel.database import database as bound
@@ -30,7 +30,7 @@ STEPS = [("the person's state", "active"), ("the service's state", "hidden")]
 NewLog = Callable[..., DecisionLog]
 
 
-def item(number: int = 7, *, allowed: bool = True, leaf: int | None = None, policy: str = POLICY) -> Item:
+def item(number: int = 7, *, allowed: bool = True, leaf: int | Steps | None = None, policy: str = POLICY) -> Item:
     reason = Reason.ALLOWED if allowed else Reason.ROLE_ENDED
     return (f"person:{number}", "launch", "service:training", "northfield", allowed, reason, policy, 1_250_000, leaf)
 
@@ -462,6 +462,23 @@ def test_what_was_read_is_found_with_the_decision(new_log: NewLog) -> None:
     log.flush()
     found = [find(one) for one in ids]
     assert [one and one.steps for one in found] == [STEPS, STEPS[:1], None, None, STEPS]
+
+
+def test_what_was_read_is_found_too_where_no_recording_holds_it(new_log: NewLog) -> None:
+    log = new_log(steps_of=lambda _policy, _leaf: STEPS)
+    ids = [
+        log.write(AT, CLIENT, 1, item(leaf=leaf)) for leaf in (tuple(STEPS[:1]), tuple(STEPS[1:]), 0, tuple(STEPS[:1]))
+    ]
+    log.flush()
+    assert [found and found.steps for found in map(find, ids)] == [STEPS[:1], STEPS[1:], STEPS, STEPS[:1]]
+    # There may be a million of them, so they are not remembered.
+    assert len(log._kept_paths) == 1
+    masked = new_log()
+    given = masked.write(AT, CLIENT, 1, item(leaf=tuple(STEPS)))
+    masked.flush()
+    found = find(given)
+    assert found is not None
+    assert found.steps is None
 
 
 def test_the_same_leaf_number_means_another_path_in_another_process(new_log: NewLog) -> None:

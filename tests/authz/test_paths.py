@@ -3,7 +3,9 @@ import pytest
 from app.authz import deciding, directory, facts
 from app.authz.deciding import decide
 from app.authz.engine import Engine
-from app.authz.paths import steps, steps_of
+from app.authz.explaining import Question, explain
+from app.authz.paths import steps, steps_of, trace_of
+from app.authz.recording import Recording
 from app.authz.trees import END, Compare, Const, Field, Next
 from app.config import ROOT
 from app.services.queries import service_with_slug
@@ -30,6 +32,23 @@ def test_a_decision_says_what_was_looked_at(policy: Engine) -> None:
         ("state of the resource is “live”", "yes"),
         ("number of memberships of the actor", "0"),
     )
+
+
+def test_a_decision_that_is_not_recorded_says_it_too(policy: Engine) -> None:
+    policy.recording = Recording(most_nodes=0)
+    person, row = directory.person_named("sam-porter"), service_with_slug("submit-for-assessment")
+    assert person is not None
+    assert row is not None
+    decision = decide(person, "launch", directory.service(row))
+    assert decision.leaf is None
+    looked_at = (
+        ("state of the actor is “active”", "yes"),
+        ("state of the resource is “live”", "yes"),
+        ("number of memberships of the actor", "0"),
+    )
+    assert trace_of(decision) == looked_at
+    explained = explain(Question(person, "launch", directory.service(row), facts.Context(), ()))
+    assert {reading.path for reading in explained.readings} >= {"actor.state", "resource.state", "actor.memberships"}
 
 
 def test_the_path_under_another_policy_is_not_known_any_more(policy: Engine) -> None:

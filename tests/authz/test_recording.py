@@ -312,6 +312,13 @@ class TestARecording:
         assert known.allowed
         assert kept.replay(self.person, "y", self.portal, self.context, 0) is None
 
+    def test_leaves_each_kind_of_thing_its_own_room(self) -> None:
+        kept = Recording(most_nodes=3)
+        for number in range(9):
+            amount = ((Field(1, "amount"), (int, number)),)
+            kept.add(self.person, "x", facts.declared_kind("Bill")("b"), amount, allowed=True)
+        assert kept.add(self.person, "x", self.portal, self.path, allowed=True) is not None
+
     def test_keeps_only_so_many_answers_to_one_question(self) -> None:
         kept = Recording()
         for amount in range(1000):
