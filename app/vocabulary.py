@@ -242,6 +242,8 @@ class Seen(StrEnum):
     ROLE_ENDED = "role_ended"
     ROLE_GIVEN = "role_given"
     ROLE_GIVEN_BY = "role_given_by"
+    PROPERTY = "property"
+    NO_PROPERTY = "no_property"
 
 
 SEEN_SENTENCES: dict[Seen, str] = {
@@ -255,6 +257,8 @@ SEEN_SENTENCES: dict[Seen, str] = {
     Seen.ROLE_ENDED: "The role {role} at {organisation} ended on {last_day}.",
     Seen.ROLE_GIVEN: "It was given on {day}.",
     Seen.ROLE_GIVEN_BY: "{giver} gave it on {day}.",
+    Seen.PROPERTY: "Its {field} is {value}.",
+    Seen.NO_PROPERTY: "Nobody told its {field}.",
 }
 
 

@@ -41,7 +41,10 @@ def evaluate(client: Caller, request: EvaluationRequest) -> Answer:
     with Reach(client) as reach:
         # To find the client, the same view was asked, and looked for changes.
         outcome, revision = gathered(
-            lambda gatherer: _outcome(gatherer, reach, request), request.at_least_revision, has_looked=True
+            lambda gatherer: _outcome(gatherer, reach, request),
+            request.at_least_revision,
+            own=client.fact.service,
+            has_looked=True,
         )
     return Answer(account(client, revision, _logged(outcome)), outcome.decision, revision)
 
@@ -53,6 +56,7 @@ def evaluate_explained(client: Caller, request: EvaluationRequest) -> tuple[Answ
         (outcome, question), revision = gathered(
             lambda gatherer: _with_question(gatherer, _outcome(gatherer, reach, request)),
             request.at_least_revision,
+            own=client.fact.service,
             has_looked=True,
         )
         why = explanation(client.fact, outcome.decision, question)
@@ -85,7 +89,7 @@ def evaluate_all(client: Caller, batch: Batch) -> list[Answer | Failure]:
         return found
 
     with reach:
-        found, revision = gathered(outcomes, batch.at_least_revision, has_looked=True)
+        found, revision = gathered(outcomes, batch.at_least_revision, own=client.fact.service, has_looked=True)
     items = [_logged(one) for one in found if isinstance(one, _Outcome)]
     ids = iter(account_all(client, revision, items))
     return [one if isinstance(one, Failure) else Answer(next(ids), one.decision, revision) for one in found]

@@ -19,10 +19,11 @@ _RETRY_AFTER = "1"
 
 
 class Gatherer:
-    """Finds what the questions of one request are about."""
+    """Finds what the questions of one request are about, which is made on behalf of the service `own`."""
 
-    def __init__(self, view: cache.View) -> None:
+    def __init__(self, view: cache.View, own: facts.Service | None = None) -> None:
         self.view = view
+        self._own = own
         self._described: dict[int, facts.Person | None] = {}
 
     def person(self, subject: Entity) -> facts.Person | None:
@@ -51,9 +52,13 @@ class Gatherer:
         return None if kind is None else self._record(kind, resource)
 
     def roles(self, thing: facts.Fact) -> tuple[facts.Role, ...]:
-        """Return the roles that could be given for `thing`, as held at any organisation."""
-        if isinstance(thing, facts.Service):
-            return self.view.roles_of(thing)
+        """Return the roles that could be given for `thing`, as held at any organisation.
+
+        For one of a kind that the service declares itself these are all of its roles.
+        """
+        service = self._own if isinstance(thing, facts.Record) else thing
+        if isinstance(service, facts.Service):
+            return self.view.roles_of(service)
         role = self.view.role(thing.slug) if isinstance(thing, facts.Role) else None
         return () if role is None else (role,)
 
@@ -62,14 +67,14 @@ class Gatherer:
         return [described(person, subject) for person in self.view.people_after(public_id, most)]
 
     def things_after(
-        self, own: facts.Service | None, resource: Entity, at: facts.Organisation | None, name: str, most: int
+        self, resource: Entity, at: facts.Organisation | None, name: str, most: int
     ) -> Sequence[facts.Service | facts.Role | facts.Record]:
         """Return at most `most` things of the type of `resource` by name, from the first one after `name` on.
 
-        Services and roles are those of the service `own`; records are as `resource` describes them.
+        Services and roles are those of the service itself; records are as `resource` describes them.
         """
         if resource.type in DIRECTORY_KINDS:
-            found = self._own_things(own, resource.type, at)
+            found = self._own_things(resource.type, at)
             return sorted((thing for thing in found if thing.slug > name), key=attrgetter("slug"))[:most]
         kind = declared_kinds(policy()).get(resource.type)
         if kind is None:
@@ -78,14 +83,12 @@ class Gatherer:
             _described_record(record, resource) for record in self.view.records_after(kind, resource.type, name, most)
         ]
 
-    def _own_things(
-        self, own: facts.Service | None, kind: str, at: facts.Organisation | None
-    ) -> Iterable[facts.Service | facts.Role]:
-        if own is None:
+    def _own_things(self, kind: str, at: facts.Organisation | None) -> Iterable[facts.Service | facts.Role]:
+        if self._own is None:
             return []
         if kind == "service":
-            return [own]
-        roles = (self.view.role(role.slug, at) for role in self.view.roles_of(own))
+            return [self._own]
+        roles = (self.view.role(role.slug, at) for role in self.view.roles_of(self._own))
         return (role for role in roles if role is not None)
 
     def _record(self, kind: type[facts.Record], resource: Entity) -> facts.Record | None:
@@ -96,14 +99,18 @@ class Gatherer:
         return None if resource.properties is None else kind(resource.id, facts.Properties(resource.properties))
 
 
-def gathered(collect: Callable[[Gatherer], T], at_least: int, *, has_looked: bool = False) -> tuple[T, int]:
-    """Return what `collect` finds, and the revision as of which all of it is.
+def gathered(
+    collect: Callable[[Gatherer], T], at_least: int, *, own: facts.Service | None = None, has_looked: bool = False
+) -> tuple[T, int]:
+    """Return what `collect` finds for the service `own`, and the revision as of which all of it is.
 
     `has_looked` as for `cache.View.gather`.
     Raises `ApiError` 503 if `at_least` does not come to be known here for a while.
     """
     try:
-        return cache.current().gather(lambda view: collect(Gatherer(view)), at_least=at_least, has_looked=has_looked)
+        return cache.current().gather(
+            lambda view: collect(Gatherer(view, own)), at_least=at_least, has_looked=has_looked
+        )
     except cache.NotFreshError:
         raise ApiError(
             503,

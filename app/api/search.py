@@ -46,6 +46,10 @@ class _Stretch(NamedTuple):
     names: list[str]
     after: str
     is_end: bool
+    subject: str = "unknown"
+    """About whom was asked, as the log names them."""
+    has_failed: bool = False
+    """Whether the policy could not say something about a candidate."""
 
 
 def search(client: Caller, request: SearchRequest) -> Found:
@@ -82,30 +86,44 @@ class _Search:
         stretch, revision = self._next(place.after, wanted)
         names = stretch.names
         while not stretch.is_end and len(names) < wanted and time.perf_counter() < self._deadline:
-            stretch, _later = self._next(stretch.after, wanted - len(names))
+            before = stretch
+            stretch, _later = self._next(before.after, wanted - len(names))
+            stretch = stretch._replace(has_failed=before.has_failed or stretch.has_failed)
             names += stretch.names
         if len(names) < wanted:
             return stretch._replace(names=names), revision
         names.pop()
-        return _Stretch(names, names[-1] if names else place.after, is_end=False), revision
+        return stretch._replace(names=names, after=names[-1] if names else place.after, is_end=False), revision
 
     def _next(self, after: str, wanted: int) -> tuple[_Stretch, int]:
-        return gathered(lambda gatherer: self._examined(gatherer, after, wanted), self._question.at_least_revision)
+        return gathered(
+            lambda gatherer: self._examined(gatherer, after, wanted), self._question.at_least_revision, own=self._own
+        )
 
     def _examined(self, gatherer: Gatherer, after: str, wanted: int) -> _Stretch:
         """Ask for the candidates after `after`, until `wanted` were found or the time is over; for one at least."""
         at = gatherer.organisation(self._question.organisation)
         if self._question.organisation is not None and at is None:
-            return _Stretch([], after, is_end=True)
+            return _Stretch([], after, is_end=True, subject=self._subject(gatherer))
         context = context_of(self._question, at)
         candidates = self._candidates(gatherer, at, after)
-        names: list[str] = []
+        stretch = _Stretch([], after, is_end=len(candidates) < AT_A_TIME, subject=self._subject(gatherer))
         for examined, candidate in enumerate(candidates, 1):
-            if decide(candidate.person, candidate.action, candidate.thing, context).allowed:
-                names.append(candidate.name)
-            if len(names) == wanted or time.perf_counter() >= self._deadline:
-                return _Stretch(names, candidate.name, is_end=examined == len(candidates) < AT_A_TIME)
-        return _Stretch(names, candidates[-1].name if candidates else after, is_end=len(candidates) < AT_A_TIME)
+            decision = decide(candidate.person, candidate.action, candidate.thing, context)
+            if decision.allowed:
+                stretch.names.append(candidate.name)
+            has_failed = stretch.has_failed or decision.reason is Reason.POLICY_ERROR
+            stretch = stretch._replace(after=candidate.name, has_failed=has_failed)
+            if len(stretch.names) == wanted or time.perf_counter() >= self._deadline:
+                return stretch._replace(is_end=examined == len(candidates) < AT_A_TIME)
+        return stretch
+
+    def _subject(self, gatherer: Gatherer) -> str:
+        """Return how the log names whom the search is about; a star is everybody."""
+        if self._sought is Sought.SUBJECT:
+            return "person:*"
+        asked = gatherer.person(self._question.subject)
+        return "unknown" if asked is None else f"person:{asked.public_id}"
 
     def _candidates(self, gatherer: Gatherer, at: facts.Organisation | None, after: str) -> list[_Candidate]:
         """Return the next candidates by name, at most as many as are looked up at once."""
@@ -122,7 +140,7 @@ class _Search:
         if asked is None:
             return []
         if self._sought is Sought.RESOURCE:
-            things = gatherer.things_after(self._own, resource, at, after, AT_A_TIME)
+            things = gatherer.things_after(resource, at, after, AT_A_TIME)
             return [_Candidate(_name(one), asked, action, one) for one in things if _knows(one, action)]
         thing = gatherer.thing(resource, at)
         if thing is None:
@@ -154,15 +172,16 @@ def _name(thing: facts.Service | facts.Role | facts.Record) -> str:
 
 
 def _logged(request: SearchRequest, page: _Stretch, asked_under: str, nanoseconds: int) -> Item:
-    """Return how the log names a search: what was looked for is a star, and nobody is named."""
+    """Return how the log names a search: what was looked for is a star."""
     question, sought = request.question, request.sought
+    reason = Reason.ALLOWED if page.names else Reason.POLICY_ERROR if page.has_failed else Reason.NOT_ALLOWED
     return (
-        "person:*" if sought is Sought.SUBJECT else "unknown",
+        page.subject,
         "*" if sought is Sought.ACTION else question.action.name,
         f"{question.resource.type}:{'*' if sought is Sought.RESOURCE else question.resource.id}",
         "",
         bool(page.names),
-        Reason.ALLOWED if page.names else Reason.NOT_ALLOWED,
+        reason,
         asked_under,
         nanoseconds,
         None,

@@ -113,6 +113,10 @@ class _Names:
             yield _list(Seen.ROLES, Seen.NO_ROLES, names, "roles", organisation=at)
         elif reading.field == "in_force" and isinstance(owner, facts.Grant):
             yield from self._grant(reading, owner)
+        elif isinstance(reading.chain[0], facts.Record) and not isinstance(value, facts.Fact | tuple):
+            seen = Seen.NO_PROPERTY if value is None else Seen.PROPERTY
+            field = reading.path.removeprefix("resource.").removeprefix("properties.").replace("_", " ")
+            yield SEEN_SENTENCES[seen].format(field=field, value=_json_value(value))
 
     def _grant(self, reading: Reading, grant: facts.Grant) -> Iterator[str]:
         held = next(fact for fact in reversed(reading.chain) if isinstance(fact, facts.Membership))
@@ -142,6 +146,12 @@ class _Names:
 
     def _role(self, change: Change) -> str:
         return "" if change.role is None else self._roles[change.role.slug].full_name
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"“{value}”" if isinstance(value, str) else str(value)
 
 
 def _sentence(change: Change) -> str:

@@ -1,6 +1,7 @@
 """`tessera why`: the policy's answer to one question, in plain words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -9,13 +10,14 @@ from app.authz import directory, facts
 from app.authz.deciding import use_policy
 from app.authz.engine import Engine
 from app.authz.explaining import Explanation, Question, explain
+from app.authz.naming import declared_kinds
 from app.authz.wording import Told, in_words
 from app.cli.running import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError
 from app.organisations.models import Membership
 from app.organisations.queries import organisation_named
+from app.records.queries import record_named
 from app.services.queries import role_with_slug, roles, service_with_slug
-from app.vocabulary import PERMISSIONS
 
 T = TypeVar("T")
 
@@ -36,13 +38,15 @@ def why(person: str, action: str, resource: str, where: str | None, as_json: boo
     """Say whether PERSON may do ACTION to RESOURCE, why, and what would change the answer.
 
     PERSON is an e-mail address or a public id. RESOURCE is written kind:id, such as service:training,
-    role:training:user, organisation:90101, membership:ID or person:ID; or portal, or platform.
+    role:training:user, organisation:90101, membership:ID or person:ID; or portal, or platform. The kinds that only the
+    rules declare are named like in messages, such as mark_scheme:ID, and have to be registered.
     """
     with migrated_database() as settings:
-        use_policy(Engine.load(*settings.policy_folders))
+        engine = Engine.load(*settings.policy_folders)
+        use_policy(engine)
         at = None if where is None else directory.organisation(found("organisation", where, organisation_named))
-        thing = _resource(resource, at)
-        _check_action(action, thing)
+        thing = _resource(resource, at, declared_kinds(engine))
+        _check_action(action, thing, engine)
         question = Question(
             found("person", person, directory.person_named),
             action,
@@ -97,7 +101,7 @@ def _members(explanation: Explanation, told: Told) -> dict[str, Any]:
     }
 
 
-def _resource(text: str, at: facts.Organisation | None) -> facts.Fact:
+def _resource(text: str, at: facts.Organisation | None, declared: Mapping[str, type[facts.Record]]) -> facts.Fact:
     kind, _, name = text.partition(":")
     find: dict[str, Callable[[str], facts.Fact | None]] = {
         "service": lambda slug: _fact(service_with_slug(slug), directory.service),
@@ -107,6 +111,7 @@ def _resource(text: str, at: facts.Organisation | None) -> facts.Fact:
         "person": directory.person_named,
         "portal": lambda _name: directory.PORTAL,
         "platform": lambda _name: directory.PLATFORM,
+        **{name: partial(_record, kind, name) for name, kind in declared.items()},
     }
     if kind not in find:
         raise ProblemError(f"{kind} is no kind of thing. There are: {', '.join(find)}.")
@@ -117,13 +122,17 @@ def _fact(row: T | None, to_fact: Callable[[T], facts.Fact]) -> facts.Fact | Non
     return None if row is None else to_fact(row)
 
 
+def _record(kind: type[facts.Record], type_name: str, public_id: str) -> facts.Fact | None:
+    return _fact(record_named(type_name, public_id), partial(directory.record, kind))
+
+
 def _membership(public_id: str) -> facts.Fact | None:
     row = Membership.get_or_none(Membership.public_id == public_id)
     return None if row is None else directory.memberships([row])[0]
 
 
-def _check_action(action: str, thing: facts.Fact) -> None:
+def _check_action(action: str, thing: facts.Fact, engine: Engine) -> None:
     kind = type(thing).__name__
-    known = sorted(str(one) for one in PERMISSIONS[kind])
+    known = sorted(engine.permissions[kind])
     if action not in known:
         raise ProblemError(f"Nobody can {action} a {kind.lower()}. What can be asked: {', '.join(known)}.")

@@ -99,7 +99,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 MARK_SCHEMES = """
 resource MarkScheme {
-  permissions = ["approve", "export", "read"];
+  permissions = ["approve", "export", "mark", "read", "weigh"];
 }
 
 has_permission(_person: Person, "read", scheme: MarkScheme) if
@@ -115,6 +115,17 @@ has_permission(person: Person, "approve", scheme: MarkScheme) if
 has_permission(_person: Person, "export", _scheme: MarkScheme, context: Context) if
   context.action.format = "pdf" and
   context.request.place.locked = true;
+
+has_permission(person: Person, "mark", scheme: MarkScheme) if
+  scheme.properties.ready = true and
+  membership in person.memberships and
+  membership.state = "active" and
+  grant in membership.grants and
+  grant.in_force = true and
+  grant.role.slug = "submit-for-assessment:teacher";
+
+has_permission(_person: Person, "weigh", scheme: MarkScheme) if
+  scheme.properties.weight < 10;
 """
 
 

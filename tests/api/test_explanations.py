@@ -120,6 +120,16 @@ def test_a_service_that_is_not_live_needs_to_be(ask: Ask) -> None:
     assert told["facts"] == [{"about": "service", "id": "submit-for-assessment", "field": "state", "value": "hidden"}]
 
 
+def test_a_role_that_is_missing_for_a_thing_of_the_services_own_is_named(ask: Ask, mark_schemes: None) -> None:
+    thing = {"type": "mark_scheme", "id": "biology", "properties": {"ready": True}}
+    body = {"subject": {"type": "person", "id": "iris-bell"}, "action": {"name": "mark"}, "resource": thing}
+    answer = ask(explain=True, **body)
+    assert answer.json is not None
+    assert answer.json["context"]["reason"]["code"] == "role_missing"
+    needed = answer.json["context"]["explanation"]["needed"]
+    assert needed == [[{"change": "role_missing", "role": "submit-for-assessment:teacher", "who": "exams_officers"}]]
+
+
 def test_what_the_caller_told_of_its_own_things_is_its_own(ask: Ask, mark_schemes: None) -> None:
     thing = {"type": "mark_scheme", "id": "biology", "properties": {"status": "draft", "author": "someone"}}
     told = why(ask("thomas-reed", "read", resource=thing, explain=True))

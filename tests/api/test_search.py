@@ -14,6 +14,7 @@ from app.kernel.database import changing
 from app.people.models import Person
 from app.records.operations import put_record
 from app.services.models import Client, Role
+from app.vocabulary import Reason
 from tests.api.conftest import Ask, Send, Tell
 from tests.logged import logged
 from tests.querying import counted_queries
@@ -115,9 +116,17 @@ def test_a_search_says_where_its_results_come_from_and_is_recorded_once(find: An
     assert kept.resource == ("role:*" if sought == "resource" else "service:submit-for-assessment")
 
 
-def test_a_record_of_a_search_names_nobody(find: Any) -> None:
-    find("resource", subject={"type": "user", "id": "olivia.marsh@example.org"})
-    assert "olivia" not in str(logged())
+def test_a_record_of_a_search_says_about_whom_and_never_by_address(find: Any) -> None:
+    olivia, nobody = ({"type": "user", "id": f"{name}@example.org"} for name in ("olivia.marsh", "no.body"))
+    for sought, subject in (
+        ("resource", olivia),
+        ("action", olivia),
+        ("action", nobody),
+        ("subject", {"type": "user"}),
+    ):
+        find(sought, subject=subject)
+    subjects = [one.subject for one in logged()]
+    assert subjects == ["person:olivia-marsh", "person:olivia-marsh", "unknown", "person:*"]
 
 
 @every_search
@@ -364,6 +373,12 @@ class TestOfKindsThatThePolicyDeclares:
 
     def test_a_thing_of_another_kind_is_another_thing(self, ask: Ask) -> None:
         assert ask("thomas-reed", "read", "mark_scheme", "ms-0").json["context"]["reason"]["code"] == "unknown_resource"
+
+    def test_a_search_in_which_the_policy_cannot_say_is_no_mere_no(self, find: Any) -> None:
+        weigh = {"action": {"name": "weigh"}, "resource": {"type": "mark_scheme"}}
+        assert names(find("resource", **weigh)) == []
+        [kept] = logged()
+        assert (kept.allowed, kept.reason) == (False, Reason.POLICY_ERROR)
 
     def test_an_action_that_the_kind_does_not_declare_finds_nothing(self, find: Any) -> None:
         opened = {"type": "mark_scheme", "properties": {"open": True}}

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.config import ROOT
+from app.kernel.database import changing
+from app.records.operations import put_record
 from app.vocabulary import PERMISSIONS
 from tests.cli.conftest import CommandLine
 
@@ -139,6 +141,22 @@ CASES = {
         "book is no kind of thing. There are: service, role, organisation, membership, person, portal, platform."
     ),
 }
+
+
+def test_a_kind_of_thing_that_only_the_rules_declare_can_be_asked_about(
+    tessera: CommandLine, cast: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACK_DIR", str(ROOT / "tests" / "packs" / "authzen"))
+    with changing():
+        put_record("record", "seven", {"status": "archived"}, by="operator")
+        put_record("record", "eight", {}, by="operator")
+    assert "Its status is “archived”." in tessera.does("why", "thomas-reed", "write", "record:seven")
+    assert "Nobody told its status." in tessera.does("why", "thomas-reed", "write", "record:eight")
+    assert tessera.tells("why", "thomas-reed", "read", "record:seven")["allowed"] is True
+    assert tessera.refuses("why", "thomas-reed", "read", "record:nine") == "There is no record nine."
+    assert tessera.refuses("why", "thomas-reed", "fly", "record:seven") == (
+        "Nobody can fly a record. What can be asked: delete, read, write."
+    )
 
 
 @pytest.mark.parametrize("words", CASES, ids=" ".join)
