@@ -8,9 +8,10 @@ from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, fields, post_
 
 from app.api.errors import ApiError
 from app.api.questions import ActionAsked, Entity, EvaluationRequest, Semantic
+from app.authz.naming import LONGEST_KIND
 from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Reason
 
-LONGEST_TYPE = 60
+LONGEST_TYPE = LONGEST_KIND
 LONGEST_SUBJECT = 254
 LONGEST_ACTION = 100
 LONGEST_RESOURCE = 200

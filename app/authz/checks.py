@@ -3,7 +3,6 @@
 All findings are reported, not only the first, each with its file and line.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from app.authz import polar_text
 from app.authz.engine import kinds_of, read_sources
 from app.authz.facts import KINDS
 from app.authz.guard import BUILT_IN_KINDS, GuardedOso
+from app.authz.naming import LONGEST_KIND, policy_name, wire_name
 from app.authz.polar_text import Block, Node, PolarFile, Rule
 from app.authz.rule_checks import check_rule, infer_kinds, kind_of
 from app.vocabulary import PERMISSIONS
@@ -161,6 +161,10 @@ def _check_blocks(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Find
             homes.setdefault(key, file.name)
             if block.name in BUILT_IN_KINDS or block.name in _OSO_KINDS:
                 yield Finding(file.name, block.line, f"{block.name} is a word of Polar; call the kind something else.")
+            if policy_name(wire_name(block.name)) != block.name or len(wire_name(block.name)) > LONGEST_KIND:
+                # Messages could not name it, or would take it for another.
+                sentence = f"a kind is called like MarkScheme, one capital a word, in at most {LONGEST_KIND} characters"
+                yield Finding(file.name, block.line, f"{block.name}: {sentence}.")
             if block.sort == "actor" and file.name != MAIN:
                 yield Finding(file.name, block.line, f"Actor blocks stand in {MAIN}.")
             if block.sort == "resource" and file.name == MAIN:
@@ -173,7 +177,7 @@ def _check_blocks(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Find
 
 def file_name(kind: str) -> str:
     """Return the name of the file that holds the block of `kind`: `mark_scheme.polar` for `MarkScheme`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower() + ".polar"
+    return f"{wire_name(kind)}.polar"
 
 
 def _check_vocabulary(files: list[PolarFile]) -> Iterator[Finding]:

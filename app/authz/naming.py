@@ -9,6 +9,10 @@ from app.authz.facts import Record
 _WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+LONGEST_KIND = 60
+"""In characters, as messages write it."""
+
+
 def wire_name(kind: str) -> str:
     """Return the name that messages use for a kind of a policy."""
     return _WORD_BEGINS.sub("_", kind).lower()

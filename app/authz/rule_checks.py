@@ -52,6 +52,12 @@ def check_rule(rule: Rule, fact_kinds: frozenset[str] = frozenset(KINDS)) -> lis
         slips += _check_bound(rule.body, frozenset(bound) | names | {"nil"})
         _note_order(rule.body, frozenset(bound) | names | {"nil"}, _own_variables(rule.body), slips)
         slips += _check_told(rule.body, kinds)
+        head = (rule.name, *(spell(parameter.value) for parameter in rule.parameters))
+        slips += [
+            Slip(node.line, f"{rule.name} asks itself the same again.")
+            for node in rule.body.walk()
+            if node.kind == "call" and (node.text, *map(spell, node.parts)) == head
+        ]
     return slips
 
 

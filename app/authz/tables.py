@@ -25,7 +25,7 @@ from app.authz import directory, facts
 from app.authz.checks import Finding
 from app.authz.engine import Engine
 from app.authz.guard import PolicyError
-from app.authz.naming import policy_name
+from app.authz.naming import policy_name, wire_name
 from app.kernel import clock
 from app.organisations.models import Organisation
 from app.people.models import Person
@@ -75,7 +75,7 @@ def run_table(engine: Engine, path: Path, kind: str, cast: "Cast") -> Iterator[F
 
 def table_name(kind: str) -> str:
     """Return the name of the file with the table of a kind of thing."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower() + "_test.toml"
+    return f"{wire_name(kind)}_test.toml"
 
 
 class Cast:

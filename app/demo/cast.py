@@ -152,13 +152,16 @@ class _File:
     def __init__(self, path: Path, *words: str, **schemas_by_kind: Schema) -> None:
         self.name = path.name
         try:
-            text = path.read_bytes().decode("utf-8") if path.exists() else ""
+            text = path.read_bytes().decode("utf-8") if path.exists() or path.is_symlink() else ""
             raw = tomllib.loads(text)
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise CastError(self.name, line, "This is not UTF-8.") from error
         except OSError as error:
             raise CastError(self.name, 0, f"This cannot be read: {error.strerror}.") from error
+        except RecursionError as error:
+            deepest = max(enumerate(text.splitlines(), 1), key=lambda line: line[1].count("["))
+            raise CastError(self.name, deepest[0], "This is nested too deeply.") from error
         except ValueError as error:
             place = _PLACE.search(str(error))
             sentence = f"This is not TOML: {_PLACE.sub('', str(error))}."

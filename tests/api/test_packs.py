@@ -252,6 +252,13 @@ def test_a_file_of_a_name_that_is_taken_is_found(check: Check, pack: Path) -> No
     assert "There is a file of this name already." in answer.output
 
 
+def test_what_is_nested_too_deeply_is_refused_like_anything_else(check: Check, pack: Path) -> None:
+    path = pack / "fixtures" / "people.toml"
+    path.write_text(path.read_text().replace('"admin"', "[" * 2000 + "]" * 2000))
+    line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if "[[[[" in text)
+    assert f"people.toml:{line}: This is nested too deeply." in check().output
+
+
 def test_a_pack_opens_no_door_of_others(check: Check, pack: Path) -> None:
     path = pack / "policies" / "record.polar"
     line = path.read_text().count("\n") + 1

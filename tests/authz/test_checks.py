@@ -341,6 +341,18 @@ def test_a_block_that_is_called_like_a_word_of_polar_is_found(folder: Path, pack
     assert Finding("record.polar", line, sentence) in check_folder(folder, pack)
 
 
+@pytest.mark.parametrize("name", ["MS", "SERVICE", "markScheme", "Mark_scheme", "M" + "a" * 60])
+def test_a_kind_that_messages_could_not_name_is_found(folder: Path, pack: Path, name: str) -> None:
+    line = add(pack, f"resource {name} {{}}", "record.polar")
+    sentence = f"{name}: a kind is called like MarkScheme, one capital a word, in at most 60 characters."
+    assert Finding("record.polar", line, sentence) in check_folder(folder, pack)
+
+
+def test_a_rule_that_asks_itself_the_same_again_is_found(folder: Path) -> None:
+    line = add(folder, 'has_permission(p: Person, "read", s: Service) if has_permission(p, "read", s);')
+    assert Finding("service.polar", line, "has_permission asks itself the same again.") in check_folder(folder)
+
+
 # The doors
 
 
