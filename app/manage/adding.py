@@ -15,13 +15,13 @@ from app.manage import blueprint, things
 from app.organisations.models import Organisation
 from app.organisations.queries import addresses_at
 from app.people.addresses import normal_address
+from app.people.names import normal_name
 from app.services.models import Role
 from app.ui.asking import requires
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
 _MOST_AT_ONCE = 20
-_LONGEST_NAME = 120
 
 
 @dataclass
@@ -125,10 +125,10 @@ def _checked(organisation: Organisation, offered: list[Role], entries: list[Entr
 
 
 def _check_entry(entry: Entry, earlier: set[str]) -> str:
-    if not entry.name:
-        entry.errors["name"] = "Enter a name."
-    elif len(entry.name) > _LONGEST_NAME:
-        entry.errors["name"] = f"A name has at most {_LONGEST_NAME} characters here."
+    try:
+        normal_name(entry.name)
+    except ProblemError as problem:
+        entry.errors["name"] = problem.sentence
     try:
         address = normal_address(entry.address)
     except ProblemError as problem:

@@ -2,7 +2,6 @@
 
 from peewee import JOIN, fn
 
-from app.kernel.tokens import hash_token
 from app.services.models import Client, Role, Service
 from app.vocabulary import DIRECTORY_KINDS
 
@@ -47,13 +46,3 @@ def owner_of(kind: str, *, besides: Service) -> Service | None:
         return None
     others = Client.select(Client, Service).join(Service).where(Client.service != besides).order_by(Client.id)
     return next((client.service for client in others if kind in client.kinds), None)
-
-
-def client_with_key(key: str) -> Client | None:
-    """Return the client with this key, with its service, or None.
-
-    Looked up by hash: a comparison that stops early tells nothing about the key itself.
-    """
-    return (
-        Client.select(Client, Service).join(Service, JOIN.LEFT_OUTER).where(Client.key_hash == hash_token(key)).first()
-    )

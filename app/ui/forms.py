@@ -6,6 +6,7 @@ from wtforms.validators import DataRequired, InputRequired, Length
 
 from app.kernel.errors import ProblemError
 from app.people.addresses import normal_address
+from app.people.names import normal_name
 
 
 def _tidy(text: str | None) -> str:
@@ -19,13 +20,20 @@ def _is_address(_form: FlaskForm, field: StringField) -> None:
         raise ValidationError(problem.sentence) from problem
 
 
+def _is_name(_form: FlaskForm, field: StringField) -> None:
+    try:
+        field.data = normal_name(field.data or "")
+    except ProblemError as problem:
+        raise ValidationError(problem.sentence) from problem
+
+
 def name_field(label: str, question: str) -> StringField:
     """Return a field for a person's name; `question` is what to do when it is empty."""
     return StringField(
         label,
         filters=[_tidy],
         # Spaces alone are no name, so what counts is what is left of them.
-        validators=[DataRequired(question), Length(max=120, message="A name has at most 120 characters here.")],
+        validators=[DataRequired(question), _is_name],
         render_kw={"autocomplete": "name", "spellcheck": "false"},
     )
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def line_of(path: Path, text: str) -> int:
 def test_nothing_is_found_in_the_shipped_policy(tessera: CommandLine) -> None:
     assert tessera.does("policy", "check") == f"{ROOT / 'policies'}: nothing found.\n"
     assert tessera.tells("policy", "check") == {"folder": str(ROOT / "policies"), "findings": []}
+
+
+def test_what_the_readme_has_one_try_comes_out_as_it_says(tessera: CommandLine, folder: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    told = re.search(r"Open `policies/(\S+)` and delete the line `(.+?)`.*?```\n +policies/(.+?)\n", readme, re.DOTALL)
+    assert told is not None
+    path = folder / told[1]
+    lines = path.read_text().splitlines(keepends=True)
+    assert [line.strip() for line in lines].count(told[2]) == 1
+    path.write_text("".join(line for line in lines if line.strip() != told[2]))
+    assert tessera("policy", "check", str(folder)).stdout.splitlines()[0] == f"{folder}/{told[3]}"
 
 
 SLIPS = [

@@ -42,7 +42,10 @@ ADDRESSES = {
     AMARA: ("/choose-organisation", "/account"),
     HELEN: ("/", "/open/training", "/open/training/why", "/account"),
     LEILA: ("/", "/open/submit-for-assessment"),
-    SAM: ("/", "/console/organisations", "/console/organisations?search=zz", "/console/organisations/add"),
+    SAM: (
+        *("/", "/console/organisations", "/console/organisations?search=zz", "/console/organisations/add"),
+        *("/console/decisions", "/console/decisions?number=abc-1"),
+    ),
 }
 
 

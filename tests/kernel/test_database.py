@@ -14,7 +14,14 @@ from app.kernel.database import BaseModel, UTCDateTimeField, changing, connected
 from app.people.models import Attempts
 from tests.conftest import ON_POSTGRESQL
 
-MIGRATE = "import json, sys; from app.kernel import database as d; d.bind(sys.argv[1]); print(json.dumps(d.migrate()))"
+MIGRATE = """
+import json, sys
+from app.kernel import database
+database.bind(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(database.migrate()))
+"""
 
 
 def models() -> list[type[BaseModel]]:
@@ -44,9 +51,16 @@ def test_the_migrated_columns_are_of_the_kind_that_the_models_say(database: None
 @pytest.mark.slow
 def test_of_three_that_start_at_once_one_migrates(database_url: str) -> None:
     starters = [
-        subprocess.Popen([sys.executable, "-c", MIGRATE, database_url], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE, database_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for _ in range(3)
     ]
+    assert [starter.stdout and starter.stdout.readline() for starter in starters] == ["ready\n"] * 3
+    for starter in starters:
+        assert starter.stdin
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
     applied = [json.loads(starter.communicate(timeout=60)[0]) for starter in starters]
     assert [starter.returncode for starter in starters] == [0, 0, 0]
     assert sorted(len(names) for names in applied)[:2] == [0, 0]

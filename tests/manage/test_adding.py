@@ -158,6 +158,17 @@ class TestMistakes:
         page = olivia.post(ADD, NORA | {"rows": "1", "step": "save", "role-0": roles})
         assert (page.status, page.problems) == (422, [KNOWN])
 
+    @pytest.mark.parametrize("name", ["Nora \u202eevil", "Nora\x01 Field", "\x1b[31mNora", "Nora\u200b"])
+    def test_a_name_with_hidden_characters_is_said(self, olivia: Browser, name: str) -> None:
+        olivia.get(ADD)
+        page = olivia.press("Continue", NORA | {"name-0": name})
+        assert page.problems == ["This name holds hidden characters. Type it instead of pasting it."]
+
+    def test_a_name_of_any_script_is_one(self, olivia: Browser) -> None:
+        olivia.get(ADD)
+        name = "علی\u200cرضا Ó Súilleabháin-渡辺"  # noqa: RUF001  (that is how it is written)
+        assert name in olivia.press("Continue", NORA | {"name-0": f" {name}\u00a0 "}).text
+
     def test_a_name_that_is_too_long_is_said(self, olivia: Browser) -> None:
         olivia.get(ADD)
         page = olivia.press("Continue", NORA | {"name-0": "N" * 121})

@@ -4,8 +4,9 @@ from app.mail.models import Mail
 from app.organisations.models import Invitation, Organisation
 from app.organisations.operations import invite
 from app.people.models import Person
+from app.people.throttling import MAILS_PER_ADDRESS
 from app.vocabulary import MembershipState, PersonState
-from tests.browsing import Browser, mailed_link
+from tests.browsing import Browser, mailed_link, mails_to
 from tests.manage.northfield import BEN, THOMAS, USERS, NewBrowser, membership
 
 ADDRESS = "ben.castle@example.org"
@@ -26,6 +27,14 @@ def test_sending_again_makes_a_new_link_and_kills_the_old_one(olivia: Browser, n
     assert "a newer one was sent" in page.text
     assert ben.get(second).status == 200
     assert "Olivia Marsh has added you to Northfield Academy" in ben.page.text
+
+
+def test_nobody_is_flooded_with_invitations(olivia: Browser) -> None:
+    olivia.get(BEN)
+    for _ in range(MAILS_PER_ADDRESS + 1):
+        page = olivia.press("Send the invitation again")
+    assert page.banners[-1].startswith("Please note This person has been sent several e-mails just now.")
+    assert len(mails_to(ADDRESS)) == MAILS_PER_ADDRESS
 
 
 def test_a_link_from_another_school_stays_alive(olivia: Browser, new_browser: NewBrowser) -> None:

@@ -7,12 +7,14 @@ import pytest
 from peewee import IntegrityError
 
 from app.audit.models import Event
+from app.authz import directory
 from app.kernel import clock
 from app.kernel.database import database
 from app.kernel.errors import ProblemError
+from app.kernel.tokens import hash_token
 from app.services.models import Client, Role, Service
 from app.services.operations import NewRole, add_client, add_service, note_opened
-from app.services.queries import client_with_key, roles_of
+from app.services.queries import roles_of
 from app.vocabulary import EventName
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -66,10 +68,11 @@ def test_a_key_opens_and_is_kept_nowhere() -> None:
     client, key = add_client("Marking's server", service, ["service", "script"], by="person:sam-porter")
     assert key.startswith("tessera_")
     assert len(key) > 40
-    found = client_with_key(key)
+    assert (client.service, client.kinds) == (service, ["service", "script"])
+    found = directory.client_with_key_hash(hash_token(key))
     assert found is not None
-    assert (found, found.service, found.kinds) == (client, service, ["service", "script"])
-    assert client_with_key(key[:-1]) is None
+    assert (found.public_id, found.kinds) == (client.public_id, ("service", "script"))
+    assert directory.client_with_key_hash(hash_token(key[:-1])) is None
     (row,) = Client.select().dicts()
     event = newest_event()
     assert (event.name, event.by, event.subject) == (EventName.CLIENT_ADDED, "person:sam-porter", client.reference)

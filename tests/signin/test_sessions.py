@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from argon2 import PasswordHasher
 from flask import Flask
 
 from app.audit.models import Event
+from app.people import passwords
 from app.people.models import Person, Session
 from app.people.throttling import PER_ADDRESS_AND_PLACE
 from app.vocabulary import EventName, PersonState
@@ -57,6 +59,22 @@ def test_a_wrong_password_tells_nothing_about_the_account(new_browser: NewBrowse
     known = told(new_browser(), "olivia.marsh@example.org", "not the password")
     assert told(new_browser(), address, "not the password") == known
     assert WRONG in known
+
+
+@pytest.mark.parametrize("address", ["olivia.marsh", "nobody", "grace.holt", "martin.shaw", "ben.castle"])
+def test_a_wrong_password_costs_the_same_for_everybody(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    tried: list[str] = []
+
+    class Counted(PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> bool:  # noqa: A002  (what argon2 calls it)
+            tried.append(str(hash))
+            return super().verify(hash, password)
+
+    monkeypatch.setattr(passwords, "hasher", Counted(time_cost=1, memory_cost=8, parallelism=1))
+    attempt(browser, f"{address}@example.org", "not the password")
+    assert [stored.split("$")[1:4] for stored in tried] == [["argon2id", "v=19", "m=8,t=1,p=1"]]
 
 
 @pytest.mark.parametrize("address", ["grace.holt@example.org", "martin.shaw@example.org"])

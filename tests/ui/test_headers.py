@@ -22,6 +22,10 @@ def test_nothing_may_run_or_frame_a_page(client: FlaskClient) -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
+def test_links_with_a_secret_in_them_are_told_to_nobody_else(client: FlaskClient) -> None:
+    assert client.get("/activate/some-token").headers["Referrer-Policy"] == "same-origin"
+
+
 def test_null_characters_are_refused_wherever_they_come(client: FlaskClient) -> None:
     assert client.get("/open/tr%00aining").status_code == 400
     assert client.get("/sign-in?next=%00").status_code == 400
