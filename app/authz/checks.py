@@ -15,6 +15,7 @@ from app.authz.guard import BUILT_IN_KINDS, GuardedOso
 from app.authz.naming import LONGEST_KIND, policy_name, wire_name
 from app.authz.polar_text import Block, Node, PolarFile, Rule
 from app.authz.rule_checks import check_rule, infer_kinds, kind_of
+from app.authz.told import check_told
 from app.vocabulary import PERMISSIONS
 
 QUESTIONS = {
@@ -89,6 +90,7 @@ def _check_between(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Fin
     yield from _check_heads(files)
     yield from _check_doors(files, ours)
     yield from _check_given(files)
+    yield from (Finding(name, *slip) for name, slip in check_told(files))
     for file in files:
         for rule in file.rules:
             yield from (Finding(file.name, *slip) for slip in words.misused(rule))

@@ -359,7 +359,7 @@ class _Reader:
         if token.text in ("true", "false"):
             return Node("boolean", token.text, token.line)
         if token.text == "cut":
-            return Node("cut", "", token.line)
+            return Node("cut", "cut", token.line)
         if token.text == "new":
             name = self.name()
             self.expect("(")

@@ -16,10 +16,11 @@ _BUILT_IN_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
 """What may stand behind a colon or `matches`, beside the kinds of fact."""
 
 _LITERALS = {"string": "String", "integer": "Integer", "float": "Float", "boolean": "Boolean"}
-_EQUATIONS = frozenset({"=", "==", ":="})
+EQUATIONS = frozenset({"=", "==", ":="})
 _NUMBERS = frozenset({"Integer", "Float"})
 _ORDERS = frozenset({"<", "<=", ">", ">="})
-_REFUSED_CALLS = {
+_REFUSED = {
+    "cut": "cut hides the rules after this one; write conditions that exclude each other.",
     "print": "print(...) writes what the facts say on the server's output.",
     "debug": "debug() would stop the server and wait for somebody to type.",
 }
@@ -51,7 +52,6 @@ def check_rule(rule: Rule, fact_kinds: frozenset[str] = frozenset(KINDS)) -> lis
         bound = {node.text for parameter in rule.parameters for node in parameter.value.walk()}
         slips += _check_bound(rule.body, frozenset(bound) | names | {"nil"})
         _note_order(rule.body, frozenset(bound) | names | {"nil"}, _own_variables(rule.body), slips)
-        slips += _check_told(rule.body, kinds)
         head = (rule.name, *(spell(parameter.value) for parameter in rule.parameters))
         slips += [
             Slip(node.line, f"{rule.name} asks itself the same again.")
@@ -105,9 +105,9 @@ def _fields_of(kind: str) -> Mapping[str, str]:
     return {} if kind in _BUILT_IN_NAMES or kind.startswith("[") else KINDS.get(kind, Record).FIELDS
 
 
-def _is_open(owner: Node, kinds: Kinds) -> bool:
+def is_open(owner: Node, kinds: Kinds) -> bool:
     """Return whether `owner` may have fields of any name: properties, and what stands within them."""
-    return kind_of(owner, kinds) == "Properties" or (owner.kind == "field" and _is_open(owner.parts[0], kinds))
+    return kind_of(owner, kinds) == "Properties" or (owner.kind == "field" and is_open(owner.parts[0], kinds))
 
 
 def _pattern_kind(pattern: Node) -> str | None:
@@ -124,7 +124,7 @@ def _found_kinds(nodes: list[Node], kinds: Kinds) -> Kinds:
         if node.kind != "operation" or len(node.parts) != 2:
             continue
         left, right = node.parts
-        if node.text in _EQUATIONS:
+        if node.text in EQUATIONS:
             _note(equated, left, kind_of(right, kinds))
             _note(equated, right, kind_of(left, kinds))
         elif node.text == "in":
@@ -160,8 +160,8 @@ def _check_node(node: Node, kinds: Kinds, names: frozenset[str]) -> Iterator[Sli
             yield Slip(node.line, f"new {node.text}(...) makes an object; rules only look at facts.")
         case "dictionary":
             yield Slip(node.line, "A dictionary answers nothing here; rules read fields of facts.")
-        case "call" if node.text in _REFUSED_CALLS:
-            yield Slip(node.line, _REFUSED_CALLS[node.text])
+        case "call" | "cut" if node.text in _REFUSED:
+            yield Slip(node.line, _REFUSED[node.text])
         case "pattern":
             yield from _check_pattern(node, names)
         case "variable" if node.text in names:
@@ -174,7 +174,7 @@ def _check_field(node: Node, kinds: Kinds) -> Iterator[Slip]:
     owner = kind_of(node.parts[0], kinds)
     if node.text.startswith("_"):
         yield Slip(node.line, f"{spell(node)}: names with a leading underscore are never open to rules.")
-    elif _is_open(node.parts[0], kinds):
+    elif is_open(node.parts[0], kinds):
         return
     elif owner is None:
         if node.text not in _ALL_FIELDS:
@@ -207,7 +207,7 @@ def _check_operation(node: Node, kinds: Kinds) -> Iterator[Slip]:
             yield Slip(node.line, f"{shown}: {spell(node.parts[1])} is not a collection.")
         elif not _comparable(left, _element_kind(right)):
             yield Slip(node.line, f"{shown}: {left} is never in a collection of {_element_kind(right)}.")
-    elif node.text in _EQUATIONS or node.text == "!=":
+    elif node.text in EQUATIONS or node.text == "!=":
         if "[" in f"{left}{right}":
             yield Slip(node.line, f"{shown}: a collection is never equal to anything; take its elements with `in`.")
         elif not _comparable(left, right):
@@ -234,12 +234,13 @@ def _check_bound(scope: Node, outer: frozenset[str]) -> Iterator[Slip]:
         for variable in _looks_at(node):
             if variable.text not in bound:
                 yield Slip(variable.line, f"{variable.text} is never given a value.")
-        if _is_scope(node):
+        if is_scope(node):
             for part in node.parts[:1] if node.text == "not" else (Node("list", "", node.line, node.parts),):
                 yield from _check_bound(part, bound)
 
 
-def _is_scope(node: Node) -> bool:
+def is_scope(node: Node) -> bool:
+    """Return whether `node` is a `not` or a `forall`, which keep their variables to themselves."""
     return node.kind in ("operation", "call") and node.text in _SCOPES
 
 
@@ -249,7 +250,7 @@ def _note_order(node: Node, bound: frozenset[str], outside: frozenset[str], slip
     Late is a variable that also stands `outside` of a `not` or `forall` and gets its value only there, behind it. Polar
     does not wait for the value: `not` then holds for none, and `forall` for every one.
     """
-    if _is_scope(node):
+    if is_scope(node):
         late = ({inner.text for inner in node.walk() if inner.kind == "variable"} & outside) - bound
         slips += [
             Slip(node.line, f"{name} is given a value only behind this {node.text}; write it in front.")
@@ -268,44 +269,6 @@ def _note_order(node: Node, bound: frozenset[str], outside: frozenset[str], slip
     return bound.union(*(_binds(inner) for inner in node.walk()))
 
 
-def _check_told(body: Node, kinds: Kinds) -> Iterator[Slip]:
-    """Yield each comparison that holds because a caller told nothing, or something of another kind.
-
-    Such a value is equal to nothing, so `!=` and `not` let it through.
-    """
-    own = [node for node in _own_nodes(body) if node.kind == "operation" and len(node.parts) == len(("left", "right"))]
-    asserted = {spell(node.parts[0]) for node in own if node.text == "matches"}
-    pairs = [node.parts for node in body.walk() if node.kind == "operation" and node.text in (*_EQUATIONS, "in")]
-    told = {
-        left.text
-        for parts in pairs
-        for left, right in (parts, parts[::-1])
-        if left.kind == "variable" and _is_told(right, kinds)
-    }
-    for node in _holds_when_different(body):
-        left, right = node.parts
-        for term, other in ((left, right), (right, left)):
-            is_told = _is_told(term, kinds) or (term.kind == "variable" and term.text in told)
-            if is_told and kind_of(other, kinds) != "nil" and spell(term) not in asserted:
-                kind = kind_of(other, kinds) or "String"
-                sentence = f"{spell(term)} may be missing or of another kind, and this lets it through"
-                yield Slip(node.line, f"{sentence}; write `{spell(term)} matches {kind} and ...` in front.")
-
-
-def _is_told(term: Node, kinds: Kinds) -> bool:
-    """Return whether callers say what `term` is, and of which kind."""
-    return term.kind == "field" and _is_open(term.parts[0], kinds)
-
-
-def _holds_when_different(node: Node, *, negated: bool = False) -> Iterator[Node]:
-    """Yield the comparisons below `node` that help it to hold when their sides differ."""
-    if node.kind == "operation" and (node.text in _EQUATIONS if negated else node.text == "!="):
-        yield node
-    for index, part in enumerate(node.parts):
-        turned = _is_scope(node) and index == 0
-        yield from _holds_when_different(part, negated=negated != turned)
-
-
 def _own_variables(node: Node) -> frozenset[str]:
     return frozenset(inner.text for inner in _own_nodes(node) if inner.kind == "variable")
 
@@ -313,14 +276,14 @@ def _own_variables(node: Node) -> frozenset[str]:
 def _own_nodes(node: Node) -> Iterator[Node]:
     """Yield the terms of a scope without those of the scopes within it."""
     yield node
-    if not _is_scope(node):
+    if not is_scope(node):
         for part in node.parts:
             yield from _own_nodes(part)
 
 
 def _binds(node: Node) -> Iterator[str]:
     parts: tuple[Node, ...] = ()
-    if node.kind == "operation" and node.text in _EQUATIONS:
+    if node.kind == "operation" and node.text in EQUATIONS:
         parts = node.parts
     elif node.kind == "operation" and node.text == "in":
         parts = node.parts[:1]
@@ -338,7 +301,7 @@ def _looks_at(node: Node) -> Iterator[Node]:
         parts = node.parts
     elif node.kind == "operation" and node.text == "in":
         parts = node.parts[1:]
-    elif node.kind == "operation" and node.text not in ("and", "or", "not", *_EQUATIONS):
+    elif node.kind == "operation" and node.text not in ("and", "or", "not", *EQUATIONS):
         parts = node.parts
     yield from (part for part in parts if part.kind == "variable")
 

@@ -67,7 +67,7 @@ def test_the_shipped_policy_has_no_findings() -> None:
         'state_of(person, state) and state = "active"',
         '("support" in person.staff_roles or "auditor" in person.staff_roles)',
         "grant in membership.grants and membership in person.memberships and grant.role.service = service",
-        "1 < 2 and 1 + 1 = 2 and cut",
+        "1 < 2 and 1 + 1 = 2",
         '(thing = service or thing = person) and thing.slug = "scripts"',
     ],
 )
@@ -278,6 +278,16 @@ TOLD = 'has_permission(person: Person, "delete", record: Record) if used(person)
         ('not record.properties.state = "locked"', "record.properties.state", "String"),
         ("not (1 = 1 and true == record.properties.locked)", "record.properties.locked", "Boolean"),
         ("record.properties.plan.level != 3", "record.properties.plan.level", "Integer"),
+        ('not record.properties.state in ["locked"]', "record.properties.state", "String"),
+        ('not "locked" in [record.properties.state]', "record.properties.state", "String"),
+        ('not record.properties.state matches "locked"', "record.properties.state", "String"),
+        ("not record.properties.state matches String", "record.properties.state", "String"),
+        ('(a = record.properties.state and b = a and b != "locked")', "b", "String"),
+        ('(a in [record.properties.state] and a != "locked")', "a", "String"),
+        (
+            '((record.properties.state matches String and 1 = 2) or record.properties.state != "locked")',
+            *("record.properties.state", "String"),
+        ),
         ("record.properties.owner != person.public_id", "record.properties.owner", "String"),
         ("(owner = record.properties.owner and owner != person.public_id)", "owner", "String"),
         ('(state = record.properties.state and not state = "locked")', "state", "String"),
@@ -294,6 +304,26 @@ def test_what_was_not_told_lets_nobody_through(folder: Path, pack: Path, conditi
 
 
 @pytest.mark.parametrize(
+    ("rules", "line", "words"),
+    [
+        ("%s not wrote(person, record); wrote(p, r) if r.properties.author = p.public_id;", 0, "wrote(...) looks at"),
+        ('%s not locked(record.properties.state); locked("locked");', 0, "locked(...) looks at"),
+        ("%s differs(record.properties.author, person.public_id);\ndiffers(a, b) if a != b;", 1, "a may be missing"),
+        ("%s not one(record); one(r) if two(r); two(r) if r.properties.x = 1;", 0, "one(...) looks at"),
+        ("%s forall(wrote(person, record), 1 = 2); wrote(p, r) if r.properties.author = p.public_id;", 0, "wrote(...)"),
+        ('%s open(record); open(r) if r.properties.x = "no" and cut and 1 = 2; open(_);', 0, "cut hides the rules"),
+    ],
+)
+def test_what_was_not_told_lets_nobody_through_by_way_of_another_rule(
+    folder: Path, pack: Path, rules: str, line: int, words: str
+) -> None:
+    start = add(pack, rules % TOLD + "\nused(_);", "record.polar")
+    [found] = check_folder(folder, pack)
+    assert (found.file, found.line) == ("record.polar", start + line)
+    assert words in found.sentence
+
+
+@pytest.mark.parametrize(
     "condition",
     [
         'record.properties.state matches String and record.properties.state != "locked"',
@@ -304,6 +334,7 @@ def test_what_was_not_told_lets_nobody_through(folder: Path, pack: Path, conditi
         'not (not record.properties.state = "open")',
         'forall(tag in record.properties.tags, tag = "open")',
         'not "locked" in record.properties.tags',
+        '(1 = 2 or (record.properties.state matches String and record.properties.state != "locked"))',
     ],
 )
 def test_what_must_have_been_told_has_no_finding(folder: Path, pack: Path, condition: str) -> None:
