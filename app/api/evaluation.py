@@ -88,7 +88,8 @@ def evaluate_all(client: Caller, batch: Batch) -> list[Answer | Failure]:
                 )
         return found
 
-    with reach:
+    # One clock for all: midnight may fall between two of them.
+    with reach, clock.pinned(clock.now()):
         found, revision = gathered(outcomes, batch.at_least_revision, own=client.fact.service, has_looked=True)
     items = [_logged(one) for one in found if isinstance(one, _Outcome)]
     ids = iter(account_all(client, revision, items))
