@@ -1,8 +1,8 @@
 """How long one decision takes inside a process, beside others that are asked the same.
 
 The question is always: may this person open this service? 400 people of a directory of 200,000 are asked about, each
-for one service; about three in ten answers are yes. Everybody is asked in turn, round after round, so that the machine's
-moods meet all of them.
+for one service; about three in ten answers are yes. Everybody is asked in turn, round after round, so that the
+machine's moods meet all of them.
 """
 
 import json

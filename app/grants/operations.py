@@ -155,8 +155,9 @@ def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) ->
 
 
 def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Person | None) -> Membership:
-    person = person_with_address(new.address) or new_person(new.name, new.address)
-    membership = _open_membership(person, organisation, index)
+    known = person_with_address(new.address)
+    person = known or new_person(new.name, new.address)
+    membership = _open_membership(person, organisation, index, added_as=new.name if known else "")
     for role in new.roles:
         Grant.create(membership=membership, role=role, given_by=by, created_at=clock.now())
     record_of(membership, EventName.MEMBER_ADDED, by=by, given=[role.slug for role in new.roles])
@@ -164,15 +165,20 @@ def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Pers
         invite(person, organisation, by=by)
     else:
         inviter = settings().portal_name if by is None else by.name
-        queue(primary_address(person), *letters.added(person.name, organisation.name, inviter))
+        is_open = person.state == PersonState.ACTIVE
+        queue(primary_address(person), *letters.added(person.name, organisation.name, inviter, is_open=is_open))
     return membership
 
 
-def _open_membership(person: Person, organisation: Organisation, index: int) -> Membership:
+def _open_membership(person: Person, organisation: Organisation, index: int, *, added_as: str) -> Membership:
     membership = membership_of(person, organisation)
     if membership is None:
         return Membership.create(
-            public_id=new_public_id(), person=person, organisation=organisation, created_at=clock.now()
+            public_id=new_public_id(),
+            person=person,
+            organisation=organisation,
+            created_at=clock.now(),
+            added_as=added_as,
         )
     if membership.state != MembershipState.ENDED:
         raise ProblemError(
@@ -181,5 +187,7 @@ def _open_membership(person: Person, organisation: Organisation, index: int) -> 
     # Whoever comes back starts with what is ticked now, never with what they once had.
     Grant.delete().where(Grant.membership == membership).execute()
     membership.state = MembershipState.ACTIVE
-    membership.save(only=[Membership.state])
+    membership.created_at = clock.now()
+    membership.added_as = added_as
+    membership.save(only=[Membership.state, Membership.created_at, Membership.added_as])
     return membership

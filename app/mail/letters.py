@@ -41,12 +41,14 @@ def staff_invitation(name: str, token: str) -> Letter:
     )
 
 
-def added(name: str, organisation: str, inviter: str) -> Letter:
-    """To somebody who has an account already and was added to one more organisation."""
+def added(name: str, organisation: str, inviter: str, *, is_open: bool) -> Letter:
+    """To somebody who has an account already, which may not be open, and was added to one more organisation."""
+    usual = "Sign in as usual; you find it beside your other organisations:"
+    closed = "Your account is not open at the moment. Our support desk can tell you why, before you sign in:"
     return _letter(
         f"You have been added to {organisation}",
         f"Dear {name},",
-        f"{inviter} has added you to {organisation}. Sign in as usual; you find it beside your other organisations:",
+        f"{inviter} has added you to {organisation}. {usual if is_open else closed}",
         _link("/"),
         "If you do not know why, please tell us.",
     )

@@ -70,9 +70,8 @@ def _saved(
         _people, number, which = (problem.field or "people-0-address").split("-")
         entries[int(number)].errors[which] = problem.sentence
         return _form(organisation, offered, entries), 422
-    # Whoever had an account already keeps the name that it has.
     told = "has been added and gets an e-mail" if len(added) == 1 else "have been added. Each gets an e-mail"
-    names = " and ".join(held.person.name for held in added) if len(added) < 3 else f"{len(added)} people"
+    names = " and ".join(held.shown_name for held in added) if len(added) < 3 else f"{len(added)} people"
     flash(f"{names} {told}.", "success")
     return _to_list(organisation)
 

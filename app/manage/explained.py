@@ -53,7 +53,7 @@ def why(membership: Membership) -> ResponseReturnValue:
     """Say why a service opens for a person here, or what is missing and who can change it."""
     service = _service((request.view_args or {})["service_slug"])
     held = asked_about()
-    if service is None or not isinstance(held, facts.Membership):
+    if service is None or not isinstance(held, facts.Membership) or not membership.is_known:
         abort(404)
     here = held.organisation
     roles = tuple(directory.role(role, here) for role in roles_of(service))

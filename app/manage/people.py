@@ -104,7 +104,7 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
     if give or take:
         reason = " ".join(request.form.get("reason", "").split())[:_LONGEST_REASON]
         change(membership, give=give, take=take, reason=reason, by=signed_in_person())
-        flash(f"The changes for {membership.person.name} have been saved. They count from now on.", "success")
+        flash(f"The changes for {membership.shown_name} have been saved. They count from now on.", "success")
     else:
         flash("Nothing was different, so nothing was changed.", "info")
     return redirect(_address_of(membership), 303)
@@ -118,7 +118,7 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
         organisation=membership.organisation,
         address=primary_address(membership.person),
         fact=asked_about(),
-        doors=doors(asked_about()),
+        doors=doors(asked_about()) if membership.is_known else [],
         boxes=boxes,
         # A form that comes back still means what its page showed first.
         shown=_shown() if request.method == "POST" else _held(membership),

@@ -95,7 +95,7 @@ def _confirm(membership: Membership, what: str) -> str:
     return render_template(
         f"manage/confirm_{what}.html",
         membership=membership,
-        person=membership.person,
+        name=membership.shown_name,
         organisation=membership.organisation,
         address=primary_address(membership.person),
         back=_page_of(membership),
@@ -112,7 +112,7 @@ def _do(
     except ProblemError as problem:
         flash(problem.sentence, "warning")
         return redirect(people, 303)
-    flash(sentence.format(name=membership.person.name), "success")
+    flash(sentence.format(name=membership.shown_name), "success")
     return redirect(people if to_list else _page_of(membership), 303)
 
 

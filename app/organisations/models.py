@@ -35,9 +35,26 @@ class Membership(BaseModel):
     organisation = ForeignKeyField(Organisation, backref="memberships", on_delete="CASCADE")
     state = EnumField(MembershipState, max_length=20, default=MembershipState.ACTIVE)
     created_at = UTCDateTimeField()
+    added_as = CharField(max_length=120, default="")
+    """The name that was typed when somebody was added who had an account already; empty for everybody else."""
 
     class Meta:
         indexes = ((("person", "organisation"), True),)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the organisation may know more of the person than whoever added them typed.
+
+        Anybody's address can be typed. What stands in the account, its name, state and last sign-in, the organisation
+        learns once its holder has been told and has signed in.
+        """
+        signed_in = self.person.last_sign_in_at
+        return not self.added_as or (signed_in is not None and signed_in >= self.created_at)
+
+    @property
+    def shown_name(self) -> str:
+        """The name of the person, as the organisation knows it."""
+        return str(self.person.name if self.is_known else self.added_as)
 
     @property
     def reference(self) -> str:

@@ -1,6 +1,6 @@
 """Questions about organisations, memberships and invitations."""
 
-from peewee import JOIN, ModelSelect, fn
+from peewee import JOIN, Case, ModelSelect, fn
 
 from app.kernel import clock
 from app.kernel.tokens import hash_token
@@ -63,15 +63,18 @@ def memberships_at(organisation: Organisation, search: str = "") -> "ModelSelect
 
     `search` keeps those whose name or address contains it.
     """
+    # As `Membership.shown_name` has it: what may not be shown is not found either.
+    is_known = (Membership.added_as == "") | (Person.last_sign_in_at >= Membership.created_at)
+    shown_name = fn.LOWER(Case(None, [(is_known, Person.name)], Membership.added_as))
     query = (
         Membership.select(Membership, Person, EmailAddress)
         .join(Person)
         .join(EmailAddress, on=((EmailAddress.person == Person.id) & EmailAddress.primary), attr="mail")
         .where(Membership.organisation == organisation, Membership.state != MembershipState.ENDED)
-        .order_by(fn.LOWER(Person.name), Membership.id)
+        .order_by(shown_name, Membership.id)
     )
     if search:
-        query = query.where(Person.name.contains(search) | EmailAddress.address.contains(search))
+        query = query.where(shown_name.contains(search) | EmailAddress.address.contains(search))
     return query
 
 

@@ -25,7 +25,7 @@ def officers_of(organisation: Organisation | None, *, besides: facts.Fact | None
     people = directory.people(row.person_id for row in rows)
     here = directory.organisation(organisation)
     return [
-        Officer(row.person.name, row.person.mail.address)
+        Officer(row.shown_name, row.person.mail.address)
         for row in rows
         if people[row.person_id] != besides and decide(people[row.person_id], Action.ADD_PERSON, here)
     ]

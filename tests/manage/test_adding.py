@@ -11,12 +11,13 @@ from app.mail.models import Mail
 from app.organisations.models import Membership, Organisation
 from app.people.models import EmailAddress, Person
 from app.vocabulary import EventName, MembershipState, PersonState
-from tests.browsing import Browser, mailed_link, mails_to
+from tests.browsing import Browser, Page, mailed_link, mails_to
 from tests.manage.northfield import EARLY, LATE, OFFICER, USERS, NewBrowser, membership, roles_of
 
 ADD = f"{USERS}/add"
 NORA = {"name-0": "Nora Field", "address-0": "nora.field@example.org", "role-0": ["training:user"]}
 OMAR = {"name-1": "Omar Hill", "address-1": "omar.hill@example.org"}
+TRAINING = "training:user"
 TICKED = ["training:user", LATE]
 """The officer may not give the second: it counts for nothing."""
 KNOWN = "Somebody with this e-mail address is on your list of users already."
@@ -255,10 +256,69 @@ class TestSomebodyWithAnAccount:
         assert new_browser().signed_in_as("priya-nair").get(USERS).status == 403
 
 
-def test_one_person_is_told_of_in_the_singular_by_the_name_of_the_account(browser: Browser) -> None:
+class TestWhatAnAccountTellsWhoeverTypesItsAddress:
+    """Nothing, until its holder has been told and has signed in."""
+
+    @pytest.fixture
+    def priya(self, browser: Browser) -> Browser:
+        return browser.signed_in_as("priya-nair")
+
+    @staticmethod
+    def added(priya: Browser, address: str) -> Page:
+        priya.get("/organisations/westbrook/users/add")
+        priya.press("Continue", {"name-0": "Whoever", "address-0": f"{address}@example.org", "role-0": [TRAINING]})
+        page = priya.press("Save user")
+        assert page.banners == ["Done Whoever has been added and gets an e-mail."]
+        return page
+
+    @pytest.mark.parametrize("address", ["thomas.reed", "grace.holt", "martin.shaw"])  # active, suspended, closed
+    def test_neither_the_list_nor_the_page_of_the_person_tells_more_than_was_typed(
+        self, priya: Browser, address: str
+    ) -> None:
+        page = self.added(priya, address)
+        [row] = [row.text for row in page.root.all("tr") if f"{address}@example.org" in row.text]
+        assert row == f"Whoever {address}@example.org Added Training: User Never View Whoever"
+        person = priya.follow("View Whoever")
+        for words in ("State Added", "Last sign-in Never", "You can see this once Whoever has signed in."):
+            assert words in person.text
+        assert "Why can" not in person.text
+        assert priya.get(f"{person.address}/why/training").status == 404
+        real = address.replace(".", " ").title()
+        assert real not in page.html
+        assert real not in person.html
+        assert "name or e-mail address contains" in priya.get(f"/organisations/westbrook/users?search={real}").text
+
+    def test_their_own_sign_in_makes_them_known(self, priya: Browser, new_browser: NewBrowser) -> None:
+        self.added(priya, "thomas.reed")
+        new_browser().sign_in("thomas-reed")
+        page = priya.get("/organisations/westbrook/users?search=reed")
+        [row] = [row.text for row in page.root.all("tr") if "thomas.reed" in row.text]
+        assert row.startswith("Thomas Reed thomas.reed@example.org Active")
+        assert "Why can they open this?" in priya.follow("View Thomas Reed").text
+
+    def test_who_comes_back_is_not_known_either_before_they_sign_in(
+        self, priya: Browser, new_browser: NewBrowser
+    ) -> None:
+        self.added(priya, "thomas.reed")
+        new_browser().sign_in("thomas-reed")
+        priya.get("/organisations/westbrook/users?search=reed")
+        priya.follow("View Thomas Reed")
+        priya.follow("Remove")
+        priya.press("Remove")
+        assert "Thomas" not in self.added(priya, "thomas.reed").html
+
+    def test_a_mail_to_an_account_that_is_not_open_does_not_send_them_to_sign_in(self, priya: Browser) -> None:
+        self.added(priya, "martin.shaw")
+        [mail] = Mail.select().where(Mail.to_address == "martin.shaw@example.org")
+        assert "Your account is not open at the moment. Our support desk can tell you why" in " ".join(
+            mail.body.split()
+        )
+
+
+def test_one_person_is_told_of_in_the_singular_by_the_name_that_was_typed(browser: Browser) -> None:
     browser.signed_in_as("olivia-marsh").get("/organisations/northfield/users/add")
     browser.press("Continue", {"name-0": "Helena F", "address-0": "helen.frost@example.org"})
-    assert browser.press("Save user").banners == ["Done Helen Frost has been added and gets an e-mail."]
+    assert browser.press("Save user").banners == ["Done Helena F has been added and gets an e-mail."]
 
 
 def test_roles_of_services_that_are_not_open_are_not_offered(browser: Browser) -> None:
