@@ -192,7 +192,7 @@ class _Crowd:
     def _membership(self, place: _Place) -> Row:
         suspended = not place.newcomer.first_there and self._chance(0.01)
         state = MembershipState.SUSPENDED if suspended else MembershipState.ACTIVE
-        return _public_id(self.rng), place.person, self.organisations[place.number], state, clock.now()
+        return _public_id(self.rng), place.person, self.organisations[place.number], state, clock.now(), ""
 
     def _grants(self, place: _Place, membership: int) -> Iterator[Row]:
         if place.newcomer.officer and place.number == place.newcomer.home:
@@ -254,6 +254,7 @@ _MEMBERSHIP = (
     Membership.organisation,
     Membership.state,
     Membership.created_at,
+    Membership.added_as,
 )
 _GRANT = (
     Grant.membership,
