@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def read_slowly(body: Any) -> EvaluationRequest | Failure:
         return Failure(error.status, error.sentence)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(body=BODY)
 def test_a_question_is_read_by_hand_as_by_its_schema(body: dict[str, Any]) -> None:
@@ -59,6 +61,7 @@ def test_a_question_is_read_by_hand_as_by_its_schema(body: dict[str, Any]) -> No
     assert plain is None or plain == read_slowly(body)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(top=st.fixed_dictionaries({}, optional=PARTS), items=st.lists(BODY | UNUSUAL, min_size=1, max_size=4))
 def test_an_item_of_a_batch_is_read_as_the_question_that_it_makes_with_the_top(
@@ -142,6 +145,7 @@ NESTED = st.integers(DEEPEST - 2, DEEPEST + 2).map(lambda depth: "[" * depth + "
 TOLD = st.lists(st.sampled_from(['"]"', '"["', '{"a":', "[", "]", "}", ","]), max_size=80).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(text=BRACKETS | NESTED | TOLD)
 def test_what_is_quickly_told_to_be_shallow_is_shallow(text: str) -> None:

@@ -210,6 +210,7 @@ def test_whatever_a_caller_asks_about_comes_back_as_it_was(log: DecisionLog, tex
 # A database that is away
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_for_a_while_loses_nothing(
     log: DecisionLog, away: None, in_time: None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -301,6 +302,7 @@ def test_nothing_is_answered_when_the_buffer_is_full(new_log: NewLog, away: None
     assert log.write(AT, CLIENT, 1, item())
 
 
+@pytest.mark.slow
 def test_an_answer_waits_while_earlier_ones_are_not_kept_and_is_refused_in_the_end(
     new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,6 +373,7 @@ def test_a_durable_log_keeps_before_it_answers(new_log: NewLog) -> None:
         assert all(map(find, log.write_all(AT, CLIENT, 1, [item()] * 3)))
 
 
+@pytest.mark.slow
 def test_a_durable_log_answers_nothing_that_it_cannot_keep(
     new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -293,6 +293,7 @@ def people_in_memory() -> int:
     return sum(isinstance(thing, facts.Person) for thing in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_who_is_not_kept_any_more_is_freed_though_python_does_not_look_for_garbage(settings: Settings) -> None:
     config.use(replace(settings, cache_people=3))
     made = View()
@@ -328,6 +329,7 @@ class TestAtLeast:
         newest = revision()
         assert view.fresh(newest) == newest
 
+    @pytest.mark.slow
     def test_a_revision_that_nobody_made_is_not_waited_for_for_ever(self, view: View) -> None:
         with pytest.raises(NotFreshError):
             view.fresh(revision() + 1)

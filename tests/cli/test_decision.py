@@ -10,6 +10,9 @@ from app.audit.decisions import DecisionLog
 from app.kernel import clock
 from app.vocabulary import Reason
 
+# Each question is a process of its own.
+pytestmark = pytest.mark.slow
+
 
 def tessera(*words: str, url: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(folder), "DEVELOPMENT": "1"}

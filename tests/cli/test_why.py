@@ -14,6 +14,9 @@ from app.records.operations import put_record
 from app.vocabulary import PERMISSIONS
 from tests.cli.conftest import CommandLine
 
+# Each question is a process of its own.
+pytestmark = pytest.mark.slow
+
 
 class Command:
     """`tessera` on the test's own database."""
