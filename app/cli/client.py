@@ -2,10 +2,16 @@
 
 import click
 
+from app.authz.facts import KINDS
+from app.authz.naming import wire_name
 from app.cli.parameters import KIND, NAME
 from app.cli.running import answer, as_json, examples, found, migrated_database
+from app.kernel.errors import ProblemError
 from app.services.operations import add_client
 from app.services.queries import service_with_slug
+from app.vocabulary import DIRECTORY_KINDS
+
+_NEVER_ASKED = {wire_name(kind) for kind in KINDS} - DIRECTORY_KINDS
 
 
 @click.group()
@@ -29,6 +35,8 @@ def add(name: str, service: str, kinds: tuple[str, ...], as_json: bool) -> None:
     A kind other than service and role belongs to the first service that asks about it, and to no other.
     """
     with migrated_database():
+        for kind in _NEVER_ASKED.intersection(kinds):
+            raise ProblemError(f"No program asks about a {kind}: only about service, role, and what the rules declare.")
         added, key = add_client(name, found("service", service, service_with_slug), list(dict.fromkeys(kinds)))
         answer(
             f"Added {name} ({added.public_id}). Its key, which is not shown again:\n{key}",

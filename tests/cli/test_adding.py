@@ -122,6 +122,14 @@ def test_a_key_is_told_to_programs_with_what_it_is_for(tessera: CommandLine, cas
     assert told == {"public_id": client.public_id, "service": "training", "kinds": ["service"], "key": ANY}
 
 
+@pytest.mark.parametrize("kind", ["person", "organisation", "membership", "platform"])
+def test_a_kind_that_no_program_asks_about_is_refused(tessera: CommandLine, cast: None, kind: str) -> None:
+    before = Client.select().count()
+    sentence = f"No program asks about a {kind}: only about service, role, and what the rules declare."
+    assert tessera.refuses(*KEY, "--kind", kind) == sentence
+    assert Client.select().count() == before
+
+
 def test_a_kind_that_belongs_to_another_service_is_refused(tessera: CommandLine, cast: None) -> None:
     tessera.does(*KEY, "--kind", "mark_scheme")
     tessera.does(*KEY, "--kind", "mark_scheme")
