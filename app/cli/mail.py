@@ -22,7 +22,8 @@ def mail(parent: int | None) -> None:
         end_with(parent)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        # The signal may come while the worker holds the lock of the event, and would then wait for itself for ever.
+        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
     logging.basicConfig(format="[mail] %(message)s", level=logging.INFO)
     with migrated_database():
         pass

@@ -269,6 +269,26 @@ def test_a_policy_with_findings_is_not_served(machine: Machine, tmp_path: Path) 
     assert refusal == "Error: The policy is not right, so the server does not start. Its findings are above."
 
 
+_STOPPED_AT_THE_WORST_MOMENT = """
+import os, signal
+from app.cli.mail import mail
+from app.mail import worker
+
+def run(stop):
+    with stop._cond:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.wait(10)
+
+worker.run = run
+mail([])
+"""
+
+
+def test_the_mail_worker_stops_whenever_it_is_told_to(machine: Machine, database: None) -> None:
+    command = [sys.executable, "-c", _STOPPED_AT_THE_WORST_MOMENT]
+    assert subprocess.run(command, cwd=ROOT, env=machine.environ, timeout=30, check=False).returncode == 0
+
+
 def test_mail_is_sent_until_the_worker_is_stopped(machine: Machine, database: None) -> None:
     written = queue("ada@example.org", "Hello", "Text")
     worker = machine.start("mail")
