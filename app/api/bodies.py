@@ -38,9 +38,6 @@ _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 def read_body(environ: "WSGIEnvironment") -> bytes:
     """Return the body of a request, for `parse_object`.
 
-    Read before the key is looked at and before changes are looked for: somebody may take their time to send it, and an
-    answer knows of everything that was changed before its question was all there.
-
     Raises `ApiError`: 413 for a body that is too large, 400 for one that is not whole.
     """
     declared = "" if "HTTP_TRANSFER_ENCODING" in environ else environ.get("CONTENT_LENGTH", "")
@@ -62,7 +59,7 @@ def read_body(environ: "WSGIEnvironment") -> bytes:
     return raw
 
 
-def parse_object(raw: bytes, content_type: str | None = _JSON) -> dict[str, Any]:
+def parse_object(raw: bytes, content_type: str | None) -> dict[str, Any]:
     """Return the JSON object in `raw`. Raises `ApiError` 400 for whatever is not exactly one of good form."""
     if content_type != _JSON:
         _check_content_type(content_type)

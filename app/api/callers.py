@@ -1,11 +1,29 @@
-"""Who calls: a client proves itself with its key."""
+"""Who calls, and with what: a client proves itself with its key."""
 
+from typing import TYPE_CHECKING
+
+from app.api.bodies import parse_object, read_body
 from app.api.errors import ApiError
+from app.api.messages import Body
 from app.authz import cache
 from app.authz.cache import Caller
 from app.kernel.tokens import hash_token
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 _LONGEST_KEY = 200
+
+
+def asked(environ: "WSGIEnvironment") -> tuple[Caller, Body, str]:
+    """Return who asks what, and how fresh the answer has to be.
+
+    The body is read first: somebody may take their time to send it, and an answer knows of everything that was changed
+    before its question was all there. Raises `ApiError`.
+    """
+    raw = read_body(environ)
+    caller = client_of(environ.get("HTTP_AUTHORIZATION", ""))
+    return caller, parse_object(raw, environ.get("CONTENT_TYPE")), environ.get("HTTP_TESSERA_AT_LEAST", "")
 
 
 def client_of(authorization: str) -> Caller:

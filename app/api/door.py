@@ -12,8 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from app.api.answering import answer_authorize, answer_evaluation, answer_evaluations
-from app.api.bodies import parse_object, read_body
-from app.api.callers import client_of
+from app.api.callers import asked
 from app.api.errors import ApiError
 from app.api.messages import Body
 from app.api.routing import check_request_id
@@ -54,11 +53,7 @@ class Door:
             if request_id:
                 check_request_id(request_id)
                 headers.append(("X-Request-ID", request_id))
-            raw = read_body(environ)
-            caller = client_of(environ.get("HTTP_AUTHORIZATION", ""))
-            body = answer(
-                caller, parse_object(raw, environ.get("CONTENT_TYPE")), environ.get("HTTP_TESSERA_AT_LEAST", "")
-            )
+            body = answer(*asked(environ))
         except ApiError as error:
             status, body = error.status, _message(error.sentence)
             headers += error.headers.items()

@@ -35,6 +35,7 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 @public("a client proves itself with its key, and the policy is asked about it")
 def record(kind: str, record_id: str) -> ResponseReturnValue:
     """Register a thing, show it, or forget it."""
+    # Before the key, as in `callers.asked`.
     raw = read_body(request.environ) if request.method == "PUT" else b""
     client = client_of(request.headers.get("Authorization", ""))
     count(client)
