@@ -348,7 +348,7 @@ def current() -> View:
 
 def forget() -> None:
     """Close the view of this process; the next one looks at the database that is bound then."""
-    global _view  # noqa: PLW0603
+    global _view  # noqa: PLW0603  (as in `current`)
     if _view is not None:
         _view.close()
     _view = None

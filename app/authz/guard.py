@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping, Sequence
 from time import monotonic, thread_time
 from typing import Any
 
-from _polar_lib import lib  # type: ignore[import-not-found]
+from _polar_lib import lib  # type: ignore[import-not-found]  # compiled, without stubs
 from oso import Oso
 from polar import ffi
 from polar.exceptions import OsoError, PolarTypeError, StackOverflowError, UnsupportedError

@@ -111,13 +111,13 @@ def compare(operator: str, left: object, right: object) -> bool:
         case "==":
             return left == right
         case "<":
-            return bool(left < right)  # type: ignore[operator]
+            return bool(left < right)  # type: ignore[operator]  # raises, as promised
         case "<=":
-            return bool(left <= right)  # type: ignore[operator]
+            return bool(left <= right)  # type: ignore[operator]  # raises, as promised
         case ">":
-            return bool(left > right)  # type: ignore[operator]
+            return bool(left > right)  # type: ignore[operator]  # raises, as promised
         case ">=":
-            return bool(left >= right)  # type: ignore[operator]
+            return bool(left >= right)  # type: ignore[operator]  # raises, as promised
     raise TypeError(operator)
 
 

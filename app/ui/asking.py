@@ -104,7 +104,7 @@ def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[
         def guarded(**address: str) -> ResponseReturnValue:
             if isinstance(actor(), facts.Guest):
                 g.asked = True
-                return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+                return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]  # flask-login sets it
             if request.method in SAFE_METHODS:
                 return _asked(action, load, view, address)
             # Read again inside the lock: what was known before may have been changed by somebody who was first.
