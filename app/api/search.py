@@ -86,10 +86,9 @@ class _Search:
         stretch, revision = self._next(place.after, wanted)
         names = stretch.names
         while not stretch.is_end and len(names) < wanted and time.perf_counter() < self._deadline:
-            before = stretch
-            stretch, _later = self._next(before.after, wanted - len(names))
-            stretch = stretch._replace(has_failed=before.has_failed or stretch.has_failed)
-            names += stretch.names
+            more, _later = self._next(stretch.after, wanted - len(names))
+            names += more.names
+            stretch = more._replace(has_failed=stretch.has_failed or more.has_failed)
         if len(names) < wanted:
             return stretch._replace(names=names), revision
         names.pop()
@@ -107,16 +106,18 @@ class _Search:
             return _Stretch([], after, is_end=True, subject=self._subject(gatherer))
         context = context_of(self._question, at)
         candidates = self._candidates(gatherer, at, after)
-        stretch = _Stretch([], after, is_end=len(candidates) < AT_A_TIME, subject=self._subject(gatherer))
-        for examined, candidate in enumerate(candidates, 1):
+        names: list[str] = []
+        examined, has_failed = 0, False
+        for examined, candidate in enumerate(candidates, 1):  # noqa: B007  (how far we came, asked below)
             decision = decide(candidate.person, candidate.action, candidate.thing, context)
+            has_failed = has_failed or decision.reason is Reason.POLICY_ERROR
             if decision.allowed:
-                stretch.names.append(candidate.name)
-            has_failed = stretch.has_failed or decision.reason is Reason.POLICY_ERROR
-            stretch = stretch._replace(after=candidate.name, has_failed=has_failed)
-            if len(stretch.names) == wanted or time.perf_counter() >= self._deadline:
-                return stretch._replace(is_end=examined == len(candidates) < AT_A_TIME)
-        return stretch
+                names.append(candidate.name)
+            after = candidate.name
+            if len(names) == wanted or time.perf_counter() >= self._deadline:
+                break
+        is_end = examined == len(candidates) < AT_A_TIME
+        return _Stretch(names, after, is_end, self._subject(gatherer), has_failed)
 
     def _subject(self, gatherer: Gatherer) -> str:
         """Return how the log names whom the search is about; a star is everybody."""

@@ -260,7 +260,8 @@ class DecisionLog:
             payload=pack(batch, digests),
             paths=new,
         )
-        self._kept_paths |= new.keys() & {digests[leaf] for leaf in digests if isinstance(leaf[1], int)}
+        # What no recording holds hardly comes again, and there is no end to it.
+        self._kept_paths |= {digest for (_policy, leaf), digest in digests.items() if isinstance(leaf, int)}
         for _ in batch:
             self._unwritten.popleft()
         with self._lock:

@@ -11,10 +11,10 @@ from pathlib import Path
 from app.authz import polar_text
 from app.authz.engine import kinds_of, read_sources
 from app.authz.facts import KINDS
-from app.authz.guard import BUILT_IN_KINDS, GuardedOso
+from app.authz.guard import GuardedOso
 from app.authz.naming import LONGEST_KIND, policy_name, wire_name
 from app.authz.polar_text import Block, Node, PolarFile, Rule
-from app.authz.rule_checks import check_rule, infer_kinds, kind_of
+from app.authz.rule_checks import BUILT_IN_NAMES, check_rule, infer_kinds, kind_of
 from app.authz.told import check_told
 from app.vocabulary import PERMISSIONS
 
@@ -28,9 +28,6 @@ QUESTIONS = {
 
 MAIN = "main.polar"
 """The file that lets questions in and names the actors; every other file holds one resource."""
-
-_OSO_KINDS = frozenset({"Actor", "Resource"})
-"""Kinds that oso has itself, and lets nobody register again."""
 
 _BUILT_IN_CALLS = frozenset({"forall", "print", "debug"})
 _WORDS = {"has_permission": "permission", "has_role": "role", "has_relation": "relation"}
@@ -68,7 +65,7 @@ def check_folder(*folders: Path) -> list[Finding]:
         if not all(file.is_empty for file in files):
             # oso stops at its first error, and says in its words what is said here already.
             said = {(finding.file, finding.line) for finding in findings}
-            for problem in GuardedOso({name: kinds[name] for name in kinds.keys() - _OSO_KINDS}).load(sources):
+            for problem in GuardedOso({name: kinds[name] for name in kinds.keys() - BUILT_IN_NAMES}).load(sources):
                 finding = Finding(problem.file or folders[0].name, problem.line or 0, problem.sentence)
                 if (finding.file, finding.line) not in said:
                     findings.append(finding)
@@ -161,7 +158,7 @@ def _check_blocks(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Find
             if key in homes:
                 yield Finding(file.name, block.line, f"The block {block.name} stands in {homes[key]} already.")
             homes.setdefault(key, file.name)
-            if block.name in BUILT_IN_KINDS or block.name in _OSO_KINDS:
+            if block.name in BUILT_IN_NAMES:
                 yield Finding(file.name, block.line, f"{block.name} is a word of Polar; call the kind something else.")
             if policy_name(wire_name(block.name)) != block.name or len(wire_name(block.name)) > LONGEST_KIND:
                 # Messages could not name it, or would take it for another.

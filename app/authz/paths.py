@@ -56,7 +56,7 @@ def steps(path: Path) -> Steps:
             # A fact, a collection or a text: what of it mattered is asked next.
             names.append(name)
         else:
-            told.append((name, _value(key)))
+            told.append((name, value_in_words(key)))
     return tuple(told)
 
 
@@ -76,10 +76,11 @@ def _element_key(answer: Key) -> Key:
 
 
 def _operand(operand: Operand, names: Sequence[str]) -> str:
-    return _value(operand.value) if isinstance(operand, Const) else names[operand]
+    return value_in_words(operand.value) if isinstance(operand, Const) else names[operand]
 
 
-def _value(key: Key) -> str:
+def value_in_words(key: Key) -> str:
+    """Return a value, or the key of one, as people read it."""
     if key is None:
         return "nothing"
     if isinstance(key, bool):

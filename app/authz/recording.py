@@ -170,7 +170,7 @@ class Recording:
         """Keep a conversation that came to its end without an error, and return its leaf; None if it is not kept."""
         with self._lock:
             branches, kind = self._roots, type(resource)
-            key: Key = (action, type(actor), type(resource))
+            key: Key = (action, type(actor), kind)
             for question, next_key in path:
                 node = branches.get(key)
                 if node is None:

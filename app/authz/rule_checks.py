@@ -12,7 +12,7 @@ from app.authz.facts import KINDS, Record
 from app.authz.guard import BUILT_IN_KINDS
 from app.authz.polar_text import Node, Rule
 
-_BUILT_IN_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
+BUILT_IN_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
 """What may stand behind a colon or `matches`, beside the kinds of fact."""
 
 _LITERALS = {"string": "String", "integer": "Integer", "float": "Float", "boolean": "Boolean"}
@@ -42,7 +42,7 @@ def check_rule(rule: Rule, fact_kinds: frozenset[str] = frozenset(KINDS)) -> lis
 
     `fact_kinds` are the names of all kinds of fact, with those that the policy itself declares.
     """
-    names = fact_kinds | _BUILT_IN_NAMES
+    names = fact_kinds | BUILT_IN_NAMES
     terms = [term for parameter in rule.parameters for term in (parameter.value, parameter.pattern) if term is not None]
     if rule.body is not None:
         terms.append(rule.body)
@@ -102,7 +102,7 @@ def _field_kind(owner: str | None, field: str) -> str | None:
 def _fields_of(kind: str) -> Mapping[str, str]:
     """Return what a fact of `kind` declares; of a kind that only a policy knows, what every record has."""
     kind = kind.removesuffix("?")
-    return {} if kind in _BUILT_IN_NAMES or kind.startswith("[") else KINDS.get(kind, Record).FIELDS
+    return {} if kind in BUILT_IN_NAMES or kind.startswith("[") else KINDS.get(kind, Record).FIELDS
 
 
 def is_open(owner: Node, kinds: Kinds) -> bool:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from app.authz import facts
 from app.authz.changes import ANYWHERE, Change
 from app.authz.explaining import Explanation, Needed
+from app.authz.paths import value_in_words
 from app.authz.proving import Reading, RuleUsed
 from app.grants.models import Grant
 from app.grants.queries import grants_by_name
@@ -116,7 +117,7 @@ class _Names:
         elif isinstance(reading.chain[0], facts.Record) and not isinstance(value, facts.Fact | tuple):
             seen = Seen.NO_PROPERTY if value is None else Seen.PROPERTY
             field = reading.path.removeprefix("resource.").removeprefix("properties.").replace("_", " ")
-            yield SEEN_SENTENCES[seen].format(field=field, value=_json_value(value))
+            yield SEEN_SENTENCES[seen].format(field=field, value=value_in_words(value))
 
     def _grant(self, reading: Reading, grant: facts.Grant) -> Iterator[str]:
         held = next(fact for fact in reversed(reading.chain) if isinstance(fact, facts.Membership))
@@ -146,12 +147,6 @@ class _Names:
 
     def _role(self, change: Change) -> str:
         return "" if change.role is None else self._roles[change.role.slug].full_name
-
-
-def _json_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"“{value}”" if isinstance(value, str) else str(value)
 
 
 def _sentence(change: Change) -> str:

@@ -10,7 +10,7 @@ from app.authz import directory, facts
 from app.authz.deciding import use_policy
 from app.authz.engine import Engine
 from app.authz.explaining import Explanation, Question, explain
-from app.authz.naming import declared_kinds
+from app.authz.naming import declared_kinds, wire_name
 from app.authz.wording import Told, in_words
 from app.cli.running import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError
@@ -135,4 +135,4 @@ def _check_action(action: str, thing: facts.Fact, engine: Engine) -> None:
     kind = type(thing).__name__
     known = sorted(engine.permissions[kind])
     if action not in known:
-        raise ProblemError(f"Nobody can {action} a {kind.lower()}. What can be asked: {', '.join(known)}.")
+        raise ProblemError(f"Nobody can {action} a {wire_name(kind)}. What can be asked: {', '.join(known)}.")

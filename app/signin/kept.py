@@ -5,9 +5,10 @@ It travels with the pages, signed, and goes to nobody but the one who typed it; 
 
 from typing import NamedTuple
 
-from flask import current_app, request
+from flask import request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from app.config import settings
 from app.people.models import Person
 
 _LASTS_SECONDS = 3600
@@ -27,8 +28,7 @@ def keep(person: Person, path: str) -> str:
     fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
     if not any(value for _name, value in fields) or any("password" in name for name, _value in fields):
         return ""
-    text = _serializer().dumps([person.public_id, path, fields])
-    assert isinstance(text, str)
+    text = str(_serializer().dumps([person.public_id, path, fields]))
     return text if len(text) <= _LONGEST else ""
 
 
@@ -42,5 +42,4 @@ def kept_for(person: Person, text: str) -> Kept | None:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    assert current_app.secret_key is not None
-    return URLSafeTimedSerializer(current_app.secret_key, salt="kept")
+    return URLSafeTimedSerializer(settings().secret_key, salt="kept")

@@ -74,7 +74,7 @@ def sign_out() -> ResponseReturnValue:
 
 @blueprint.record_once
 def _on_registering(state: BlueprintSetupState) -> None:
-    state.app.login_manager.unauthorized_handler(_ask_to_sign_in)  # type: ignore[attr-defined]
+    state.app.login_manager.unauthorized_handler(_ask_to_sign_in)  # type: ignore[attr-defined]  # flask-login sets it
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

@@ -1,5 +1,7 @@
 """What forms share."""
 
+from collections.abc import Callable
+
 from flask_wtf import FlaskForm
 from wtforms import StringField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length
@@ -13,18 +15,16 @@ def _tidy(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def _is_address(_form: FlaskForm, field: StringField) -> None:
-    try:
-        field.data = normal_address(field.data or "")
-    except ProblemError as problem:
-        raise ValidationError(problem.sentence) from problem
+def _brought_by(normal: Callable[[str], str]) -> Callable[[FlaskForm, StringField], None]:
+    """Return a validator that brings what was typed into normal form, or says why it has none."""
 
+    def bring(_form: FlaskForm, field: StringField) -> None:
+        try:
+            field.data = normal(field.data or "")
+        except ProblemError as problem:
+            raise ValidationError(problem.sentence) from problem
 
-def _is_name(_form: FlaskForm, field: StringField) -> None:
-    try:
-        field.data = normal_name(field.data or "")
-    except ProblemError as problem:
-        raise ValidationError(problem.sentence) from problem
+    return bring
 
 
 def name_field(label: str, question: str) -> StringField:
@@ -33,7 +33,7 @@ def name_field(label: str, question: str) -> StringField:
         label,
         filters=[_tidy],
         # Spaces alone are no name, so what counts is what is left of them.
-        validators=[DataRequired(question), _is_name],
+        validators=[DataRequired(question), _brought_by(normal_name)],
         render_kw={"autocomplete": "name", "spellcheck": "false"},
     )
 
@@ -42,7 +42,7 @@ def address_field(label: str = "E-mail address", **attributes: str) -> StringFie
     """Return a field for an e-mail address, in normal form once validated."""
     return StringField(
         label,
-        validators=[InputRequired("Enter an e-mail address."), Length(max=254), _is_address],
+        validators=[InputRequired("Enter an e-mail address."), Length(max=254), _brought_by(normal_address)],
         render_kw={"type": "email", "autocomplete": "email", "spellcheck": "false", **attributes},
     )
 
