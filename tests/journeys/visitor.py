@@ -116,8 +116,9 @@ class Visitor:
         for _press in range(_MOST_TABS):
             self.page.keyboard.press("Tab")
             if self.has_focus(target):
-                # The page may still be waiting for its style; that nobody sees the focus ends in a time-out.
-                self.page.wait_for_function(_FOCUS_SHOWS, arg=target.element_handle())
+                # The page may still wait for its style. `wait_for_function` looks only once where scripts are off.
+                self.page.wait_for_load_state()
+                assert target.evaluate(_FOCUS_SHOWS), f"nobody sees that {target} has the focus"
                 return
         raise AssertionError(f"{target} cannot be reached with the Tab key")
 
