@@ -45,8 +45,9 @@ def demo(people: int, organisations: int) -> None:
         click.echo(sign_ins(settings), nl=False)
 
 
+@database.change
 def move_in() -> bool:
-    """Load the cast into the connected database if nobody is there; return whether it was."""
+    """Load the cast into the connected database if nobody is there; return whether it was. Several may try at once."""
     if not cast.is_empty():
         return False
     cast.load_cast()

@@ -94,6 +94,7 @@ def _refuse_bad_policy(settings: Settings) -> None:
         raise ProblemError("The policy is not right, so the server does not start. Its findings are above.")
 
 
+@database.change
 def _load_pack(pack: Path) -> None:
     if cast.is_empty():
         cast.load_pack(pack / "fixtures")

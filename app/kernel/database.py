@@ -83,15 +83,12 @@ def open_database(url: str) -> Database:
     """Return an unconnected database for `url` (`sqlite:///path` or `postgresql://...`)."""
     if url.startswith("sqlite"):
         path = url.removeprefix("sqlite:///")
-        if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return SqliteDatabase(
+        file = SqliteDatabase(
             path,
             # A deferred transaction that reads and then writes fails at once when another writer came between.
             lock_type="IMMEDIATE",
             autoconnect=False,
             pragmas={
-                "journal_mode": "wal",
                 "busy_timeout": 15_000,
                 "foreign_keys": 1,
                 # Who may do what survives a power cut: a removed role must not come back.
@@ -100,6 +97,12 @@ def open_database(url: str) -> Database:
                 "cache_size": -1_000,
             },
         )
+        if path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            # The file remembers it. Of several that do this at once, SQLite turns all but one away without any wait.
+            with _file_lock(path), file.connection_context():
+                file.execute_sql("pragma journal_mode = wal")  # type: ignore[no-untyped-call]  # peewee has no types
+        return file
     pool: Database = PooledPostgresqlDatabase(
         **{**IMPATIENCE, **parse_url(url)},
         prefer_psycopg3=True,
@@ -244,6 +247,12 @@ def _migration_lock() -> Iterator[None]:
     elif database.obj.database == ":memory:":
         yield
     else:
-        with Path(f"{database.obj.database}.migrate-lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with _file_lock(database.obj.database):
             yield
+
+
+@contextmanager
+def _file_lock(path: str) -> Iterator[None]:
+    with Path(f"{path}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -63,13 +63,18 @@ def children(pid: int, command: str) -> list[int]:
     ]
 
 
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
 class Machine:
     """Where `tessera` runs: a data folder, a database, and a port that was free."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        with socket.socket() as trial:
-            trial.bind(("127.0.0.1", 0))
-            self.port = trial.getsockname()[1]
+        self.port = free_port()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
         self.environ = kept | {
             "DEVELOPMENT": "1",
@@ -162,6 +167,14 @@ def test_one_signal_ends_everything_in_good_order(machine: Machine) -> None:
         assert portal.returncode == 0
         assert not family & {pid for pid, _parent in living()}
         assert machine.is_port_free()
+
+
+def test_three_that_start_at_once_in_an_empty_place_all_serve_one_cast(machine: Machine) -> None:
+    portals = [machine.start("serve", PORT=str(free_port())) for _ in range(3)]
+    # What a portal says last, it says once it has read from the database how to sign in.
+    serving = [portal for portal in portals if portal.stdout and "Ctrl-C stops it.\n" in portal.stdout]
+    failed = [portal.communicate() for portal in portals if portal not in serving]
+    assert not failed
 
 
 def test_a_killed_portal_leaves_nothing_behind_and_starts_again_with_its_data(

@@ -1,7 +1,9 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from pkgutil import iter_modules
 from threading import Barrier, Thread
 
@@ -17,9 +19,9 @@ from tests.conftest import ON_POSTGRESQL
 MIGRATE = """
 import json, sys
 from app.kernel import database
-database.bind(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
+database.bind(sys.argv[1])
 print(json.dumps(database.migrate()))
 """
 
@@ -65,6 +67,19 @@ def test_of_three_that_start_at_once_one_migrates(database_url: str) -> None:
     assert [starter.returncode for starter in starters] == [0, 0, 0]
     assert sorted(len(names) for names in applied)[:2] == [0, 0]
     assert len(max(applied, key=len)) == len(list(kernel.MIGRATIONS.glob("0*.py")))
+
+
+@pytest.mark.slow
+def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    together = Barrier(8)
+
+    def open_first(number: int) -> None:
+        together.wait()
+        kernel.open_database(f"sqlite:///{tmp_path}/{number}/new.db")
+
+    for number in range(200):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(open_first, [number] * 8))
 
 
 def test_a_database_says_which_migrations_it_lacks(database_url: str) -> None:
