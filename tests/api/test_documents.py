@@ -237,7 +237,7 @@ def test_without_the_database_everything_for_programs_is_still_json(
 ) -> None:
     there = kernel.database.obj
     kernel.bind(f"sqlite:///{tmp_path / 'moved' / 'tessera.db'}")
-    (tmp_path / "moved").rmdir()
+    shutil.rmtree(tmp_path / "moved")
     try:
         health, answer = client.get("/health"), ask()
     finally:
