@@ -2,9 +2,14 @@
 
 import errno
 import os
+import shutil
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -38,24 +43,28 @@ def serve(pack: Path | None) -> None:
     var/packs), which gets what its fixtures say when it is empty.
     """
     if pack is not None:
-        # The web processes read their settings for themselves.
         os.environ["PACK_DIR"] = str(pack.absolute())
-    with own_database() as settings:
-        address = free_address(settings.host, settings.port)
-        _refuse_bad_policy(settings)
-        database.migrate()
-        if settings.pack_dir is not None:
-            _load_pack(settings.pack_dir)
-        elif settings.development:
-            move_in()
-        words = _welcome(settings)
-    database.release()
-    parent = Supervisor(
-        web=_command("web", "--address", address),
-        helpers={"mail worker": _command("mail")},
-        place=(address, settings.port),
-    )
-    sys.exit(parent.run(lambda: click.echo(words)))
+    with ExitStack() as kept:
+        with own_database() as settings:
+            address = free_address(settings.host, settings.port)
+            kept.enter_context(_claim(settings.host, settings.port))
+            copy = kept.enter_context(_policy_of_its_own(settings))
+            _refuse_bad_policy(settings, copy)
+            database.migrate()
+            if settings.pack_dir is not None:
+                _load_pack(settings.pack_dir)
+            elif settings.development:
+                move_in()
+            words = _welcome(settings)
+        database.release()
+        parent = Supervisor(
+            web=_command("web", "--address", address),
+            helpers={"mail worker": _command("mail")},
+            place=(address, settings.port),
+            # The web processes read their settings for themselves.
+            environ={"POLICIES_DIR": str(copy.policies_dir), "PACK_DIR": str(copy.pack_dir or "")},
+        )
+        sys.exit(parent.run(lambda: click.echo(words)))
 
 
 def free_address(host: str, port: int) -> str:
@@ -73,6 +82,38 @@ def free_address(host: str, port: int) -> str:
     return str(place[0])
 
 
+def _claim(host: str, port: int) -> AbstractContextManager[object]:
+    """Keep other portals off `port` for as long as this process lives. Raises `SettingError` if one has it already.
+
+    The web processes share the port among them, so the system would let those of a second portal share it too.
+    """
+    if sys.platform != "linux":
+        return nullcontext()
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        # A name in no folder: it is gone with the process, however that ends.
+        claim.bind(f"\0tessera {port}")
+    except OSError as error:
+        raise SettingError(_refusal(error, host, port)) from error
+    return claim
+
+
+@contextmanager
+def _policy_of_its_own(settings: Settings) -> Iterator[Settings]:
+    """Give the web server a copy of policy and pack, and return the settings that name it.
+
+    A web server that is started again after a crash decides as before, whatever is being edited meanwhile.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="serving-", dir=settings.data_dir) as folder:
+        policies = Path(folder, "policies")
+        shutil.copytree(settings.policies_dir, policies)
+        pack = settings.pack_dir and Path(folder, "pack", settings.pack_dir.name)
+        if settings.pack_dir and pack:
+            shutil.copytree(settings.pack_dir, pack, ignore=shutil.ignore_patterns(".*"), ignore_dangling_symlinks=True)
+        yield replace(settings, policies_dir=policies, pack_dir=pack)
+
+
 def _refusal(error: OSError, host: str, port: int) -> str:
     match error.errno:
         case errno.EADDRINUSE:
@@ -86,8 +127,8 @@ def _refusal(error: OSError, host: str, port: int) -> str:
             return f"HOST {host} and PORT {port} cannot be used: {error.strerror}."
 
 
-def _refuse_bad_policy(settings: Settings) -> None:
-    findings = check_before_serving(settings)
+def _refuse_bad_policy(settings: Settings, copy: Settings) -> None:
+    findings = check_before_serving(copy)
     for finding in findings:
         click.echo(written(finding, settings.policies_dir, settings.pack_dir), err=True)
     if findings:

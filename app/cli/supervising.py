@@ -22,16 +22,19 @@ _GOODBYE_SECONDS = 6
 class Child:
     """One process that is looked after."""
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    def __init__(self, name: str, command: list[str], environ: dict[str, str]) -> None:
         self.name = name
         self._command = [*command, "--parent", str(os.getpid())]
+        self._environ = os.environ | environ
         self._ended_at: float | None = None
         self.start()
 
     def start(self) -> None:
         """Start it. In a session of its own: Ctrl-C at the terminal is for us, and we stop it in good order."""
         self._ended_at = None
-        self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(
+            self._command, env=self._environ, stdin=subprocess.DEVNULL, start_new_session=True
+        )
 
     def has_ended(self) -> bool:
         """Return whether it has ended."""
@@ -60,19 +63,23 @@ class Child:
 class Supervisor:
     """Looks after a web server, given as a command that listens at `place`, and after its `helpers`.
 
-    Every command gets `--parent PID` at its end, so that it can end with us. Opens no thread.
+    Every command gets `--parent PID` at its end, so that it can end with us, and `environ` on top of our environment.
+    Opens no thread.
     """
 
-    def __init__(self, web: list[str], helpers: dict[str, list[str]], place: tuple[str, int]) -> None:
+    def __init__(
+        self, web: list[str], helpers: dict[str, list[str]], place: tuple[str, int], environ: dict[str, str]
+    ) -> None:
         self._commands = {"web server": web} | helpers
         self._place = place
+        self._environ = environ
         self._stopping = False
 
     def run(self, announce: Callable[[], None]) -> int:
         """Run everything until INT, TERM or HUP; `announce` once the web server answers. Returns the exit code."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        children = [Child(name, command) for name, command in self._commands.items()]
+        children = [Child(name, command, self._environ) for name, command in self._commands.items()]
         try:
             if not self._wait_for(children[0]):
                 return 0 if self._stopping else 1

@@ -59,7 +59,7 @@ def web(address: str, parent: int) -> None:
         log_access=False,
         log_level=LogLevels.error,
     )
-    # Loaded once: one that is started again after a crash must not decide by rules that were edited meanwhile.
+    # Loaded once, for all of them and for those that take their place.
     load = partial(_load, os.getpid(), checked_policy(settings))
     # To look for garbage writes to all that is looked at, and it would not be shared any more.
     gc.collect()

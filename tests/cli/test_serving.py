@@ -236,6 +236,13 @@ def test_a_web_process_that_comes_back_decides_by_the_rules_that_were_checked(
     # Both web processes are to be met.
     assert [machine.allows("iris-bell") for _ in range(20)] == [False] * 20
 
+    path.write_text("not even Polar")
+    family = {web, *below(web)}
+    os.kill(web, signal.SIGKILL)
+    until(lambda: not family & {pid for pid, _parent in living()})
+    until(machine.answers)
+    assert [machine.allows("iris-bell") for _ in range(20)] == [False] * 20
+
 
 IDLE = b"GET /health HTTP/1.1\r\nHost: portal\r\n\r\n"
 SLOW = (
@@ -271,6 +278,19 @@ def test_a_taken_port_is_said_in_one_sentence(machine: Machine) -> None:
     )
     [line] = machine.refuses_to_serve(HOST="192.0.2.1")
     assert line == "Error: HOST 192.0.2.1 is not an address of this machine: 127.0.0.1 always is."
+
+
+def test_of_two_that_start_at_once_on_one_port_one_serves(machine: Machine, tmp_path: Path) -> None:
+    portals = [
+        machine.start("serve", DATA_DIR=str(tmp_path / name), DATABASE_URL=f"sqlite:///{tmp_path / name}.db")
+        for name in ("one", "other")
+    ]
+    until(lambda: any(portal.poll() is not None for portal in portals))
+    [refused] = [portal for portal in portals if portal.poll() is not None]
+    said, complaint = refused.communicate()
+    assert (refused.returncode, said) == (1, "")
+    assert complaint.startswith(f"Error: Port {machine.port} is in use: ")
+    until(machine.answers)
 
 
 def test_a_policy_with_findings_is_not_served(machine: Machine, tmp_path: Path) -> None:

@@ -130,7 +130,6 @@ BAD = [
     ("DATABASE_URL", "mysql://db/x", "DATABASE_URL must start with sqlite:/// or postgresql://, not mysql://."),
     ("DATABASE_URL", "postgresql://db:x/y", "DATABASE_URL is not an address: look at its host and port."),
     ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "DATABASE_URL says where it is."),
-    ("DATABASE_URL", f"sqlite:///{__file__}", "file is not a database. DATABASE_URL says where it is."),
     ("DATABASE_URL", f"sqlite:///{__file__}/tessera.db", f"{__file__}: File exists."),
     ("DATA_DIR", __file__, f"DATA_DIR {__file__} cannot be used: File exists."),
     ("PORT", "abc", "PORT must be a whole number from 1 to 65535, not 'abc'."),
@@ -149,6 +148,14 @@ BAD = [
 @pytest.mark.parametrize(("name", "value", "sentence"), BAD)
 def test_a_setting_that_cannot_be_used_is_named(tessera: CommandLine, name: str, value: str, sentence: str) -> None:
     assert sentence in tessera.refuses("migrate", env={name: value})
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(tessera: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "letter"
+    file.write_text("Dear reader,")
+    said = tessera.refuses("migrate", env={"DATABASE_URL": f"sqlite:///{file}"})
+    assert said.endswith("file is not a database. DATABASE_URL says where it is.")
+    assert file.read_text() == "Dear reader,"
 
 
 def test_a_rate_limit_lets_the_largest_batch_through(tessera: CommandLine, database: None) -> None:
