@@ -68,15 +68,22 @@ class UTCDateTimeField(DateTimeField):
         return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-IMPATIENCE = {
+IMPATIENCE: dict[str, int | str] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 10_000,
+    "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=10s"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2",
 }
 """How long PostgreSQL may say nothing at all, for libpq: otherwise threads wait a quarter of an hour for a machine that
-is gone. An answer that takes long is another thing: the machine still says that it got the question."""
+is gone. An answer that takes long is another thing: the machine still says that it got the question.
+
+And, for the server, how long we may say nothing in the middle of a change: a writer that was stopped, or whose machine
+is gone, would keep the lock and with it everybody else."""
+_MOST_CONNECTIONS = 12
+"""For each process. PostgreSQL gives 100 in all, as it comes."""
 
 
 def open_database(url: str) -> Database:
@@ -107,7 +114,7 @@ def open_database(url: str) -> Database:
         **{**IMPATIENCE, **parse_url(url)},
         prefer_psycopg3=True,
         autoconnect=False,
-        max_connections=32,
+        max_connections=_MOST_CONNECTIONS,
         timeout=10,
         stale_timeout=300,
     )
@@ -239,11 +246,14 @@ def pending_migrations() -> list[str]:
 @contextmanager
 def _migration_lock() -> Iterator[None]:
     if is_postgresql():
+        # However long the one that migrates takes, the others wait.
+        database.execute_sql("set lock_timeout = 0")
         database.execute_sql("select pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
         try:
             yield
         finally:
             database.execute_sql("select pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+            database.execute_sql("reset lock_timeout")
     elif database.obj.database == ":memory:":
         yield
     else:

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from pkgutil import iter_modules
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
+from peewee import PeeweeException
 from playhouse.schema_diff import diff_models
 
 import app
@@ -106,6 +107,40 @@ def test_a_moment_comes_back_as_it_was_wherever_it_was_written_down(database: No
     assert read == moment
     assert read.tzinfo is UTC
     assert isinstance(Attempts.since, UTCDateTimeField)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not ON_POSTGRESQL, reason="a process that is stopped keeps SQLite's lock, and only its end frees it"
+)
+def test_a_writer_that_says_nothing_more_stops_nobody_for_long(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = kernel.IMPATIENCE["options"]
+    monkeypatch.setitem(kernel.IMPATIENCE, "options", str(usual).replace("session_timeout=10s", "session_timeout=1s"))
+    kernel.bind(database_url)
+    kernel.migrate()
+    holds, may_go_on = Event(), Event()
+
+    def say_nothing_more() -> None:
+        with connected(), changing():
+            holds.set()
+            may_go_on.wait()
+            Attempts.create(key_hash="too late", since=datetime.now(UTC))
+
+    with ThreadPoolExecutor(1) as pool:
+        silent = pool.submit(say_nothing_more)
+        holds.wait()
+        try:
+            with connected(), changing():
+                Attempts.create(key_hash="in time", since=datetime.now(UTC))
+        finally:
+            may_go_on.set()
+        with pytest.raises(PeeweeException):
+            silent.result()
+    with connected():
+        assert [row.key_hash for row in Attempts.select()] == ["in time"]
+    kernel.release()
 
 
 def test_an_exception_undoes_the_whole_change(database: None) -> None:
