@@ -1,11 +1,13 @@
 """The wiring diagram: settings, database, policy, then one surface after the other."""
 
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 
 from flask import Flask, g, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
 from jinja2 import StrictUndefined
+from peewee import PeeweeException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, config, console, manage, portal, signin
@@ -95,7 +97,9 @@ def _connect() -> None:
         if request.blueprint != "api":
             _ = request.form
     finally:
-        g.opened_database = database.database.connect(reuse_if_open=True)
+        # The page that says that something went wrong needs its style, above all when it is the database.
+        with suppress(PeeweeException) if asking.is_static() else nullcontext():
+            g.opened_database = database.database.connect(reuse_if_open=True)
 
 
 def _disconnect(_error: BaseException | None) -> None:

@@ -157,7 +157,7 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def no_answer_without_a_decision(response: Any) -> Any:
-        if not (g.get("asked") or request.endpoint is None or response.status_code >= 400 or _is_static()):
+        if not (g.get("asked") or request.endpoint is None or response.status_code >= 400 or is_static()):
             if _is_strict():
                 raise RuntimeError(f"{request.endpoint} answered without asking the policy: add @requires or @public")
             # Raised here, it would be a 500: Flask has done with the error pages by now.
@@ -169,5 +169,6 @@ def _is_strict() -> bool:
     return current_app.testing or settings().development
 
 
-def _is_static() -> bool:
+def is_static() -> bool:
+    """Return whether the request is for a file that is the same for everybody."""
     return request.endpoint in {"static", "bootstrap.static"}

@@ -21,7 +21,7 @@ from app.ui.acting import acting_organisation
 from app.ui.asking import RefusedError
 from app.ui.navigation import menu
 from app.ui.officers import officers_of
-from app.ui.signed_in import signed_in_person
+from app.ui.signed_in import serve_nobody, signed_in_person
 from app.vocabulary import EventName
 
 _MESSAGES = {
@@ -147,5 +147,11 @@ def _broken(error: Exception) -> ResponseReturnValue:
     if current_app.testing or current_app.debug:
         raise error
     title, sentence = _MESSAGES[500]
-    page = render_template("errors/error.html", title=title, sentence=f"{sentence} Error number: {number}.")
+    told = {"title": title, "sentence": f"{sentence} Error number: {number}."}
+    try:
+        page = render_template("errors/error.html", **told)
+    except Exception:  # noqa: BLE001  (whatever it was that went wrong, it may do so again)
+        # The surroundings of the page name who is there, and perhaps nobody can be looked up.
+        serve_nobody()
+        page = render_template("errors/error.html", **told)
     return page, InternalServerError.code

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Flask, Response, g, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
-from flask_login import LoginManager, current_user, login_user, logout_user
+from flask_login import AnonymousUserMixin, LoginManager, current_user, login_user, logout_user
 
 from app.people.models import Person, Session
 from app.people.operations import end_session, start_session, touch_session
@@ -57,6 +57,12 @@ def sign_out() -> None:
 def signed_in_person() -> Person | None:
     """Return the person who is signed in, or None."""
     return current_user.person if current_user.is_authenticated else None
+
+
+def serve_nobody() -> None:
+    """Treat whoever is at the door as a guest for the rest of this request."""
+    g._login_user = AnonymousUserMixin()  # noqa: SLF001  (flask-login has no other way that leaves the cookie alone)
+    g.pop("actor", None)
 
 
 def person_before() -> Person | None:

@@ -1,7 +1,12 @@
 """What every page has around it, and the pages for what goes wrong."""
 
-import pytest
+import shutil
+from pathlib import Path
 
+import pytest
+from flask import Flask
+
+from app.kernel import database as kernel
 from app.people.models import Person
 from tests.browsing import Browser, Page
 
@@ -32,6 +37,28 @@ def test_an_address_that_leads_nowhere_says_so_on_a_whole_page(browser: Browser,
     for path in ("/nothing", "/organisations/", "/organisations/northfield", "/account/", "/static/nothing.css"):
         page = browser.get(path)
         assert (page.status, page.heading) == (404, "Page not found")
+
+
+def test_without_the_database_pages_still_say_what_is_wrong_and_keep_their_style(
+    app: Flask, browser: Browser, tmp_path: Path
+) -> None:
+    browser.signed_in_as("olivia-marsh")
+    there = kernel.database.obj
+    kernel.bind(f"sqlite:///{tmp_path / 'moved' / 'tessera.db'}")
+    shutil.rmtree(tmp_path / "moved")
+    # As in earnest, where an error ends in a page.
+    app.testing = False
+    try:
+        answer = browser.client.get("/")
+        with browser.client.get("/static/tessera.css") as style:
+            assert style.status_code == 200
+    finally:
+        app.testing = True
+        kernel.database.initialize(there)
+    page = Page(answer)
+    assert (page.status, page.heading) == (500, "Something went wrong")
+    assert page.faults() == []
+    assert "Content-Security-Policy" in answer.headers
 
 
 def test_a_form_sent_the_wrong_way_says_so(browser: Browser) -> None:
