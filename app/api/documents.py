@@ -9,6 +9,7 @@ from app.api import openapi
 from app.api.routing import json_response, json_route
 from app.api.schemas import HealthSchema
 from app.audit import decisions
+from app.audit.decisions import NotLoggedError
 from app.authz.deciding import policy
 from app.config import settings
 from app.kernel.database import database
@@ -49,7 +50,10 @@ def health() -> ResponseReturnValue:
     """Say whether questions can be answered here."""
     policy()
     database.execute_sql("select 1")
-    return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": decisions.current().dropped}))
+    log = decisions.current()
+    if not log.keeps_up:
+        raise NotLoggedError("what is answered could not be kept")
+    return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": log.dropped}))
 
 
 @json_route("/docs", "GET", "HEAD")

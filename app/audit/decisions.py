@@ -105,6 +105,13 @@ class DecisionLog:
         self._dropped_before = 0
         self._give_up_at = inf
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether what is answered now can be kept, as far as that was promised."""
+        if self._thread is None or self.promise is DecisionLogging.BEST_EFFORT:
+            return True
+        return not self._over and monotonic() - self._kept_until <= _PATIENCE_SECONDS[DecisionLogging.REQUIRED]
+
     def write(self, at: float, client: str, revision: int, item: Item) -> str:
         """Log the decision that a request of `client` (`client:ID`) is about to be answered with, and return its id.
 

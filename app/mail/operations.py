@@ -13,7 +13,8 @@ from app.vocabulary import EventName
 WORKER = "mail worker"
 """How events name whoever sends the mail."""
 LEASE = timedelta(seconds=120)
-"""How long a claim holds: longer than sending can take, so that no second worker sends the same mail meanwhile."""
+"""How long a claim holds: longer than sending takes. Only a server that is slow at every line can make it longer, and
+then a second worker may send the same mail too, which has the same `Message-ID`."""
 _FIRST_WAIT = timedelta(seconds=5)
 _LONGEST_WAIT = timedelta(minutes=15)
 _DOUBLINGS = 8

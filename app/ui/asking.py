@@ -19,7 +19,7 @@ from app.kernel.database import changing
 from app.organisations.models import Membership, Organisation
 from app.people.models import Person
 from app.services.models import Role, Service
-from app.ui.signed_in import signed_in_person
+from app.ui.signed_in import serve_nobody, session_goes_on, signed_in_person
 from app.vocabulary import PERMISSIONS, Action
 
 Thing = facts.Fact | Person | Organisation | Membership | Service
@@ -103,12 +103,14 @@ def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[
         @wraps(view)
         def guarded(**address: str) -> ResponseReturnValue:
             if isinstance(actor(), facts.Guest):
-                g.asked = True
-                return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]  # flask-login sets it
+                return _ask_who_is_there()
             if request.method in SAFE_METHODS:
                 return _asked(action, load, view, address)
             # Read again inside the lock: what was known before may have been changed by somebody who was first.
             with changing():
+                if not session_goes_on():
+                    serve_nobody()
+                    return _ask_who_is_there()
                 g.pop("actor", None)
                 return _asked(action, load, view, address)
 
@@ -131,6 +133,12 @@ def public(why: str) -> Callable[[View], View]:
         return guarded
 
     return wrap
+
+
+def _ask_who_is_there() -> ResponseReturnValue:
+    g.asked = True
+    answer: ResponseReturnValue = current_app.login_manager.unauthorized()  # type: ignore[attr-defined]  # flask-login sets it
+    return answer
 
 
 def _asked(

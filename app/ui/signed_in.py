@@ -59,6 +59,11 @@ def signed_in_person() -> Person | None:
     return current_user.person if current_user.is_authenticated else None
 
 
+def session_goes_on() -> bool:
+    """Return whether the session that this request came with has not been ended since."""
+    return session_of(current_user.get_id()) is not None
+
+
 def serve_nobody() -> None:
     """Treat whoever is at the door as a guest for the rest of this request."""
     g._login_user = AnonymousUserMixin()  # noqa: SLF001  (flask-login has no other way that leaves the cookie alone)

@@ -2,6 +2,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 from typing import Any
@@ -334,6 +335,22 @@ def test_nobody_waits_for_long_when_nothing_has_been_kept_for_long(
     log.write(AT, CLIENT, 1, item())
     log.write_all(AT, CLIENT, 1, [item()] * 2)
     assert waited == [decisions._LATE_SECONDS] * 2
+
+
+@pytest.mark.parametrize(("promise", "said"), [("required", False), ("durable", False), ("best_effort", True)])
+def test_a_log_says_whether_what_is_answered_now_can_be_kept(
+    new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch, promise: str, said: bool
+) -> None:
+    monkeypatch.setattr(decisions, "_PATIENCE_SECONDS", {DecisionLogging.REQUIRED: 0.2, DecisionLogging.DURABLE: 0.2})
+    log = new_log(promise)
+    assert log.keeps_up
+    with suppress(NotLoggedError):
+        log.write(AT, CLIENT, 1, item())
+    wait_until(lambda: monotonic() - log._kept_until > 0.2)
+    assert log.keeps_up is said
+    come_back()
+    log.flush()
+    assert log.keeps_up
 
 
 def test_with_best_effort_everything_is_answered_and_what_is_not_kept_is_counted(

@@ -1,16 +1,19 @@
 """Two officers at once: the second one is asked again, by what is true after the first one."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from contextlib import contextmanager
+from threading import Barrier, Event
 
 import pytest
 from flask import Flask
 
 from app.grants.models import Grant
-from app.kernel.database import database
+from app.kernel.database import changing, database
 from app.organisations.models import Membership, Organisation
 from app.organisations.operations import invite
-from app.people.models import EmailAddress, Person
+from app.people.models import EmailAddress, Person, Session
+from app.ui import asking
 from app.vocabulary import MembershipState
 from tests.browsing import Browser, mailed_link
 from tests.manage.northfield import DANIEL, OFFICER, OLIVIA, USERS, membership, roles_of
@@ -88,3 +91,27 @@ def test_one_invitation_used_twice_at_once_activates_once(app: Flask) -> None:
     # That somebody else is signed in where the link is opened must not matter.
     answers = at_once(app, [("helen-frost", link, {"password": password}) for password in passwords])
     assert sorted(answers) in ([303, 410], [303, 422])
+
+
+def test_a_change_that_waited_while_its_session_was_ended_is_not_made(
+    app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.signed_in_as("olivia-marsh")
+    form = {"csrf_token": browser.token()}
+    waits = Event()
+
+    @contextmanager
+    def changing_after_a_while() -> Iterator[None]:
+        waits.set()
+        with changing():
+            yield
+
+    monkeypatch.setattr(asking, "changing", changing_after_a_while)
+    with ThreadPoolExecutor(1) as thread:
+        with changing():
+            sent = thread.submit(browser.client.post, f"{DANIEL}/suspend", data=form)
+            waits.wait()
+            Session.delete().execute()
+        answer = sent.result()
+    assert answer.location.startswith("/sign-in?")
+    assert membership("daniel-okafor@northfield").state == MembershipState.ACTIVE
