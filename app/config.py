@@ -43,7 +43,7 @@ class Settings:
     database_url: str = ""
     """`sqlite:///path` or `postgresql://user:password@host/name`; a SQLite file in `data_dir` if empty."""
     secret_key: str = ""
-    """Signs cookies and forms; made once and kept in `data_dir` if empty."""
+    """Signs cookies and forms; made and kept in `data_dir` if empty. Machines that share a database share it."""
     smtp_url: str = ""
     """`smtp://user:password@host:port` (STARTTLS when a user is given) or `smtps://...`; files if empty."""
     mail_from: str = "Tessera <no-reply@example.org>"
