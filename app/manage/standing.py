@@ -2,23 +2,36 @@
 
 from collections.abc import Callable
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.grants.operations import remove_person
 from app.kernel.errors import ProblemError
 from app.manage import blueprint, things
-from app.organisations.models import Membership
+from app.organisations.models import Membership, Organisation
 from app.organisations.operations import cancel_invitation as cancel
 from app.organisations.operations import invite
 from app.organisations.operations import reactivate as reactivate_membership
 from app.organisations.operations import suspend as suspend_membership
+from app.organisations.queries import membership_ever_with_id
 from app.people.models import Person
 from app.people.queries import primary_address
 from app.people.throttling import TooManyError, count_mail
-from app.ui.asking import requires
+from app.ui.asking import RefusedError, can, requires
+from app.ui.pages import refused
 from app.ui.signed_in import signed_in_person
-from app.vocabulary import Action
+from app.vocabulary import Action, MembershipState
+
+_NOT_LISTED = "This person is not on your list of users any more."
+"""Without a name: whoever has left may have another one by now, and it is not for this organisation any more."""
+
+_DONE = {
+    Action.SUSPEND: (MembershipState.SUSPENDED, "{name} is suspended now."),
+    Action.REACTIVATE: (MembershipState.ACTIVE, "{name} is not suspended any more."),
+    Action.REMOVE: (MembershipState.ENDED, _NOT_LISTED),
+    Action.CANCEL_INVITATION: (MembershipState.ENDED, _NOT_LISTED),
+}
+"""Where each of these leads to, and how to say that it is so already."""
 
 
 @blueprint.get("/<string:membership_id>/suspend")
@@ -91,6 +104,23 @@ def cancel_invitation(membership: Membership) -> ResponseReturnValue:
     return _do(membership, cancel, "The invitation for {name} has been cancelled.", to_list=True)
 
 
+@blueprint.errorhandler(RefusedError)
+def _refused_or_done(refusal: RefusedError) -> ResponseReturnValue:
+    """Say that it is done where it cannot be done again: of a double click, browsers show the second answer only."""
+    state, sentence = _DONE.get(refusal.action, (None, ""))
+    address = request.view_args or {}
+    organisation = things.organisation(address["organisation_id"]) if state and request.method == "POST" else None
+    if organisation is None or not can(Action.LIST_PEOPLE, organisation):
+        return refused(refusal)
+    membership = membership_ever_with_id(organisation, address["membership_id"])
+    if membership is None or membership.state != state or membership.person == signed_in_person():
+        return refused(refusal)
+    flash(sentence.format(name=membership.shown_name), "info")
+    membership.organisation = organisation
+    has_ended = state == MembershipState.ENDED
+    return redirect(_list_of(organisation) if has_ended else _page_of(membership), 303)
+
+
 def _confirm(membership: Membership, what: str) -> str:
     return render_template(
         f"manage/confirm_{what}.html",
@@ -106,7 +136,7 @@ def _do(
     membership: Membership, operation: Callable[..., None], sentence: str, *, to_list: bool = False
 ) -> ResponseReturnValue:
     by: Person | None = signed_in_person()
-    people = url_for("manage.users", organisation_id=membership.organisation.public_id)
+    people = _list_of(membership.organisation)
     try:
         operation(membership, by=by)
     except ProblemError as problem:
@@ -114,6 +144,10 @@ def _do(
         return redirect(people, 303)
     flash(sentence.format(name=membership.shown_name), "success")
     return redirect(people if to_list else _page_of(membership), 303)
+
+
+def _list_of(organisation: Organisation) -> str:
+    return url_for("manage.users", organisation_id=organisation.public_id)
 
 
 def _page_of(membership: Membership) -> str:

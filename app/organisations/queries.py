@@ -21,14 +21,16 @@ def organisation_named(name: str) -> Organisation | None:
 
 def membership_with_id(organisation: Organisation, public_id: str) -> Membership | None:
     """Return a membership of `organisation` that has not ended, with its person, or None."""
+    found = membership_ever_with_id(organisation, public_id)
+    return None if found is None or found.state == MembershipState.ENDED else found
+
+
+def membership_ever_with_id(organisation: Organisation, public_id: str) -> Membership | None:
+    """Return a membership of `organisation`, ended or not, with its person, or None."""
     return (
         Membership.select(Membership, Person)
         .join(Person)
-        .where(
-            Membership.public_id == public_id,
-            Membership.organisation == organisation,
-            Membership.state != MembershipState.ENDED,
-        )
+        .where(Membership.public_id == public_id, Membership.organisation == organisation)
         .first()
     )
 

@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(clock.today, "today")
     app.before_request(_refuse_null_characters)
     app.register_error_handler(CSRFError, _stale_form)
-    app.register_error_handler(RefusedError, _refused)
+    app.register_error_handler(RefusedError, refused)
     app.register_error_handler(HTTPException, _failed)
     app.register_error_handler(Exception, _broken)
 
@@ -77,7 +77,8 @@ def _moment_day(moment: datetime, time_zone: str) -> str:
     return clock.in_words(moment.astimezone(ZoneInfo(time_zone)))
 
 
-def _refused(refusal: RefusedError) -> ResponseReturnValue:
+def refused(refusal: RefusedError) -> ResponseReturnValue:
+    """Answer whoever may not do something, and write it down."""
     person = signed_in_person()
     with suppress(PeeweeException):
         record(

@@ -18,6 +18,9 @@ from app.vocabulary import EventName, MembershipState
 from tests.browsing import Browser
 from tests.manage.northfield import DANIEL, LATE, OFFICER, OLIVIA, THOMAS, USERS, NewBrowser, membership, roles_of
 
+HAVE_LEFT = ("martin-shaw@northfield", "priya-nair@northfield")
+"""The second of them is known elsewhere."""
+
 
 def manage_rules(app: Flask) -> list[Rule]:
     """Return every address of this surface."""
@@ -64,8 +67,7 @@ def send(browser: Browser, path: str, method: str, token: str) -> int:
         ("eastgate", "leila-haddad@eastgate"),
         ("southmere", "frank-doyle@southmere"),
         ("nowhere", "thomas-reed@northfield"),
-        ("northfield", "martin-shaw@northfield"),  # has left
-        ("northfield", "priya-nair@northfield"),  # has left, and is known elsewhere
+        *(("northfield", member) for member in HAVE_LEFT),
         ("northfield", "nobody"),
         ("90101", "thomas-reed@northfield"),  # the centre number is no address
         ("NORTHFIELD", "thomas-reed@northfield"),
@@ -81,7 +83,10 @@ def test_what_is_not_of_the_officers_own_organisation_does_not_exist(
     asked = [one for one in requests(app, organisation, member) if organisation != "northfield" or member in one[0]]
     assert len(asked) >= 13
     for path, method in asked:
-        assert send(browser, path, method, token) == 404, f"{method} {path}"
+        # To take somebody away who has left is done, as when a button is pressed twice.
+        has_left = organisation == "northfield" and member in HAVE_LEFT
+        is_done = has_left and method == "POST" and path.endswith(("/remove", "/cancel-invitation"))
+        assert send(browser, path, method, token) == (303 if is_done else 404), f"{method} {path}"
     assert stored() == before
 
 
