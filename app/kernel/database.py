@@ -104,6 +104,7 @@ def open_database(url: str) -> Database:
                 "cache_size": -1_000,
             },
         )
+        file.register_function(_lower, "lower", 1, deterministic=True)
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             # The file remembers it. Of several that do this at once, SQLite turns all but one away without any wait.
@@ -119,6 +120,11 @@ def open_database(url: str) -> Database:
         stale_timeout=300,
     )
     return pool
+
+
+def _lower(text: str | None) -> str | None:
+    """Do what SQLite's own does for ASCII alone, so that ZOË finds Zoë."""
+    return None if text is None else text.lower()
 
 
 _bound_url = ""

@@ -63,7 +63,7 @@ def memberships_of(person: Person) -> list[Membership]:
 def memberships_at(organisation: Organisation, search: str = "") -> "ModelSelect[Membership]":
     """Return the memberships of `organisation` that have not ended, with person and primary address, by name.
 
-    `search` keeps those whose name or address contains it.
+    `search` keeps those of whom the name or the address contains each of its words.
     """
     # As `Membership.shown_name` has it: what may not be shown is not found either.
     is_known = (Membership.added_as == "") | (Person.last_sign_in_at >= Membership.created_at)
@@ -75,8 +75,8 @@ def memberships_at(organisation: Organisation, search: str = "") -> "ModelSelect
         .where(Membership.organisation == organisation, Membership.state != MembershipState.ENDED)
         .order_by(shown_name, Membership.id)
     )
-    if search:
-        query = query.where(shown_name.contains(search) | EmailAddress.address.contains(search))
+    for word in search.lower().split():
+        query = query.where(shown_name.contains(word) | EmailAddress.address.contains(word))
     return query
 
 
@@ -96,10 +96,14 @@ def addresses_at(organisation: Organisation, addresses: list[str]) -> set[str]:
 
 
 def organisations_list(search: str = "") -> "ModelSelect[Organisation]":
-    """Return all organisations by name; `search` keeps those whose name or centre number contains it."""
-    query = Organisation.select().order_by(fn.LOWER(Organisation.name), Organisation.id)
-    if search:
-        query = query.where(Organisation.name.contains(search) | Organisation.centre_number.startswith(search))
+    """Return all organisations by name; `search` keeps those that match each of its words.
+
+    The name contains a word, or the centre number begins with it.
+    """
+    name = fn.LOWER(Organisation.name)
+    query = Organisation.select().order_by(name, Organisation.id)
+    for word in search.lower().split():
+        query = query.where(name.contains(word) | Organisation.centre_number.startswith(word))
     return query
 
 
