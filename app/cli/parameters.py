@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 import click
 
 from app.kernel.errors import ProblemError
+from app.kernel.lines import is_plain_line
 from app.people.addresses import normal_address
 from app.services import models
 from app.services.operations import NewRole
@@ -25,8 +26,8 @@ class Line(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return `value` without spaces around it."""
         text = str(value).strip()
-        if not text or not text.isprintable():
-            self.fail("Give one line of text.", param, ctx)
+        if not is_plain_line(text):
+            self.fail("Give one line of text, without hidden characters.", param, ctx)
         if len(text) > self.longest:
             self.fail(f"At most {self.longest} characters, please.", param, ctx)
         if not self.form.fullmatch(text):

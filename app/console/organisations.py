@@ -4,7 +4,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import StringField
-from wtforms.validators import DataRequired, InputRequired, Length, Regexp
+from wtforms.validators import InputRequired, Regexp
 
 from app.authz import directory
 from app.console import blueprint
@@ -21,10 +21,11 @@ from app.vocabulary import Action
 class OrganisationForm(FlaskForm):
     """An organisation and its first exams officer."""
 
-    name = StringField(
+    name = name_field(
         "Name of the school or college",
-        filters=[lambda text: " ".join((text or "").split())],
-        validators=[DataRequired("Enter the name of the school or college."), Length(max=200)],
+        "Enter the name of the school or college.",
+        longest=200,
+        autocomplete="off",
     )
     centre_number = StringField(
         "Centre number",
@@ -36,7 +37,7 @@ class OrganisationForm(FlaskForm):
         ],
         render_kw={"inputmode": "numeric"},
     )
-    officer_name = name_field("Name of the exams officer", "Enter the name of the exams officer.")
+    officer_name = name_field("Name of the exams officer", "Enter the name of the exams officer.", autocomplete="off")
     officer_address = address_field("E-mail address of the exams officer", autocomplete="on")
 
 

@@ -12,6 +12,7 @@ from app.grants.operations import RoleGiven
 from app.grants.operations import change_roles as change
 from app.grants.queries import grants_of
 from app.kernel import clock
+from app.kernel.lines import without_hidden
 from app.kernel.paging import page_of
 from app.manage import blueprint, things
 from app.manage.explained import doors
@@ -102,7 +103,7 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
     held = _held(membership)
     take = [box.role for box in boxes if not box.ticked and box.role.slug in shown and box.role.slug in held]
     if give or take:
-        reason = " ".join(request.form.get("reason", "").split())[:_LONGEST_REASON]
+        reason = without_hidden(" ".join(request.form.get("reason", "").split()))[:_LONGEST_REASON]
         change(membership, give=give, take=take, reason=reason, by=signed_in_person())
         flash(f"The changes for {membership.shown_name} have been saved. They count from now on.", "success")
     else:

@@ -1,14 +1,15 @@
 """What forms share."""
 
 from collections.abc import Callable
+from functools import partial
 
 from flask_wtf import FlaskForm
 from wtforms import StringField, ValidationError
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired
 
 from app.kernel.errors import ProblemError
 from app.people.addresses import normal_address
-from app.people.names import normal_name
+from app.people.names import LONGEST_NAME, normal_name
 
 
 def _tidy(text: str | None) -> str:
@@ -27,14 +28,14 @@ def _brought_by(normal: Callable[[str], str]) -> Callable[[FlaskForm, StringFiel
     return bring
 
 
-def name_field(label: str, question: str) -> StringField:
-    """Return a field for a person's name; `question` is what to do when it is empty."""
+def name_field(label: str, question: str, *, longest: int = LONGEST_NAME, **attributes: str) -> StringField:
+    """Return a field for a name, one's own if nothing else is said; `question` is what to do when it is empty."""
     return StringField(
         label,
         filters=[_tidy],
         # Spaces alone are no name, so what counts is what is left of them.
-        validators=[DataRequired(question), _brought_by(normal_name)],
-        render_kw={"autocomplete": "name", "spellcheck": "false"},
+        validators=[DataRequired(question), _brought_by(partial(normal_name, longest=longest))],
+        render_kw={"autocomplete": "name", "spellcheck": "false", **attributes},
     )
 
 
@@ -42,7 +43,7 @@ def address_field(label: str = "E-mail address", **attributes: str) -> StringFie
     """Return a field for an e-mail address, in normal form once validated."""
     return StringField(
         label,
-        validators=[InputRequired("Enter an e-mail address."), Length(max=254), _brought_by(normal_address)],
+        validators=[InputRequired("Enter an e-mail address."), _brought_by(normal_address)],
         render_kw={"type": "email", "autocomplete": "email", "spellcheck": "false", **attributes},
     )
 

@@ -69,6 +69,12 @@ def test_somebody_new_is_invited_with_their_roles(tessera: CommandLine, cast: No
     assert len(mails_to("tom@example.org")) == 1
 
 
+def test_a_name_with_the_joiners_of_its_script_is_kept(tessera: CommandLine, cast: None) -> None:
+    name = "علی\u200cرضا"  # noqa: RUF001  (that is how it is written)
+    tessera.does("person", "add", "--organisation", "northfield", "--name", name, "--email", "ali@example.org")
+    assert Person.get(Person.name == name).state == "invited"
+
+
 def test_somebody_known_is_told_and_keeps_their_name(tessera: CommandLine, cast: None) -> None:
     said = tessera.does(
         "person", "add", "--organisation", "westbrook", "--name", "T. R.", "--email", " Thomas.Reed@Example.org"
@@ -178,8 +184,10 @@ MALFORMED = [
     (organisation("--centre-number", "٠١٢٣٤"), "A centre number is five digits."),
     (organisation("--time-zone", "Mars/Base"), "'Mars/Base' is not a time zone such as Europe/London."),
     (organisation("--officer-email", "ada"), "'--officer-email': "),
-    (organisation("--name", " "), "'--name': Give one line of text."),
-    (organisation("--name", "Hill\nSchool"), "'--name': Give one line of text."),
+    (organisation("--name", " "), "'--name': Give one line of text, without hidden characters."),
+    (organisation("--name", "Hill\nSchool"), "'--name': Give one line of text, without hidden characters."),
+    (organisation("--name", "\u202eloohcs"), "'--name': Give one line of text, without hidden characters."),
+    (organisation("--name", "\u200d"), "'--name': Give one line of text, without hidden characters."),
     (organisation("--name", "H" * 201), "'--name': At most 200 characters, please."),
     ((*TOM, "--email", "tom@"), "'--email': "),
     ((*QUIZZES, "--launch-address", "ftp://example.org"), "A launch address starts with https://."),

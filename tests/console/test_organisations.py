@@ -57,6 +57,9 @@ def test_an_officer_who_has_an_account_keeps_it(sam: Browser) -> None:
     ("typed", "problem"),
     [
         ({"name": "  "}, "Enter the name of the school or college."),
+        ({"name": "\u202eloohcs live"}, "This name holds hidden characters. Type it instead of pasting it."),
+        ({"name": "H" * 201}, "A name has at most 200 characters here."),
+        ({"officer_name": "Nora\u200b"}, "This name holds hidden characters. Type it instead of pasting it."),
         ({"centre_number": ""}, "Enter the centre number."),
         ({"centre_number": "9011"}, "A centre number has five digits, such as 68199."),
         ({"centre_number": "90110\n1"}, "A centre number has five digits, such as 68199."),
@@ -75,6 +78,14 @@ def test_a_mistake_is_said_changes_nothing_and_loses_nothing(sam: Browser, typed
     kept = (HILL | typed)["officer_address"]
     assert page.value("officer_address").lower() == kept.lower()
     assert (Organisation.select().count(), Mail.select().count()) == (before, 0)
+
+
+def test_the_form_cuts_nothing_off_and_is_about_somebody_else(sam: Browser) -> None:
+    fields = [field for field in sam.get(f"{LIST}/add").root.all("input") if field["type"] != "hidden"]
+    assert len(fields) == 4
+    assert not any("maxlength" in field.attributes for field in fields)
+    browsers_fill_in = {field["name"] for field in fields if field["autocomplete"] in {"name", "email"}}
+    assert browsers_fill_in == set()
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ class TestMistakes:
         page = olivia.post(ADD, NORA | {"rows": "1", "step": "save", "role-0": roles})
         assert (page.status, page.problems) == (422, [KNOWN])
 
-    @pytest.mark.parametrize("name", ["Nora \u202eevil", "Nora\x01 Field", "\x1b[31mNora", "Nora\u200b"])
+    @pytest.mark.parametrize("name", ["Nora \u202eevil", "Nora\x01 Field", "\x1b[31mNora", "Nora\u200b", "\u200d"])
     def test_a_name_with_hidden_characters_is_said(self, olivia: Browser, name: str) -> None:
         olivia.get(ADD)
         page = olivia.press("Continue", NORA | {"name-0": name})

@@ -61,6 +61,12 @@ def test_what_is_ticked_is_given_and_what_is_unticked_is_taken(olivia: Browser, 
     assert tiles == ["Exam entries", "Submit for assessment", "Teaching resources"]
 
 
+def test_a_reason_holds_nothing_that_nobody_sees(olivia: Browser) -> None:
+    olivia.get(THOMAS)
+    olivia.press("Save changes", {"role": ["exam-entries:user"], "reason": "\u202efor Iris\u200b می\u200cرود"})
+    assert grant("exam-entries:user").reason == "for Iris می\u200cرود"
+
+
 def test_the_answer_says_which_revision_knows_of_the_change(olivia: Browser) -> None:
     olivia.get(THOMAS)
     form = {"csrf_token": olivia.token(), "role": ["exam-entries:user"], "shown": []}
