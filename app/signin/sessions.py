@@ -1,6 +1,6 @@
 """Signing in and out."""
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
@@ -20,7 +20,7 @@ from app.signin.kept import keep, kept_for
 from app.ui.asking import SAFE_METHODS, public
 from app.ui.forms import address_field, show_problem
 from app.ui.headers import let_form_lead_to
-from app.ui.navigation import destination
+from app.ui.navigation import destination, way_back
 from app.ui.signed_in import person_before, signed_in_person
 from app.ui.signed_in import sign_in as start
 from app.ui.signed_in import sign_out as leave
@@ -79,11 +79,9 @@ def _on_registering(state: BlueprintSetupState) -> None:
 
 def _ask_to_sign_in() -> ResponseReturnValue:
     """Answer whoever asked for something that nobody may have without signing in; what they typed is kept."""
-    here = request.full_path.rstrip("?")
+    back = way_back()
     if request.method in SAFE_METHODS:
-        return redirect(url_for("signin.sign_in", next=here))
-    # After signing in, a change is not made by itself: the person goes back to where they can press the button.
-    back = here if current_app.url_map.bind("").test(request.path, "GET") else "/"
+        return redirect(url_for("signin.sign_in", next=back))
     person = person_before()
     kept = keep(person, back) if person else ""
     if not kept:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flask import request, url_for
+from flask import current_app, request, url_for
 
 from app.authz import directory
 from app.ui.acting import acting_organisation, open_organisations
@@ -45,6 +45,15 @@ def destination() -> str:
     # Browsers take a backslash for a slash, and drop tabs and ends of lines.
     is_path = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
     return wanted if is_path else url_for("portal.home")
+
+
+def way_back() -> str:
+    """Return what `next` should say so that signing in leads back here; home, where forms are sent and nothing opens.
+
+    After signing in a change is not made by itself: the person goes to where they can press the button.
+    """
+    opens = current_app.url_map.bind("").test(request.path, "GET")
+    return request.full_path.rstrip("?") if opens else url_for("portal.home")
 
 
 def _item(label: str, endpoint: str, group: str = "", **address: Any) -> Item:

@@ -19,7 +19,7 @@ from app.config import settings
 from app.kernel import clock
 from app.ui.acting import acting_organisation
 from app.ui.asking import RefusedError
-from app.ui.navigation import menu
+from app.ui.navigation import menu, way_back
 from app.ui.officers import officers_of
 from app.ui.signed_in import serve_nobody, signed_in_person
 from app.vocabulary import EventName
@@ -122,9 +122,12 @@ def _stale_form(_error: CSRFError) -> ResponseReturnValue:
     if request.endpoint == "signin.sign_out" and signed_in_person() is None:
         g.asked = True
         return redirect(url_for("signin.sign_in"), 303)
-    title = "This page was open for too long"
+    is_guarded = isinstance(getattr(current_app.view_functions.get(request.endpoint or ""), "guard", None), tuple)
+    if is_guarded and signed_in_person() is None:
+        return render_template("errors/signed_out.html", next=way_back()), 400
+    title = "This page is out of date"
     sentence = (
-        "To keep you safe, forms stop working after a while."
+        "It belongs to an earlier sign-in, or was open for too long."
         " Go back, copy what you typed, reload the page and try again."
     )
     return render_template("errors/error.html", title=title, sentence=sentence), 400

@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.kernel import database as kernel
 from app.people.models import Person
-from tests.browsing import Browser, Page
+from tests.browsing import PASSWORD, Browser, Page
 
 PEOPLE = ("olivia-marsh", "thomas-reed", "amara-lewis", "helen-frost", "sam-porter", "leila-haddad")
 
@@ -71,9 +71,52 @@ def test_a_form_sent_the_wrong_way_says_so(browser: Browser) -> None:
 def test_a_form_that_was_open_too_long_says_so_and_changes_nothing(browser: Browser) -> None:
     browser.signed_in_as("thomas-reed")
     page = Page(browser.client.post("/account/name", data={"name": "X", "csrf_token": "old"}))
-    assert (page.status, page.heading) == (400, "This page was open for too long")
+    assert (page.status, page.heading) == (400, "This page is out of date")
+    assert "It belongs to an earlier sign-in, or was open for too long." in page.text
     assert page.faults() == []
     assert Person.get(Person.public_id == "thomas-reed").name == "Thomas Reed"
+
+
+def test_a_form_of_an_earlier_sign_in_says_so_and_changes_nothing(browser: Browser) -> None:
+    browser.sign_in("thomas-reed")
+    form = {"name": "X", "csrf_token": browser.token()}
+    browser.press("Sign out")
+    browser.sign_in("thomas-reed")
+    page = Page(browser.client.post("/account/name", data=form))
+    assert (page.status, page.heading) == (400, "This page is out of date")
+    assert Person.get(Person.public_id == "thomas-reed").name == "Thomas Reed"
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_on_to"),
+    [
+        ("/account/name", "/account/name"),
+        (
+            "/organisations/northfield/users/ben-castle@northfield",
+            "/organisations/northfield/users/ben-castle@northfield",
+        ),
+        ("/organisations/northfield/users/ben-castle@northfield/resend-invitation", "/"),
+    ],
+)
+def test_a_form_sent_after_signing_out_in_another_tab_says_so_and_leads_back(
+    browser: Browser, path: str, leads_on_to: str
+) -> None:
+    browser.sign_in("olivia-marsh")
+    form = {"name": "X", "csrf_token": browser.token()}
+    browser.press("Sign out")
+    page = browser.page = Page(browser.client.post(path, data=form))
+    assert (page.status, page.heading, page.faults()) == (400, "You are signed out", [])
+    assert "Nothing was changed." in page.text
+    browser.follow("Sign in to go on")
+    page = browser.press("Sign in", {"address": "olivia.marsh@example.org", "password": PASSWORD})
+    assert page.address == leads_on_to
+    assert Person.get(Person.public_id == "olivia-marsh").name == "Olivia Marsh"
+
+
+def test_a_stale_form_that_needs_nobody_signed_in_asks_nobody_to_sign_in(browser: Browser) -> None:
+    for path in ("/sign-in", "/forgotten-password", "/activate/x"):
+        page = Page(browser.client.post(path, data={"csrf_token": "old"}))
+        assert (page.status, page.heading, page.faults()) == (400, "This page is out of date", [])
 
 
 def test_a_form_that_is_too_large_is_refused(browser: Browser) -> None:
