@@ -16,8 +16,8 @@ from app.kernel.lines import without_hidden
 from app.kernel.paging import page_of
 from app.manage import blueprint, things
 from app.manage.explained import doors
-from app.organisations.models import Membership, Organisation
-from app.organisations.queries import memberships_at
+from app.organisations.models import Invitation, Membership, Organisation
+from app.organisations.queries import is_open, memberships_at, waiting_invitations
 from app.people.queries import primary_address
 from app.services.models import Role
 from app.ui.asking import asked_about, can, requires
@@ -37,6 +37,8 @@ class UserRow:
     membership: Membership
     fact: facts.Membership
     grants: list[Grant]
+    ran_out: bool
+    """Whether they were invited and the link does not work any more."""
 
 
 @dataclass
@@ -57,8 +59,9 @@ def users(organisation: Organisation) -> ResponseReturnValue:
     search = " ".join(request.args.get("search", "").split())[:100]
     page = page_of(memberships_at(organisation, search), request.args.get("page", 1, type=int))
     held = grants_of(page.rows)
+    invitations = waiting_invitations(organisation, page.rows)
     rows = [
-        UserRow(membership, fact, held.get(membership.id, []))
+        UserRow(membership, fact, held.get(membership.id, []), _ran_out(invitations.get(membership.person_id)))
         for membership, fact in zip(page.rows, directory.memberships(page.rows), strict=True)
         if fact is not None and can(Action.READ, fact)
     ]
@@ -112,6 +115,7 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
 
 
 def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
+    invitation = waiting_invitations(membership.organisation, [membership]).get(membership.person_id)
     return render_template(
         "manage/user.html",
         membership=membership,
@@ -119,6 +123,8 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
         organisation=membership.organisation,
         address=primary_address(membership.person),
         fact=asked_about(),
+        invitation=invitation,
+        ran_out=_ran_out(invitation),
         doors=doors(asked_about()) if membership.is_known else [],
         boxes=boxes,
         # A form that comes back still means what its page showed first.
@@ -129,6 +135,10 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
         errors=[box for box in boxes if box.error],
         reason=request.form.get("reason", ""),
     )
+
+
+def _ran_out(invitation: Invitation | None) -> bool:
+    return invitation is not None and not is_open(invitation)
 
 
 def _address_of(membership: Membership) -> str:

@@ -70,6 +70,7 @@ class Invitation(BaseModel):
 
     token_hash = CharField(max_length=64, unique=True)
     person = ForeignKeyField(Person, on_delete="CASCADE")
+    person_id: int
     organisation = ForeignKeyField(Organisation, null=True, on_delete="CASCADE")
     invited_by = ForeignKeyField(Person, null=True, backref="invitations_sent", on_delete="SET NULL")
     created_at = UTCDateTimeField()

@@ -1,12 +1,14 @@
 """Questions about organisations, memberships and invitations."""
 
+from collections.abc import Iterable
+
 from peewee import JOIN, Case, ModelSelect, fn
 
 from app.kernel import clock
 from app.kernel.tokens import hash_token
 from app.organisations.models import Invitation, Membership, Organisation
 from app.people.models import EmailAddress, Person
-from app.vocabulary import MembershipState
+from app.vocabulary import MembershipState, PersonState
 
 
 def organisation_with_id(public_id: str) -> Organisation | None:
@@ -117,6 +119,21 @@ def invitation_with(token: str) -> Invitation | None:
         .where(Invitation.token_hash == hash_token(token))
         .first()
     )
+
+
+def waiting_invitations(organisation: Organisation, memberships: Iterable[Membership]) -> dict[int, Invitation]:
+    """Return the newest invitation from `organisation` that was not used or cancelled, by the row id of its person.
+
+    Takes one query, however many memberships there are.
+    """
+    people = [row.person_id for row in memberships if row.person.state == PersonState.INVITED]
+    query = Invitation.select().where(
+        Invitation.organisation == organisation,
+        Invitation.person.in_(people),
+        Invitation.used_at.is_null(),
+        Invitation.cancelled_at.is_null(),
+    )
+    return {row.person_id: row for row in query.order_by(Invitation.id)}
 
 
 def is_open(invitation: Invitation) -> bool:

@@ -1,8 +1,12 @@
 """Sending an invitation again, and taking it back."""
 
+from datetime import UTC, datetime, timedelta
+
+import time_machine
+
 from app.mail.models import Mail
 from app.organisations.models import Invitation, Organisation
-from app.organisations.operations import invite
+from app.organisations.operations import INVITATION_LASTS, invite
 from app.people.models import Person
 from app.people.throttling import MAILS_PER_ADDRESS
 from app.vocabulary import MembershipState, PersonState
@@ -27,6 +31,60 @@ def test_sending_again_makes_a_new_link_and_kills_the_old_one(olivia: Browser, n
     assert "a newer one was sent" in page.text
     assert ben.get(second).status == 200
     assert "Olivia Marsh has added you to Northfield Academy" in ben.page.text
+
+
+class TestRunningOut:
+    SENT = datetime(2026, 5, 3, 22, 30, tzinfo=UTC)
+
+    @staticmethod
+    def told(olivia: Browser) -> tuple[str, str]:
+        """Return what the list and the page say of Ben's invitation."""
+        [row] = [row for row in olivia.get(USERS).root.all("tr") if ADDRESS in row.text]
+        page = olivia.get(BEN)
+        words = dict(
+            zip(
+                (term.text for term in page.root.all("dt")),
+                (description.text for description in page.root.all("dd")),
+                strict=True,
+            )
+        )
+        assert words["State"] == row.all("td")[0].text
+        return words["State"], words.get("Invitation", "")
+
+    def test_the_list_and_the_page_say_until_when_the_link_works(self, olivia: Browser) -> None:
+        Organisation.update(time_zone="Asia/Karachi").where(Organisation.public_id == "northfield").execute()
+        with time_machine.travel(self.SENT, tick=False) as traveller:
+            olivia.signed_in_as("olivia-marsh").get(BEN)
+            olivia.press("Send the invitation again")
+            works = ("Invited", "Sent on 4 May 2026; its link works until 18 May 2026")
+            assert self.told(olivia) == works
+            # An invitation of somebody else's is nobody's business here.
+            invite(
+                Person.get(Person.public_id == "ben-castle"),
+                Organisation.get(Organisation.public_id == "westbrook"),
+                by=None,
+            )
+            assert self.told(olivia) == works
+            traveller.move_to(self.SENT + INVITATION_LASTS - timedelta(seconds=1))
+            olivia.signed_in_as("olivia-marsh")
+            assert self.told(olivia) == works
+            traveller.shift(timedelta(seconds=1))
+            assert self.told(olivia) == (
+                "Invitation ran out",
+                "Sent on 4 May 2026; its link ran out on 18 May 2026. You can send it again below.",
+            )
+            olivia.press("Send the invitation again")
+            assert self.told(olivia) == ("Invited", "Sent on 18 May 2026; its link works until 1 June 2026")
+
+    def test_who_has_come_in_has_none(self, olivia: Browser) -> None:
+        Person.update(state=PersonState.ACTIVE).where(Person.public_id == "ben-castle").execute()
+        Invitation.update(ends_at=self.SENT).execute()
+        assert self.told(olivia) == ("Active", "")
+
+    def test_one_from_another_school_is_not_told(self, olivia: Browser) -> None:
+        westbrook = Organisation.get(Organisation.public_id == "westbrook")
+        Invitation.update(organisation=westbrook, ends_at=self.SENT).execute()
+        assert self.told(olivia) == ("Invited", "")
 
 
 def test_nobody_is_flooded_with_invitations(olivia: Browser) -> None:

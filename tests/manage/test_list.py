@@ -171,7 +171,7 @@ class TestMarkup:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("path", "exactly"), [(USERS, 10), ("/", 5), (f"{USERS}/thomas-reed@northfield", 14)])
+@pytest.mark.parametrize(("path", "exactly"), [(USERS, 11), ("/", 5), (f"{USERS}/thomas-reed@northfield", 15)])
 def test_a_page_asks_the_database_as_often_for_many_people_as_for_few(olivia: Browser, path: str, exactly: int) -> None:
     def asked() -> list[str]:
         with counted_queries() as run:
