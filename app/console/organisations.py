@@ -12,10 +12,11 @@ from app.grants.operations import set_up_organisation
 from app.kernel.errors import ProblemError
 from app.kernel.paging import page_of
 from app.organisations.queries import organisations_list
+from app.people.queries import person_with_address
 from app.ui.asking import requires
 from app.ui.forms import address_field, name_field, show_problem
 from app.ui.signed_in import signed_in_person
-from app.vocabulary import Action
+from app.vocabulary import Action, PersonState
 
 
 class OrganisationForm(FlaskForm):
@@ -68,5 +69,11 @@ def add_organisation() -> ResponseReturnValue:
             show_problem(form, problem)
         else:
             flash(f"{organisation.name} has been set up. Its exams officer gets an e-mail.", "success")
+            officer = person_with_address(form.officer_address.data or "")
+            if officer and officer.state not in {PersonState.ACTIVE, PersonState.INVITED}:
+                flash(
+                    "The account of its exams officer is not open, so nobody can sign in for it yet.",
+                    "warning",
+                )
             return redirect(url_for("console.organisations"), 303)
     return render_template("console/add_organisation.html", form=form), 422 if form.errors else 200

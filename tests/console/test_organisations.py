@@ -54,6 +54,17 @@ def test_an_officer_who_has_an_account_keeps_it(sam: Browser) -> None:
 
 
 @pytest.mark.parametrize(
+    ("officer", "is_open"),
+    [("grace.holt", False), ("martin.shaw", False), ("olivia.marsh", True), ("ben.castle", True)],
+)
+def test_an_officer_whose_account_is_not_open_is_noticed(sam: Browser, officer: str, is_open: bool) -> None:
+    sam.get(f"{LIST}/add")
+    page = sam.press("Set up organisation", HILL | {"officer_address": f"{officer}@example.org"})
+    warning = "Please note The account of its exams officer is not open, so nobody can sign in for it yet."
+    assert page.banners[1:] == ([] if is_open else [warning])
+
+
+@pytest.mark.parametrize(
     ("typed", "problem"),
     [
         ({"name": "  "}, "Enter the name of the school or college."),
