@@ -80,8 +80,8 @@ def resend_invitation(membership: Membership) -> ResponseReturnValue:
     address = primary_address(membership.person)
     try:
         count_mail(address, membership.organisation.public_id)
-    except TooManyError as problem:
-        flash(f"This person has been sent several e-mails just now. {problem.sentence}", "warning")
+    except TooManyError:
+        flash("This person has been sent several e-mails just now. Wait 15 minutes, then try again.", "warning")
         return redirect(_page_of(membership), 303)
     invite(membership.person, membership.organisation, by=signed_in_person())
     flash(
