@@ -1,6 +1,7 @@
 """Activating an account from the mailed link, and creating one."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -18,6 +19,7 @@ from app.people import throttling
 from app.people.passwords import check_choice
 from app.people.queries import primary_address
 from app.signin import blueprint
+from app.signin.sessions import proven_person
 from app.ui.asking import can, public
 from app.ui.forms import address_field, name_field, show_problem
 from app.ui.officers import officers_of
@@ -62,16 +64,19 @@ def mailed(form: FlaskForm, send: Callable[[str], object]) -> bool:
 @public("the link in the mail is the proof; opening it changes nothing, the button does")
 def activate(token: str) -> ResponseReturnValue:
     """Let an invited person choose a password and come in."""
+    form = ChoosePasswordForm()
     invitation = invitation_with(token)
     if invitation is None or not is_open(invitation):
-        return _dead_link(invitation)
-    form = ChoosePasswordForm()
+        return _closed_link(invitation, form)
     person = invitation.person
     if form.validate_on_submit():
         try:
             check_choice(form.password.data or "", person.name, primary_address(person))
             person = activate_person(token, form.password.data or "")
         except ProblemError as problem:
+            invitation = invitation_with(token)
+            if invitation is None or not is_open(invitation):
+                return _closed_link(invitation, form)
             show_problem(form, problem)
         else:
             # The link may be opened in a browser where a colleague is signed in.
@@ -99,6 +104,20 @@ def create_account() -> ResponseReturnValue:
     if mailed(form, lambda address: create(form.name.data or "", address)):
         return render_template("signin/check_your_mail.html", address=form.address.data, back="signin.create_account")
     return render_template("signin/create_account.html", form=form), 422 if form.errors else 200
+
+
+def _closed_link(invitation: Invitation | None, form: ChoosePasswordForm) -> ResponseReturnValue:
+    """Send whoever used this link a moment ago, and pressed the button twice, to sign in; say to others why it is dead.
+
+    Their password proves it, as it does when they sign in: each try counts there, and takes as long.
+    """
+    if invitation is not None and invitation.used_at is not None and form.validate_on_submit():
+        with suppress(ProblemError):
+            proven_person(primary_address(invitation.person), form.password.data or "")
+            sign_out()
+            flash("Your account is active. Sign in with the password that you have chosen.", "success")
+            return redirect(url_for("signin.sign_in"), 303)
+    return _dead_link(invitation)
 
 
 def _dead_link(invitation: Invitation | None) -> ResponseReturnValue:

@@ -52,7 +52,7 @@ def sign_in() -> ResponseReturnValue:
     form = SignInForm()
     if form.validate_on_submit():
         try:
-            person = _proven_person(form.address.data or "", form.password.data or "")
+            person = proven_person(form.address.data or "", form.password.data or "")
         except ProblemError as problem:
             show_problem(form, problem)
         else:
@@ -89,7 +89,8 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     return render_template("signin/sign_in.html", form=SignInForm(formdata=None, kept=kept), next=back)
 
 
-def _proven_person(address: str, password: str) -> Person:
+def proven_person(address: str, password: str) -> Person:
+    """Return whose address and password these are. Counts as a try; raises `ProblemError` when they open nothing."""
     place = request.remote_addr or ""
     throttling.count_sign_in(address, place)
     person = person_with_address(address)

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from app.audit.models import Event
 from app.mail.models import Mail
 from app.organisations.models import Invitation, Organisation
 from app.organisations.operations import INVITATION_LASTS, invite
 from app.people.models import EmailAddress, Person
-from app.vocabulary import PersonState
+from app.people.throttling import PER_ADDRESS_AND_PLACE
+from app.vocabulary import EventName, PersonState
 from tests.browsing import PASSWORD, Browser, mailed_link, mails_to
 
 BEN = "ben.castle@example.org"
@@ -64,6 +66,36 @@ class TestActivating:
         assert "has been activated already" in page.text
         assert browser.get(link).status == 410
         assert new_browser().sign_in("ben-castle", GOOD).heading == "Your services"
+
+    def test_who_presses_twice_is_sent_to_sign_in(self, browser: Browser, new_browser: NewBrowser, link: str) -> None:
+        # Of a double click only the second answer is seen. A colleague may be signed in where the link is opened.
+        second = new_browser().signed_in_as("helen-frost")
+        second.get(link)
+        browser.get(link)
+        browser.press("Activate account", {"password": GOOD})
+        page = second.press("Activate account", {"password": GOOD})
+        assert (page.status, page.heading) == (200, "Sign in")
+        assert page.banners == ["Done Your account is active. Sign in with the password that you have chosen."]
+        assert second.get("/account").heading == "Sign in"
+        assert second.sign_in("ben-castle", GOOD).heading == "Your services"
+
+    def test_guessing_by_a_used_link_counts_as_signing_in_does(
+        self, browser: Browser, new_browser: NewBrowser, link: str
+    ) -> None:
+        browser.get(link)
+        browser.press("Activate account", {"password": GOOD})
+        guesser = new_browser()
+        for _ in range(PER_ADDRESS_AND_PLACE):
+            assert guesser.post(link, {"password": "another fine harmonica"}).status == 410
+        assert Event.select().where(Event.name == EventName.SIGN_IN_FAILED).count() == PER_ADDRESS_AND_PLACE
+        assert guesser.post(link, {"password": GOOD}).status == 410
+        assert guesser.sign_in("ben-castle", GOOD).status == 422
+
+    def test_a_used_link_leads_nowhere_once_the_account_is_not_open(self, browser: Browser, link: str) -> None:
+        browser.get(link)
+        browser.press("Activate account", {"password": GOOD})
+        Person.update(state=PersonState.SUSPENDED).where(Person.public_id == "ben-castle").execute()
+        assert browser.post(link, {"password": GOOD}).status == 410
 
     def test_the_link_works_for_14_days(self, browser: Browser, link: str) -> None:
         ends = Invitation.select().order_by(Invitation.id.desc()).get().ends_at
