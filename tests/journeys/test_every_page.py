@@ -28,6 +28,8 @@ OLIVIA, THOMAS, AMARA, HELEN, LEILA, SAM = (
     f"{name}@example.org"
     for name in ("olivia.marsh", "thomas.reed", "amara.lewis", "helen.frost", "leila.haddad", "sam.porter")
 )
+WIDE = "w@example.org"
+"""Of somebody whose name, and whose school's, is one word as long as can be."""
 ADDRESSES = {
     "": ("/sign-in", "/create-account", "/forgotten-password", "/activate/x", "/reset-password/x", "/docs", "/nowhere"),
     OLIVIA: (
@@ -46,6 +48,7 @@ ADDRESSES = {
         *("/", "/console/organisations", "/console/organisations?search=zz", "/console/organisations/add"),
         *("/console/decisions", "/console/decisions?number=abc-1"),
     ),
+    WIDE: ("/", "/account", "/open/training", "/open/training/why", "/nowhere"),
 }
 
 
@@ -125,11 +128,22 @@ def _set_up_wrongly(visitor: Visitor) -> None:
     visitor.presses("Set up organisation")
 
 
+def _list_the_users(visitor: Visitor) -> None:
+    visitor.goes("/")
+    visitor.follows("Users")
+
+
+def _view_oneself(visitor: Visitor) -> None:
+    _list_the_users(visitor)
+    visitor.clicks(visitor.page.get_by_role("link", name="View"))
+
+
 STEPS: tuple[tuple[str, Callable[[Visitor], None]], ...] = (
     *(("", step) for step in (_sign_in_wrongly, _ask_for_a_link, _read_the_outbox, _read_a_mail, _reset_wrongly)),
     *((OLIVIA, step) for step in (_add_two_wrongly, _check_two, _give_wrong_days, _save_nothing)),
     *((HELEN, step) for step in (_sign_in_again, _come_back_too_late)),
     (SAM, _set_up_wrongly),
+    *((WIDE, step) for step in (_list_the_users, _view_oneself)),
 )
 
 
@@ -147,11 +161,15 @@ class Findings:
 @pytest.fixture(scope="session")
 def visitors(chromium: Browser, cast_portal: Portal) -> Iterator[dict[str, Visitor]]:
     """Each person, signed in, in front of a browser with scripts; nobody under the empty name."""
+    names = ("--name", "W" * 200, "--officer-name", "W" * 120, "--officer-email", WIDE)
+    cast_portal.tessera("organisation", "add", "--centre-number", "90199", *names)
     opened = {}
     for address in ADDRESSES:
         context = chromium.new_context(base_url=cast_portal.address, reduced_motion="reduce")
         opened[address] = Visitor(cast_portal, context.new_page())
-        if address:
+        if address == WIDE:
+            opened[address].activates(address, PASSWORD)
+        elif address:
             opened[address].has_signed_in(address)
     yield opened
     for visitor in opened.values():
