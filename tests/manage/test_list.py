@@ -6,7 +6,7 @@ from app.grants.operations import NewPerson, add_people
 from app.organisations.models import Organisation
 from app.services.models import Role
 from tests.browsing import Browser, Page
-from tests.manage.northfield import USERS, NewBrowser
+from tests.manage.northfield import BEN, USERS, NewBrowser
 from tests.querying import counted_queries
 
 
@@ -57,6 +57,15 @@ def test_each_row_says_where_the_person_stands(olivia: Browser, person: str, sta
     rows = [row for body in olivia.get(USERS).root.all("tbody") for row in body.all("tr")]
     (row,) = [row for row in rows if row.all("th")[0].text.startswith(person)]
     assert row.all("td")[0].text == state
+
+
+def test_who_is_suspended_before_they_have_come_in_is_called_suspended(olivia: Browser) -> None:
+    olivia.get(BEN)
+    assert "State Invited" in olivia.page.text
+    olivia.follow("Suspend")
+    olivia.press("Suspend")
+    assert "State Suspended" in olivia.get(BEN).text
+    assert "Invited" not in olivia.get(USERS).text
 
 
 @pytest.mark.parametrize(
