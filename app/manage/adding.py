@@ -42,7 +42,8 @@ def add(organisation: Organisation) -> ResponseReturnValue:
     step = request.form.get("step", "")
     entries = _typed() if request.method == "POST" else [Entry()]
     if step == "more" and len(entries) < _MOST_AT_ONCE:
-        entries.append(Entry())
+        # The page begins at its top again; whoever asked for one more goes on typing at the new one.
+        return _form(organisation, offered, [*entries, Entry()], start_at=len(entries))
     if step.startswith("without-") and step.removeprefix("without-").isdigit():
         entries = [one for index, one in enumerate(entries) if index != int(step.removeprefix("without-"))]
     if step not in {"check", "save"}:
@@ -86,9 +87,14 @@ def _to_list(organisation: Organisation) -> ResponseReturnValue:
     return redirect(url_for("manage.users", organisation_id=organisation.public_id), 303)
 
 
-def _form(organisation: Organisation, offered: list[Role], entries: list[Entry]) -> str:
+def _form(organisation: Organisation, offered: list[Role], entries: list[Entry], *, start_at: int | None = None) -> str:
     return render_template(
-        "manage/add.html", organisation=organisation, roles=offered, entries=entries, most=_MOST_AT_ONCE
+        "manage/add.html",
+        organisation=organisation,
+        roles=offered,
+        entries=entries,
+        most=_MOST_AT_ONCE,
+        start_at=start_at,
     )
 
 

@@ -95,6 +95,16 @@ def test_the_new_person_activates_and_finds_what_was_ticked(olivia: Browser, new
     assert nora.press("Activate account", {"password": "violet tractor harmonica"}).tiles == ["Training"]
 
 
+def test_one_more_person_is_where_the_typing_goes_on(olivia: Browser) -> None:
+    def focused(page: Page) -> list[str]:
+        return [field["name"] for field in page.root.all("input") if "autofocus" in field.attributes]
+
+    assert focused(olivia.get(ADD)) == []
+    assert focused(olivia.press("Add another person")) == ["name-1"]
+    assert focused(olivia.press("Add another person")) == ["name-2"]
+    assert focused(olivia.press("Leave out person 3")) == []
+
+
 def test_the_enter_key_continues_and_leaves_nobody_out(olivia: Browser) -> None:
     two_filled(olivia)
     form = next(main for main in olivia.page.root.all("main")).all("form")[0]
