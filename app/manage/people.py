@@ -20,7 +20,8 @@ from app.organisations.models import Invitation, Membership, Organisation
 from app.organisations.queries import is_open, memberships_at, waiting_invitations
 from app.people.queries import primary_address
 from app.services.models import Role
-from app.ui.asking import asked_about, can, requires
+from app.ui.asking import actor, asked_about, can, requires
+from app.ui.officers import officers_of
 from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
@@ -116,6 +117,7 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
 
 def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
     invitation = waiting_invitations(membership.organisation, [membership]).get(membership.person_id)
+    own = membership.person == signed_in_person()
     return render_template(
         "manage/user.html",
         membership=membership,
@@ -130,7 +132,8 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
         # A form that comes back still means what its page showed first.
         shown=_shown() if request.method == "POST" else _held(membership),
         grants=grants_of([membership]).get(membership.id, []),
-        own=membership.person == signed_in_person(),
+        own=own,
+        officers=officers_of(membership.organisation, besides=actor()) if own else [],
         today=clock.today(membership.organisation.time_zone),
         errors=[box for box in boxes if box.error],
         reason=request.form.get("reason", ""),

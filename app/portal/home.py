@@ -43,7 +43,7 @@ def _once_chosen(view: View) -> View:
 @_once_chosen
 def home() -> ResponseReturnValue:
     """Show the tiles that open here and now, and below them what else there is."""
-    acting.acting_organisation()
+    here = acting.acting_organisation()
     known = [service for service in services() if can(Action.READ, service)]
     tiles = [service for service in known if can(Action.LAUNCH, service)]
     return render_template(
@@ -53,6 +53,7 @@ def home() -> ResponseReturnValue:
         platform=directory.PLATFORM,
         places=_closed_places(),
         on_staff=_is_on_staff(),
+        officers=officers_of(here, besides=actor()) if here and not tiles and can(Action.LIST_PEOPLE, here) else [],
     )
 
 

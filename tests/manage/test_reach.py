@@ -171,6 +171,7 @@ class TestOnesOwnRow:
         assert page.buttons == []
         assert page.root.all("main")[0].all("input") == []
         assert "You cannot change your own roles. Every change needs a second person." in page.text
+        assert "This exams officer of Northfield Academy can change yours: Daniel Okafor, daniel.okafor" in page.text
         assert [link for link in page.links.values() if "olivia-marsh@northfield" in link and "/why/" not in link] == []
 
     def test_nothing_about_it_can_be_changed_by_a_hand_made_form(self, app: Flask, olivia: Browser) -> None:

@@ -69,9 +69,17 @@ def test_what_is_needed_together_is_told_together(olivia: Browser) -> None:
 def test_an_officer_reads_why_about_themselves_but_is_sent_to_a_second_one(olivia: Browser) -> None:
     page = olivia.get(f"{OLIVIA}/why/training")
     assert page.heading == "Why can you not open Training?"
-    assert "Nobody can change their own access. Any of these can change yours:" in page.text
+    assert "Nobody can change their own access. This exams officer of Northfield Academy can change yours:" in page.text
     assert "Daniel Okafor, daniel.okafor@example.org" in page.text
     assert "the page of Olivia Marsh" not in page.links
+
+
+def test_an_officer_without_a_second_one_is_told_to_add_one(olivia: Browser) -> None:
+    Grant.delete().where(Grant.membership == membership("daniel-okafor@northfield")).execute()
+    for address in (f"{OLIVIA}/why/training", OLIVIA):
+        page = olivia.get(address)
+        assert "Northfield Academy has no second exams officer. You can add one." in page.text
+        assert page.links["You can add one"] == f"{USERS}/add"
 
 
 def test_nothing_of_another_school_is_told(olivia: Browser) -> None:

@@ -166,6 +166,7 @@ class TestAClosedDoor:
         ).execute()
         page = browser.signed_in_as("priya-nair").get("/open/training")
         assert "Westbrook College has no second exams officer. You can add one" in page.text
+        assert page.links["You can add one"] == "/organisations/westbrook/users/add"
 
     def test_who_only_was_or_will_be_an_officer_is_not_named(self, browser: Browser) -> None:
         text = browser.signed_in_as("thomas-reed").get("/open/access-to-scripts").text
@@ -381,7 +382,17 @@ def test_home_tells_an_officer_without_services_that_somebody_else_has_to_give_t
         Grant.membership == Membership.get(Membership.public_id == "olivia-marsh@northfield"),
         Grant.role != Role.get(Role.slug == "portal:user-management"),
     ).execute()
-    assert "a second exams officer has to do this for you" in browser.signed_in_as("olivia-marsh").get("/").text
+    page = browser.signed_in_as("olivia-marsh").get("/")
+    assert "This exams officer of Northfield Academy can change yours:" in page.text
+    assert [item.text for one in page.with_class("officers") for item in one.all("li")] == [
+        "Daniel Okafor, daniel.okafor@example.org"
+    ]
+    Grant.delete().where(
+        Grant.membership == Membership.get(Membership.public_id == "daniel-okafor@northfield")
+    ).execute()
+    page = browser.get("/")
+    assert "Northfield Academy has no second exams officer. You can add one." in page.text
+    assert page.links["You can add one"] == "/organisations/northfield/users/add"
 
 
 def test_a_closed_door_leaves_a_trace_of_who_and_why(browser: Browser) -> None:

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from app.grants.models import Grant
+from app.organisations.models import Membership
 from app.services.models import Service
 from app.vocabulary import ServiceState
 from tests.browsing import Browser
@@ -85,6 +87,16 @@ def test_everybody_is_told_what_is_missing_for_them(
     page = browser.signed_in_as(person).get(f"/open/{slug}/why")
     for sentence in sentences:
         assert sentence in page.text
+
+
+def test_an_officer_is_told_who_else_can_give_it_or_that_there_is_nobody(browser: Browser) -> None:
+    page = browser.signed_in_as("priya-nair").get("/open/training/why")
+    assert "This exams officer of Westbrook College can change yours:" in page.text
+    assert officers(browser) == ["Amara Lewis, amara.lewis@example.org"]
+    Grant.delete().where(Grant.membership == Membership.get(Membership.public_id == "amara-lewis@westbrook")).execute()
+    page = browser.get("/open/training/why")
+    assert "Westbrook College has no second exams officer. You can add one." in page.text
+    assert page.links["You can add one"] == "/organisations/westbrook/users/add"
 
 
 def test_who_has_two_organisations_is_told_about_the_chosen_one(browser: Browser) -> None:
