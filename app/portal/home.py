@@ -9,7 +9,6 @@ from app.authz import directory, facts
 from app.authz.deciding import decide
 from app.authz.explaining import Question, explain, reason_for, seen_by
 from app.authz.wording import in_words
-from app.grants.queries import is_staff
 from app.organisations.models import Membership, Organisation
 from app.organisations.queries import memberships_of, organisation_with_id, organisations_of
 from app.portal import blueprint
@@ -52,7 +51,6 @@ def home() -> ResponseReturnValue:
         others=[service for service in known if service not in tiles],
         platform=directory.PLATFORM,
         places=_closed_places(),
-        on_staff=_is_on_staff(),
         officers=officers_of(here, besides=actor()) if here and not tiles and can(Action.LIST_PEOPLE, here) else [],
     )
 
@@ -121,12 +119,6 @@ def _closed_places() -> list[Membership]:
     """Return where somebody belongs who can act nowhere, so that the page can say why."""
     person = signed_in_person()
     return memberships_of(person) if person and not acting.open_organisations() else []
-
-
-def _is_on_staff() -> bool:
-    """Return whether somebody who can act nowhere works for the operator, so that the page can say so."""
-    person = signed_in_person()
-    return person is not None and not acting.open_organisations() and is_staff(person)
 
 
 def _elsewhere(service: Service, organisation: Organisation | None) -> list[Organisation]:

@@ -2,6 +2,7 @@
 
 from flask import g, session
 
+from app.grants.queries import is_staff
 from app.organisations.models import Organisation
 from app.organisations.queries import organisations_of
 from app.ui.asking import can
@@ -30,6 +31,14 @@ def acting_organisation() -> Organisation | None:
         chosen = [one for one in choices if one.public_id == session.get(_KEY)]
         g.acting = chosen[0] if chosen else choices[0] if len(choices) == 1 else None
     return g.acting
+
+
+def is_on_staff() -> bool:
+    """Return whether somebody who can act nowhere works for the operator, so that a page can say so; read once."""
+    if "is_on_staff" not in g:
+        person = signed_in_person()
+        g.is_on_staff = person is not None and not open_organisations() and is_staff(person)
+    return bool(g.is_on_staff)
 
 
 def choose(organisation: Organisation) -> None:

@@ -17,7 +17,7 @@ from app.authz import facts
 from app.authz.naming import wire_name
 from app.config import settings
 from app.kernel import clock
-from app.ui.acting import acting_organisation
+from app.ui.acting import acting_organisation, is_on_staff
 from app.ui.asking import RefusedError
 from app.ui.navigation import menu, way_back
 from app.ui.officers import officers_of
@@ -54,6 +54,7 @@ def _surroundings() -> dict[str, Any]:
         "settings": settings(),
         "menu": menu,
         "acting_organisation": acting_organisation,
+        "is_on_staff": is_on_staff,
         "signed_in_person": signed_in_person,
     }
 

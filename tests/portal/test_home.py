@@ -136,12 +136,6 @@ class TestAClosedDoor:
                 "Your account does not belong to a school or college here. An exams officer has to add you first.",
                 (),
             ),
-            (
-                "sam-porter",
-                "training",
-                "Your account does not belong to a school or college here. An exams officer has to add you first.",
-                (),
-            ),
         ],
     )
     def test_a_closed_door_says_why_and_who_can_open_it(
@@ -365,8 +359,8 @@ class TestOutsideDevelopment:
         ("helen-frost", ["What to do next", "Ask them to add you as a user"]),
         ("sam-porter", ["You are on our staff", "Your work is under Organisations."]),
         ("ruth-adeyemi", ["You are on our staff", "Your work is under Organisations."]),
-        ("nina-costa", ["You are on our staff"]),
-        ("victor-lind", ["You are on our staff"]),
+        ("nina-costa", ["You are on our staff", "If your work has pages here, they are in the menu."]),
+        ("victor-lind", ["You are on our staff", "If your work has pages here, they are in the menu."]),
     ],
 )
 def test_where_nothing_opens_home_says_what_is_so(browser: Browser, person: str, sentences: list[str]) -> None:
@@ -375,6 +369,21 @@ def test_where_nothing_opens_home_says_what_is_so(browser: Browser, person: str,
         assert sentence in page.text
     assert ("Ask them to add you" in page.text) == (person == "helen-frost")
     assert ("Your work is under" in page.text) == ("Organisations" in page.menu)
+    assert ("If your work has pages here" in page.text) == (person in {"nina-costa", "victor-lind"})
+
+
+@pytest.mark.parametrize("person", ["sam-porter", "ruth-adeyemi", "nina-costa", "victor-lind"])
+@pytest.mark.parametrize("path", ["/", "/account", "/open/training", "/open/training/why"])
+def test_staff_are_never_sent_to_an_exams_officer_nor_to_themselves(browser: Browser, person: str, path: str) -> None:
+    page = browser.signed_in_as(person).get(path)
+    assert "You are on our staff" in page.text
+    assert "Services open for people at a school or college only" in page.text
+    assert "support desk can tell you" not in page.text
+    [foot] = page.root.all("footer")
+    for words in ("your exams officer", "exams officer has to add you", "added to the users"):
+        assert words not in page.text
+    assert "Missing your school or college" not in foot.text
+    assert "Your exams officer" not in foot.text
 
 
 def test_home_tells_an_officer_without_services_that_somebody_else_has_to_give_them(browser: Browser) -> None:
