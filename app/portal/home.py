@@ -1,5 +1,6 @@
 """The tiles, and the way through them to the services."""
 
+from datetime import date
 from functools import wraps
 
 from flask import redirect, render_template, request, url_for
@@ -9,6 +10,8 @@ from app.authz import directory, facts
 from app.authz.deciding import decide
 from app.authz.explaining import Question, explain, reason_for, seen_by
 from app.authz.wording import in_words
+from app.grants.queries import grants_of
+from app.kernel import clock
 from app.organisations.models import Membership, Organisation
 from app.organisations.queries import memberships_of, organisation_with_id, organisations_of
 from app.portal import blueprint
@@ -21,7 +24,7 @@ from app.ui.headers import let_form_lead_to
 from app.ui.navigation import destination
 from app.ui.officers import officers_of
 from app.ui.signed_in import signed_in_person
-from app.vocabulary import Action
+from app.vocabulary import Action, Reason
 
 
 def _once_chosen(view: View) -> View:
@@ -77,6 +80,7 @@ def open_service(service: Service) -> ResponseReturnValue:
         officers=officers_of(place, besides=actor()),
         roles=roles_of(service),
         elsewhere=_elsewhere(service, organisation),
+        day=_turning_day(service, organisation, why),
     )
     return page, 403
 
@@ -129,6 +133,19 @@ def _elsewhere(service: Service, organisation: Organisation | None) -> list[Orga
         if other != organisation
         and decide(actor(), Action.LAUNCH, directory.service(service), facts.Context(directory.organisation(other)))
     ]
+
+
+def _turning_day(service: Service, organisation: Organisation | None, why: Reason) -> date | None:
+    """Return the day on which what the person holds for `service` at `organisation` ended, or will start."""
+    person = signed_in_person()
+    if person is None or organisation is None or why not in {Reason.ROLE_ENDED, Reason.ROLE_NOT_STARTED}:
+        return None
+    today = clock.today(organisation.time_zone)
+    held = [one for one in memberships_of(person) if one.organisation == organisation]
+    grants = [grant for of_one in grants_of(held).values() for grant in of_one if grant.role.service == service]
+    if why is Reason.ROLE_ENDED:
+        return max((grant.last_day for grant in grants if grant.last_day and grant.last_day < today), default=None)
+    return min((grant.first_day for grant in grants if grant.first_day and grant.first_day > today), default=None)
 
 
 def _launch(service: Service, organisation: Organisation | None) -> Question:

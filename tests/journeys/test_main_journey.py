@@ -99,8 +99,8 @@ def _teacher_opens_what_is_ticked(carla: Visitor, launch_address: str) -> None:
 
     carla.goes("/")
     carla.follows("Why is this closed? Results")
-    assert carla.heading == "You cannot open Results yet"
-    assert "has not been ticked for you at Hill School" in carla.text
+    assert carla.heading == "You cannot open Results"
+    assert "You have not been given this service at Hill School" in carla.text
     # Dan is an exams officer too, but has not activated his account: nobody is sent to him.
     assert carla.page.locator(".officers").inner_text() == "Ada Hill, ada@example.org"
     assert "Reader: Sees all results." in carla.text

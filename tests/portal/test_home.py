@@ -12,6 +12,7 @@ from app.audit.models import Event
 from app.config import Settings
 from app.grants.models import Grant
 from app.grants.operations import RoleGiven, change_roles
+from app.kernel.clock import in_words
 from app.organisations.models import Membership, Organisation
 from app.services.models import Role, Service
 from app.vocabulary import EventName, OrganisationState
@@ -85,31 +86,31 @@ class TestAClosedDoor:
             (
                 "thomas-reed",
                 "access-to-scripts",
-                "This service has not been ticked for you at Northfield Academy.",
+                "You have not been given this service at Northfield Academy.",
                 NORTHFIELD,
             ),
             (
                 "iris-bell",
                 "submit-for-assessment",
-                "Your access to this service had a last day, and that day is over.",
+                "Your access to this service ended on ",
                 NORTHFIELD,
             ),
             (
                 "owen-price",
                 "teaching-resources",
-                "You have been given access to this service, but it starts on a later day.",
+                "You have been given access to this service from ",
                 NORTHFIELD,
             ),
             (
                 "olivia-marsh",
                 "training",
-                "This service has not been ticked for you at Northfield Academy.",
+                "You have not been given this service at Northfield Academy.",
                 NORTHFIELD[:1],
             ),
             (
                 "priya-nair",
                 "training",
-                "This service has not been ticked for you at Westbrook College.",
+                "You have not been given this service at Westbrook College.",
                 ("Amara Lewis, amara.lewis@example.org",),
             ),
             (
@@ -227,10 +228,10 @@ class TestSeveralOrganisations:
 
 class TestFreshness:
     @staticmethod
-    def given(role: str, first: date | None = None, last: date | None = None) -> None:
-        """Give Thomas a role."""
+    def given(role: str, first: date | None = None, last: date | None = None, *, to: str = "thomas-reed") -> None:
+        """Give a person of Northfield a role."""
         change_roles(
-            Membership.get(Membership.public_id == "thomas-reed@northfield"),
+            Membership.get(Membership.public_id == f"{to}@northfield"),
             give=[RoleGiven(Role.get(Role.slug == role), first, last)],
             take=[],
             by=None,
@@ -266,13 +267,37 @@ class TestFreshness:
             traveller.shift(timedelta(seconds=1))
             page = browser.get("/open/exam-entries")
             assert page.status == 403
-            assert "had a last day, and that day is over" in page.text
+            assert f"Your access to this service ended on {in_words(last_day)}." in page.text
+            assert page.heading == "You cannot open Exam entries"
+
+    def test_of_several_days_the_last_that_ended_and_the_first_that_comes_are_named(self, browser: Browser) -> None:
+        with time_machine.travel(datetime(2027, 7, 14, 12, tzinfo=UTC), tick=False):
+            browser.signed_in_as("owen-price")
+            Grant.delete().where(
+                Grant.membership == Membership.get(Membership.public_id == "owen-price@northfield")
+            ).execute()
+
+            def given(role: str, first: date | None = None, last: date | None = None) -> None:
+                self.given(role, first, last, to="owen-price")
+
+            given("submit-for-assessment:exams-officer", last=date(2027, 6, 1))
+            given("submit-for-assessment:teacher", last=date(2027, 7, 1))
+            given("training:user", last=date(2027, 7, 13))
+            assert "ended on 1 July 2027." in browser.get("/open/submit-for-assessment").text
+            Grant.update(first_day=date(2027, 8, 2), last_day=None).where(
+                Grant.role == Role.get(Role.slug == "submit-for-assessment:teacher")
+            ).execute()
+            given("submit-for-assessment:exams-officer", first=date(2027, 8, 1))
+            given("training:user", first=date(2027, 7, 15))
+            assert "access to this service from 1 August 2027." in browser.get("/open/submit-for-assessment").text
 
     def test_a_role_opens_its_door_from_the_beginning_of_its_first_day_in_london(self, browser: Browser) -> None:
         with time_machine.travel(datetime(2027, 7, 14, 22, 59, 59, tzinfo=UTC), tick=False) as traveller:
             self.given("exam-entries:user", first=date(2027, 7, 15))
             browser.signed_in_as("thomas-reed")
-            assert "it starts on a later day" in browser.get("/open/exam-entries").text
+            page = browser.get("/open/exam-entries")
+            assert "You have been given access to this service from 15 July 2027." in page.text
+            assert page.heading == "You cannot open Exam entries yet"
             traveller.shift(timedelta(seconds=1))
             assert browser.client.get("/open/exam-entries").status_code == 302
 
@@ -285,7 +310,7 @@ class TestTheDirectDoor:
     def test_who_is_signed_out_and_may_not_is_told_after_signing_in(self, browser: Browser) -> None:
         page = browser.sign_in("thomas-reed", path="/open/exam-entries")
         assert page.status == 403
-        assert page.heading == "You cannot open Exam entries yet"
+        assert page.heading == "You cannot open Exam entries"
 
     def test_who_has_two_places_chooses_on_the_way(self, browser: Browser) -> None:
         browser.sign_in("amara-lewis", path="/open/submit-for-assessment")
