@@ -23,8 +23,20 @@ def test_the_account_says_who_one_is_and_what_one_may_use(browser: Browser) -> N
         "Submit for assessment: Teacher",
         "Westbrook College centre 90102",
         "User management until ",
+        "Your roles",
+        "Why can I open a service, or not?",
     ):
         assert words in text
+    assert "not offered any more" not in text
+    assert "ticked" not in text
+
+
+def test_a_role_of_a_service_that_is_not_open_says_so(browser: Browser) -> None:
+    held = [item.text for item in browser.signed_in_as("thomas-reed").get("/account").root.all("main")[0].all("li")]
+    assert "Results by post: User (not offered any more)" in held
+    assert "Training: User" in held
+    text = browser.signed_in_as("olivia-marsh").get("/account").text
+    assert "Online moderation: Exams officer (not open yet)" in text
 
 
 def test_what_has_ended_and_what_is_suspended_is_said(browser: Browser) -> None:
