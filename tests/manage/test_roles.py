@@ -9,10 +9,11 @@ import pytest
 from app.audit.models import Event
 from app.grants.models import Grant
 from app.grants.operations import RoleGiven, change_roles
+from app.people.models import Person
 from app.services.models import Role
-from app.vocabulary import EventName
+from app.vocabulary import EventName, PersonState
 from tests.browsing import Browser
-from tests.manage.northfield import BEN, DANIEL, EARLY, LATE, OFFICER, THOMAS, NewBrowser, membership, roles_of
+from tests.manage.northfield import BEN, DANIEL, EARLY, LATE, OFFICER, THOMAS, USERS, NewBrowser, membership, roles_of
 
 TEACHER = {"teaching-resources:teacher", "submit-for-assessment:teacher", "training:user"}
 """What Thomas has that officers may give; he also has a role of a service that is no longer offered."""
@@ -91,6 +92,21 @@ def test_days_are_given_kept_and_taken_off(olivia: Browser) -> None:
     olivia.press("Save changes", {"first-training:user": "", "last-training:user": ""})
     assert (grant("training:user").first_day, grant("training:user").last_day) == (None, None)
     assert [change["given"] for change in changes()] == [["training:user"], ["training:user"]]
+
+
+def test_a_tick_whose_last_day_is_over_says_so(olivia: Browser) -> None:
+    page = olivia.get(f"{USERS}/iris-bell@northfield")
+    ended = [one["id"].removeprefix("ended-") for one in page.with_class("days") if one.text == "ended"]
+    assert set(ended) == {OFFICER, "submit-for-assessment:exams-officer"}
+    assert "training:user" in page.ticked("role")
+
+
+@pytest.mark.parametrize("state", [PersonState.SUSPENDED, PersonState.CLOSED])
+def test_an_account_that_is_not_open_is_for_the_support_desk(olivia: Browser, state: PersonState) -> None:
+    told = "Only our support desk can change this: telephone and e-mail are below."
+    assert told not in olivia.get(THOMAS).text
+    Person.update(state=state).where(Person.public_id == "thomas-reed").execute()
+    assert f"Account {state} {told}" in olivia.get(THOMAS).text
 
 
 @pytest.mark.parametrize(
