@@ -109,10 +109,19 @@ def change_roles(membership: Membership) -> ResponseReturnValue:
     if give or take:
         reason = without_hidden(" ".join(request.form.get("reason", "").split()))[:_LONGEST_REASON]
         change(membership, give=give, take=take, reason=reason, by=signed_in_person())
-        flash(f"The changes for {membership.shown_name} have been saved. They count from now on.", "success")
+        flash(f"The changes for {membership.shown_name} have been saved.", "success")
+        _warn_of_ended(give, membership.organisation)
     else:
         flash("Nothing was different, so nothing was changed.", "info")
     return redirect(_address_of(membership), 303)
+
+
+def _warn_of_ended(given: list[RoleGiven], organisation: Organisation) -> None:
+    """Say which of the roles just given had their last day already: a year that was mistyped is easily overlooked."""
+    today = clock.today(organisation.time_zone)
+    for one in given:
+        if one.last_day and one.last_day < today:
+            flash(f"The last day of {one.role.full_name} is over, so it opens nothing.", "warning")
 
 
 def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:

@@ -1,10 +1,11 @@
 """Ticking roles: what is saved, what is not, and what a form that is out of date does."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 from app.audit.models import Event
 from app.grants.models import Grant
@@ -49,7 +50,7 @@ def test_what_is_ticked_is_given_and_what_is_unticked_is_taken(olivia: Browser, 
         "Save changes",
         {"role": TEACHER - {"training:user"} | {RETIRED, "exam-entries:user"}, "reason": " Covers   for Iris "},
     )
-    assert page.banners == ["Done The changes for Thomas Reed have been saved. They count from now on."]
+    assert page.banners == ["Done The changes for Thomas Reed have been saved."]
     assert roles_of("thomas-reed@northfield") == TEACHER - {"training:user"} | {RETIRED, "exam-entries:user"}
     assert (grant("exam-entries:user").given_by.name, grant("exam-entries:user").reason) == (
         "Olivia Marsh",
@@ -92,6 +93,21 @@ def test_days_are_given_kept_and_taken_off(olivia: Browser) -> None:
     olivia.press("Save changes", {"first-training:user": "", "last-training:user": ""})
     assert (grant("training:user").first_day, grant("training:user").last_day) == (None, None)
     assert [change["given"] for change in changes()] == [["training:user"], ["training:user"]]
+
+
+def test_a_role_whose_last_day_is_over_is_saved_with_a_warning(olivia: Browser) -> None:
+    olivia.get(THOMAS)
+    saved = "Done The changes for Thomas Reed have been saved."
+    page = olivia.press("Save changes", {"first-training:user": "2020-01-01", "last-training:user": "2020-01-31"})
+    assert page.banners == [saved, "Please note The last day of Training: User is over, so it opens nothing."]
+    assert grant("training:user").last_day == date(2020, 1, 31)
+    # Only what has just been given is warned of.
+    assert olivia.press("Save changes", {"last-submit-for-assessment:teacher": "2190-01-31"}).banners == [saved]
+    with time_machine.travel(datetime(2027, 7, 14, 23, 30, tzinfo=UTC), tick=False):
+        # In London it is the 15th already.
+        olivia.signed_in_as("olivia-marsh").get(THOMAS)
+        for day, banners in (("2027-07-15", 1), ("2027-07-14", 2)):
+            assert len(olivia.press("Save changes", {"last-training:user": day}).banners) == banners
 
 
 def test_a_tick_whose_last_day_is_over_says_so(olivia: Browser) -> None:
