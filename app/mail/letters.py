@@ -43,13 +43,15 @@ def staff_invitation(name: str, token: str) -> Letter:
 
 def added(name: str, organisation: str, inviter: str, *, is_open: bool) -> Letter:
     """To somebody who has an account already, which may not be open, and was added to one more organisation."""
-    usual = "Sign in as usual; you find it beside your other organisations:"
-    closed = "Your account is not open at the moment. Our support desk can tell you why, before you sign in:"
+    usual = ("Sign in as usual; you find it beside your other organisations:", _link("/"))
+    # A link would lead them to a form that lets nobody in.
+    closed = ("Your account is not open at the moment. Our support desk can tell you why.",)
+    first, *more = usual if is_open else closed
     return _letter(
         f"You have been added to {organisation}",
         f"Dear {name},",
-        f"{inviter} has added you to {organisation}. {usual if is_open else closed}",
-        _link("/"),
+        f"{inviter} has added you to {organisation}. {first}",
+        *more,
         "If you do not know why, please tell us.",
     )
 
@@ -65,15 +67,19 @@ def account_created(name: str, token: str) -> Letter:
     )
 
 
-def account_exists(name: str) -> Letter:
-    """To somebody who tried to create a second account."""
+def account_exists(name: str, *, is_open: bool) -> Letter:
+    """To somebody who tried to create a second account; the first may not be open."""
+    asked = "Somebody, probably you, asked for an account with this e-mail address."
+    usual = (
+        f"{asked} You have one already. Sign in here:",
+        _link("/sign-in"),
+        "If you do not know your password, you can choose a new one there.",
+    )
+    closed = (f"{asked} You have one already, but it is not open at the moment. Our support desk can tell you why.",)
     return _letter(
         f"You have a {settings().portal_name} account already",
         f"Dear {name},",
-        "Somebody, probably you, asked for an account with this e-mail address. You have one already. Sign in here:",
-        _link("/sign-in"),
-        "If you do not know your password, you can choose a new one there. If you have not activated the account yet, "
-        "use the link in the mail that invited you, or ask your exams officer to send it again.",
+        *(usual if is_open else closed),
     )
 
 

@@ -60,7 +60,7 @@ def create_account(name: str, address: str) -> None:
         record(EventName.INVITATION_SENT, by=GUEST, subject=person.reference)
         return
     if person is not None:
-        queue(address, *letters.account_exists(person.name))
+        queue(address, *letters.account_exists(person.name, is_open=person.state == PersonState.ACTIVE))
         return
     person = new_person(name, address)
     queue(address, *letters.account_created(name, _new_invitation(person, None, None)))

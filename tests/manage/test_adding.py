@@ -322,9 +322,14 @@ class TestWhatAnAccountTellsWhoeverTypesItsAddress:
     def test_a_mail_to_an_account_that_is_not_open_does_not_send_them_to_sign_in(self, priya: Browser) -> None:
         self.added(priya, "martin.shaw")
         [mail] = Mail.select().where(Mail.to_address == "martin.shaw@example.org")
-        assert "Your account is not open at the moment. Our support desk can tell you why" in " ".join(
-            mail.body.split()
-        )
+        text = " ".join(mail.body.split())
+        assert "Your account is not open at the moment. Our support desk can tell you why. If you" in text
+        assert "http" not in text
+
+    def test_a_mail_to_an_account_that_is_open_leads_them_in(self, priya: Browser) -> None:
+        self.added(priya, "thomas.reed")
+        [mail] = Mail.select().where(Mail.to_address == "thomas.reed@example.org")
+        assert "Sign in as usual; you find it beside your other organisations:\n\nhttp://" in mail.body
 
 
 def test_one_person_is_told_of_in_the_singular_by_the_name_that_was_typed(browser: Browser) -> None:

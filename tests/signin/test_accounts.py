@@ -211,6 +211,15 @@ class TestCreatingAnAccount:
         assert mails_to("olivia.marsh@example.org") == ["You have a Tessera account already"]
         assert Person.get(Person.public_id == "olivia-marsh").name == "Olivia Marsh"
 
+    def test_the_mail_leads_only_those_to_the_form_whom_it_lets_in(self, browser: Browser) -> None:
+        self.asked(browser, "Nora Field", "olivia.marsh@example.org")
+        assert mailed_link("olivia.marsh@example.org") == "/sign-in"
+        for address in ("grace.holt@example.org", "martin.shaw@example.org"):  # suspended, closed
+            self.asked(browser, "Nora Field", address)
+            [mail] = Mail.select().where(Mail.to_address == address)
+            assert "You have one already, but it is not open at the moment. Our support desk can" in mail.body
+            assert "http" not in mail.body
+
     def test_an_account_alone_opens_nothing(self, browser: Browser) -> None:
         self.asked(browser, "Nora Field", "Nora.Field@Example.org")
         browser.get(mailed_link("nora.field@example.org"))
