@@ -147,7 +147,7 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.SERVICE_NOT_LIVE: "The service is not open.",
     Reason.ROLE_MISSING: "The person has not been given a role that allows this.",
     Reason.ROLE_NOT_STARTED: "The person's role has not started yet.",
-    Reason.ROLE_ENDED: "The person's role has come to its last day.",
+    Reason.ROLE_ENDED: "The last day of the person's role is over.",
     Reason.OWN_MEMBERSHIP: "Nobody changes their own access.",
     Reason.POLICY_ERROR: "The policy could not be evaluated, so the answer is no.",
     Reason.NOT_ANSWERED: "The question could not be answered, so the answer is no.",

@@ -130,7 +130,7 @@ def test_an_answer_says_which_rules_and_which_change_it_rests_on(ask: Ask) -> No
         "id": answer["context"]["id"],
         "policy": deciding.policy().digest,
         "revision": revision(),
-        "reason": {"code": "role_ended", "sentence": "The person's role has come to its last day."},
+        "reason": {"code": "role_ended", "sentence": "The last day of the person's role is over."},
     }
 
 

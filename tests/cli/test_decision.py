@@ -42,7 +42,7 @@ def test_a_decision_is_told_in_plain_words(number: str, database_url: str, tmp_p
     told = tessera("decision", number, url=database_url, folder=tmp_path)
     assert (told.returncode, told.stderr) == (0, "")
     lines = told.stdout.splitlines()
-    assert lines[0] == "No. The person's role has come to its last day."
+    assert lines[0] == "No. The last day of the person's role is over."
     assert "  about        person:iris-bell" in lines
     assert "  organisation any" in lines
     assert lines[1].endswith(" UTC, in 1.250 ms")
@@ -61,7 +61,7 @@ def test_a_decision_is_told_to_programs(number: str, database_url: str, tmp_path
         "organisation": "",
         "allowed": False,
         "reason": "role_ended",
-        "sentence": "The person's role has come to its last day.",
+        "sentence": "The last day of the person's role is over.",
         "policy": "0123456789ab",
         "revision": 42,
         "milliseconds": 1.25,

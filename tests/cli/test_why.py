@@ -39,7 +39,7 @@ def test_a_no_is_told_with_what_was_looked_at_and_what_would_help(why: Command) 
     told = why("iris.bell@example.org", "launch", "service:submit-for-assessment", "--at", "90101")
     assert (told.returncode, told.stderr) == (0, "")
     lines = told.stdout.splitlines()
-    assert lines[0] == "No. The person's role has come to its last day."
+    assert lines[0] == "No. The last day of the person's role is over."
     assert "What was looked at:" in lines
     assert "  The account is active." in lines
     at = lines.index("Any one of these would make it a yes:")

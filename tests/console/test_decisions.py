@@ -39,7 +39,7 @@ def test_a_decision_is_found_by_its_number_with_all_that_is_known_of_it(sam: Bro
     assert page.address == f"{PATH}?number=+{number}+"
     assert page.title.startswith(f"Decisions ({number})")
     for words in (
-        *("No. The person's role has come to its last day.", number, "in 1.250 ms"),
+        *("No. The last day of the person's role is over.", number, "in 1.250 ms"),
         *("client:submit-for-assessment", "person:iris-bell", "launch", "service:training", "organisation:northfield"),
         *("role_ended", "0123456789ab", "Event 7042"),
         *("State of the actor is “active”: yes", "In force of grant 1 of membership 1 of the actor: no"),
@@ -106,4 +106,4 @@ def test_an_answer_that_a_program_was_just_given_is_found(sam: Browser) -> None:
     )
     decisions.current().flush()
     page = sam.get(f"{PATH}?number={answer.json['context']['id']}")
-    assert "No. The person's role has come to its last day." in page.text
+    assert "No. The last day of the person's role is over." in page.text
