@@ -20,7 +20,7 @@ PASSWORD = "correct horse tiles"
 """Of everybody in the cast who has one."""
 
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-_INLINE = {"a", "b", "code", "em", "i", "label", "small", "span", "strong", "sub", "sup"}
+_INLINE = {"a", "b", "code", "em", "i", "label", "small", "span", "strong", "sub", "sup", "wbr"}
 _SENT_BY_PRESSING = {"submit", "image", "button", "reset"}
 _REFERENCES = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "list")
 

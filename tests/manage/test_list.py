@@ -59,6 +59,12 @@ def test_each_row_says_where_the_person_stands(olivia: Browser, person: str, sta
     assert row.all("td")[0].text == state
 
 
+def test_an_address_may_break_after_its_at_sign_only(olivia: Browser) -> None:
+    assert '<span class="address">olivia.marsh@<wbr>example.org</span>' in olivia.get(USERS).html
+    add(("Nora", "a&b@example.org"))
+    assert '<span class="address">a&amp;b@<wbr>example.org</span>' in olivia.get(USERS).html
+
+
 def test_who_is_suspended_before_they_have_come_in_is_called_suspended(olivia: Browser) -> None:
     olivia.get(BEN)
     assert "State Invited" in olivia.page.text
