@@ -183,7 +183,7 @@ class Page:
         return [*self._faults, *(fault for look in looks for fault in look())]
 
     def _bad_head(self) -> Iterator[str]:
-        if [element["lang"] for element in self.root.all("html")] != ["en"]:
+        if [element["lang"] for element in self.root.all("html")] != ["en-GB"]:
             yield "the page does not say its language"
         headings = [element.text for element in self.root.all("h1")]
         if len(headings) != 1:

@@ -114,14 +114,11 @@ def _typed() -> list[Entry]:
 
 def _checked(organisation: Organisation, offered: list[Role], entries: list[Entry]) -> list[NewPerson] | None:
     """Return the people to add, or None after noting on the entries what is wrong."""
-    by_slug = {role.slug: role for role in offered}
     people: list[NewPerson] = []
     for entry in entries:
         address = _check_entry(entry, {person.address for person in people})
         # A role that was never offered is no typing mistake, so it gets no friendly sentence: it is left out.
-        people.append(
-            NewPerson(entry.name, address, [by_slug[slug] for slug in sorted(entry.roles) if slug in by_slug])
-        )
+        people.append(NewPerson(entry.name, address, [role for role in offered if role.slug in entry.roles]))
     known = addresses_at(organisation, [person.address for person in people])
     for entry, person in zip(entries, people, strict=True):
         if person.address in known:

@@ -121,6 +121,16 @@ def test_the_list_is_searched_by_name_and_beginning_of_the_number(sam: Browser, 
     assert [cell.text for body in page.root.all("tbody") for cell in body.all("th")] == found
 
 
+def test_a_search_says_what_was_looked_for_and_leads_back_to_all(sam: Browser) -> None:
+    everything = sam.get(LIST)
+    assert "4 organisations" in everything.text
+    page = sam.get(f"{LIST}?search=north")
+    assert "1 organisation matches “north”. Show all" in page.text
+    assert page.title.startswith("Organisations matching “north”")
+    assert "organisations match “o”. Show all" in sam.get(f"{LIST}?search=o").text
+    assert sam.follow("Show all").address == LIST
+
+
 def test_the_list_says_where_each_organisation_stands(sam: Browser) -> None:
     rows = [row.text for body in sam.get(LIST).root.all("tbody") for row in body.all("tr")]
     assert rows == [

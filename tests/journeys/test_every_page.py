@@ -215,7 +215,7 @@ def _look(page: Page, complaints: list[str]) -> Findings:
     page.set_viewport_size(_NARROW)
     narrow_width = page.evaluate("document.scrollingElement.scrollWidth")
     page.emulate_media(media="print")
-    controls = page.locator("nav, button, .btn, .skip-link").filter(visible=True).count()
+    controls = page.locator(".side, button, .btn, .skip-link").filter(visible=True).count()
     return Findings(problems, problems_in_the_dark, narrow_width, controls, complaints)
 
 

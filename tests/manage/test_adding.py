@@ -62,6 +62,14 @@ def test_two_people_are_filled_in_checked_and_saved(olivia: Browser) -> None:
     assert events == [EventName.MEMBER_ADDED, EventName.INVITATION_SENT] * 2
 
 
+def test_the_check_lists_roles_as_the_form_does(olivia: Browser) -> None:
+    form = olivia.get(ADD)
+    offered = [box["value"] for box in form.root.all("input") if box["name"] == "role-0"]
+    page = olivia.press("Continue", {**NORA, "role-0": sorted(offered)})
+    assert [field["value"] for field in page.root.all("input") if field["name"] == "role-0"] == offered
+    assert offered != sorted(offered)
+
+
 def test_nothing_is_saved_before_the_last_button(olivia: Browser) -> None:
     people, events = Person.select().count(), Event.select().count()
     two_filled(olivia)

@@ -175,6 +175,13 @@ class TestSeveralOrganisations:
         assert page.heading == "Which organisation are you working for?"
         assert browser.get("/open/teaching-resources").heading == "Which organisation are you working for?"
 
+    def test_who_has_one_is_promised_no_other(self, browser: Browser) -> None:
+        page = browser.signed_in_as("thomas-reed").get("/choose-organisation")
+        assert "You belong to 1 organisation." in page.text
+        assert "You can change this at any time" not in page.text
+        page = browser.signed_in_as("amara-lewis").get("/choose-organisation")
+        assert "You belong to 2 organisations. You can change this at any time" in page.text
+
     def test_only_the_tiles_of_the_chosen_place_are_there(self, browser: Browser) -> None:
         browser.signed_in_as("amara-lewis").get("/")
         page = browser.press("Continue", {"organisation": "northfield"})
@@ -381,7 +388,7 @@ class TestOutsideDevelopment:
         ("yusuf-demir", ["Your access at Northfield Academy is suspended at the moment. An exams officer there can"]),
         ("leila-haddad", ["Eastgate School is not open in Tessera at the moment, so nobody there can open services."]),
         ("frank-doyle", ["Southmere High School is not open in Tessera at the moment, so nobody there can open"]),
-        ("helen-frost", ["What to do next", "Ask them to add you as a user"]),
+        ("helen-frost", ["What to do next", "Ask them to add you as a user", "Reload this page."]),
         ("sam-porter", ["You are on our staff", "Your work is under Organisations."]),
         ("ruth-adeyemi", ["You are on our staff", "Your work is under Organisations."]),
         ("nina-costa", ["You are on our staff", "If your work has pages here, they are in the menu."]),

@@ -108,6 +108,9 @@ class TestActivating:
             assert page.status == 410
             assert "Invitations work for 14 days" in page.text
             assert page.links["olivia.marsh@example.org"] == "mailto:olivia.marsh@example.org"
+            assert "These exams officers of Northfield Academy can send you a new invitation:" in page.text
+            Person.update(state=PersonState.SUSPENDED).where(Person.public_id == "daniel-okafor").execute()
+            assert "This exams officer of Northfield Academy can send you a new invitation:" in browser.get(link).text
             assert browser.post(link, {"password": GOOD}).status == 410
         assert ben().state == PersonState.INVITED
 
