@@ -52,6 +52,6 @@ def test_a_search_that_finds_nobody_says_so_and_leads_back(visitor: Visitor) -> 
     visitor.follows("Users")
     visitor.page.get_by_label("Find by name or e-mail address").fill("Zebedee")
     visitor.presses("Search")
-    assert "contains “Zebedee”" in visitor.text
+    assert "Nobody matches “Zebedee”" in visitor.text
     visitor.follows("Show all users")
     expect(visitor.page.get_by_role("row").filter(has_text="Thomas Reed")).to_be_visible()
