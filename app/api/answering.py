@@ -13,7 +13,7 @@ from app.authz.cache import Caller
 from app.config import LONG_COUNTS, settings
 
 
-def answer_evaluation(client: Caller, body: Body, at_least: str = "") -> bytes:
+def answer_evaluation(client: Caller, body: Body, at_least: str | None = None) -> bytes:
     """Return the answer to the one question in `body`, as fresh as the header `Tessera-At-Least` wants it.
 
     Raises `ApiError`, and whatever keeps `evaluate` from answering.
@@ -21,7 +21,7 @@ def answer_evaluation(client: Caller, body: Body, at_least: str = "") -> bytes:
     return _answer(client, read_evaluation(body), at_least)
 
 
-def answer_evaluations(client: Caller, body: Body, at_least: str = "") -> bytes:
+def answer_evaluations(client: Caller, body: Body, at_least: str | None = None) -> bytes:
     """Return the answers to a batch in `body`, or the one to a single question.
 
     Raises `ApiError`, and whatever keeps `evaluate` or `evaluate_all` from answering.
@@ -29,7 +29,7 @@ def answer_evaluations(client: Caller, body: Body, at_least: str = "") -> bytes:
     return _answer(client, read_evaluations(body, most=settings().batch_limit), at_least)
 
 
-def answer_authorize(client: Caller, body: Body, at_least: str = "") -> bytes:
+def answer_authorize(client: Caller, body: Body, at_least: str | None = None) -> bytes:
     """Return what `answer_evaluations` returns; and why, if the single question in `body` wants it.
 
     Raises `ApiError`, and whatever keeps `evaluate` from answering.
@@ -47,7 +47,7 @@ def answer_authorize(client: Caller, body: Body, at_least: str = "") -> bytes:
     return explained_json(answer, why)
 
 
-def answer_search(sought: Sought, client: Caller, body: Body, at_least: str = "") -> bytes:
+def answer_search(sought: Sought, client: Caller, body: Body, at_least: str | None = None) -> bytes:
     """Return what a search finds. Raises `ApiError`, and whatever keeps `search` from answering."""
     count(client, LONG_COUNTS)
     request: SearchRequest = loaded(SEARCHES[sought], body)
@@ -56,23 +56,26 @@ def answer_search(sought: Sought, client: Caller, body: Body, at_least: str = ""
     return found_json(request, search(client, request))
 
 
-def revision_wanted(at_least: str) -> int:
-    """Return the revision that the header `Tessera-At-Least` names, 0 without one. Raises `ApiError` 400."""
-    if not at_least:
+def revision_wanted(at_least: str | None) -> int:
+    """Return the revision that the header `Tessera-At-Least` names, 0 without one. Raises `ApiError` 400.
+
+    An empty one is no number either: that is how the web server hands on what is not ASCII.
+    """
+    if at_least is None:
         return 0
     if not (at_least.isascii() and at_least.isdigit() and len(at_least) <= len(str(LARGEST_REVISION))):
         raise ApiError(400, "Tessera-At-Least must be a whole number: the revision that the answer has to know of.")
     return int(at_least)
 
 
-def _answer(client: Caller, request: EvaluationRequest | Batch, at_least: str) -> bytes:
+def _answer(client: Caller, request: EvaluationRequest | Batch, at_least: str | None) -> bytes:
     count(client, len(request.items) if isinstance(request, Batch) else 1)
-    if at_least:
+    if at_least is not None:
         request = request._replace(at_least_revision=_wanted(request, at_least))
     if isinstance(request, Batch):
         return answers_json(evaluate_all(client, request))
     return answer_json(evaluate(client, request))
 
 
-def _wanted(request: EvaluationRequest | Batch, at_least: str) -> int:
+def _wanted(request: EvaluationRequest | Batch, at_least: str | None) -> int:
     return max(request.at_least_revision, revision_wanted(at_least))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LONGEST_KEY = 200
 
 
-def asked(environ: "WSGIEnvironment") -> tuple[Caller, Body, str]:
+def asked(environ: "WSGIEnvironment") -> tuple[Caller, Body, str | None]:
     """Return who asks what, and how fresh the answer has to be.
 
     The body is read first: somebody may take their time to send it, and an answer knows of everything that was changed
@@ -23,7 +23,7 @@ def asked(environ: "WSGIEnvironment") -> tuple[Caller, Body, str]:
     """
     raw = read_body(environ)
     caller = client_of(environ.get("HTTP_AUTHORIZATION", ""))
-    return caller, parse_object(raw, environ.get("CONTENT_TYPE")), environ.get("HTTP_TESSERA_AT_LEAST", "")
+    return caller, parse_object(raw, environ.get("CONTENT_TYPE")), environ.get("HTTP_TESSERA_AT_LEAST")
 
 
 def client_of(authorization: str) -> Caller:

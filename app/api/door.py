@@ -22,7 +22,7 @@ from app.ui.headers import of_every_answer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-ANSWERS: dict[str, Callable[[Caller, Body, str], bytes]] = {
+ANSWERS: dict[str, Callable[[Caller, Body, str | None], bytes]] = {
     "/authorize": answer_authorize,
     "/access/v1/evaluation": answer_evaluation,
     "/access/v1/evaluations": answer_evaluations,
@@ -50,7 +50,7 @@ class Door:
         status = 200
         try:
             request_id = environ.get("HTTP_X_REQUEST_ID")
-            if request_id:
+            if request_id is not None:
                 check_request_id(request_id)
                 headers.append(("X-Request-ID", request_id))
             body = answer(*asked(environ))

@@ -61,7 +61,7 @@ def _check_address() -> None:
 def _show(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
     with Reach(client) as reach:
         _check(reach, kind, record_id, Action.ASK)
-    at_least = revision_wanted(request.headers.get("Tessera-At-Least", ""))
+    at_least = revision_wanted(request.headers.get("Tessera-At-Least"))
     # Read once that revision has come to be known, so it holds that at least.
     row, revision = gathered(lambda _gatherer: record_named(kind, record_id), at_least)
     if row is None:

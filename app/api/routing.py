@@ -75,8 +75,11 @@ def check_request_id(told: str) -> None:
 
 
 def is_request_id(told: str) -> bool:
-    """Return whether what was told as the id of a request can go back as it came. There may be none."""
-    return len(told) <= LONGEST_REQUEST_ID and told.isascii() and told.isprintable()
+    """Return whether what was told as the id of a request can go back as it came.
+
+    An empty one may be what the web server makes of one that is not ASCII.
+    """
+    return 0 < len(told) <= LONGEST_REQUEST_ID and told.isascii() and told.isprintable()
 
 
 @json_route("/access/<anything:rest>")
@@ -90,7 +93,9 @@ def nothing_here(rest: str) -> ResponseReturnValue:  # noqa: ARG001  (the addres
 
 @blueprint.before_request
 def _check_request_id() -> None:
-    check_request_id(request.headers.get("X-Request-ID", ""))
+    told = request.headers.get("X-Request-ID")
+    if told is not None:
+        check_request_id(told)
 
 
 @blueprint.errorhandler(ApiError)
@@ -117,7 +122,7 @@ def _broken(error: Exception) -> ResponseReturnValue:
 @blueprint.after_request
 def _finish(response: Response) -> Response:
     told = request.headers.get("X-Request-ID", "")
-    if told and is_request_id(told):
+    if is_request_id(told):
         response.headers["X-Request-ID"] = told
     return response
 

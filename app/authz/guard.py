@@ -36,7 +36,7 @@ _MOST_WAITS = 2
 STEP_LIMIT = 50_000
 """How many questions Polar may put to us in one decision."""
 
-BUILT_IN_KINDS: dict[str, type] = {"Boolean": bool, "Float": float, "Integer": int, "List": list, "String": str}
+BUILT_IN_KINDS: dict[str, type] = {"Boolean": bool, "Float": float, "Integer": int, "List": tuple, "String": str}
 """What a rule head may name beside the kinds of fact."""
 
 # The core reads this whenever it starts a query; its own default is half a minute.

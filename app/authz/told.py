@@ -1,7 +1,8 @@
 """What callers tell, and that no rule holds because of what they did not.
 
 A property that nobody told is nil, and one of another kind than was meant is equal to nothing; so `!=` and `not` let
-both through. Whoever compares like that has to say in front which kind it is. It is followed through variables, lists
+both through. Two that nobody told are equal, and a truth is less than 5. Whoever compares like that has to say in front
+which kind it is. It is followed through variables, lists
 and helper rules; a helper that reads what callers tell stands under no `not` and in no condition of a `forall`.
 """
 
@@ -14,6 +15,8 @@ from app.authz.polar_text import Node, PolarFile, Rule
 from app.authz.rule_checks import EQUATIONS, Kinds, Slip, infer_kinds, is_open, is_scope, kind_of, spell
 
 _NONE: frozenset[str] = frozenset()
+_ORDERS = ("<", "<=", ">", ">=")
+"""Polar takes a truth for 1 or 0 in these."""
 
 
 def check_told(files: Sequence[PolarFile]) -> Iterator[tuple[str, Slip]]:
@@ -55,7 +58,8 @@ class _Reader:
     def is_told(self, term: Node) -> bool:
         """Return whether a caller says what `term` is, and of which kind."""
         if term.kind == "field":
-            return is_open(term.parts[0], self._kinds)
+            owner = term.parts[0]
+            return is_open(owner, self._kinds) or self.is_told(owner) or kind_of(term, self._kinds) == "Properties"
         if term.kind == "list":
             return any(map(self.is_told, term.parts))
         return term.kind == "variable" and term.text in self._told
@@ -89,11 +93,25 @@ class _Reader:
             turned = is_scope(node) and index == 0
             yield from self._walk(part, reading, asserted, negated=negated != turned)
 
+    def _both_missing(self, node: Node, asserted: frozenset[str]) -> Iterator[Slip]:
+        told = [part for part in node.parts if part.kind == "field" and self.is_told(part)]
+        if len(told) == len(node.parts) and not asserted & {spell(part) for part in told}:
+            one, other = map(spell, told)
+            sentence = f"{one} and {other} may both be missing, and are equal then"
+            yield Slip(node.line, f"{sentence}; write `{one} matches String and ...` in front.")
+
     def _compared(self, node: Node, asserted: frozenset[str], *, negated: bool) -> Iterator[Slip]:
         """Yield what is wrong with a comparison that helps its rule to hold when its sides differ."""
-        if node.text not in ((*EQUATIONS, "in", "matches") if negated else ("!=",)):
+        if node.text in EQUATIONS and not negated:
+            yield from self._both_missing(node, asserted)
             return
-        for term, other in _sides(node):
+        if node.text not in ((*EQUATIONS, "in", "matches", *_ORDERS) if negated else ("!=", *_ORDERS)):
+            return
+        sides = list(_sides(node))
+        left, right = node.parts
+        if node.text == "in" and right.kind != "list" and not self.is_told(right):
+            sides.append((left, right))
+        for term, other in sides:
             kind = kind_of(other, self._kinds)
             if self.is_told(term) and term.kind != "list" and kind != "nil" and spell(term) not in asserted:
                 kind = kind if kind in BUILT_IN_KINDS else "String"

@@ -1,11 +1,14 @@
 """Several questions in one message, and how far they are answered."""
 
+import json
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from app import config
 from app.api.schemas import LARGEST_REVISION
 from app.audit.operations import record
 from app.audit.queries import revision
@@ -249,7 +252,22 @@ def test_a_batch_that_is_not_known_yet_is_not_answered(tell: Tell) -> None:
     assert tell(batch(YES, options={"at_least_revision": revision() + 1_000})).status_code == 503
 
 
-@pytest.mark.parametrize("told", ["soon", "-1", "1.5", "٣", "9" * 17])
+@pytest.mark.usefixtures("impatient")
+def test_an_explanation_is_as_fresh_as_the_caller_wants_it(send: Send) -> None:
+    asked = json.dumps(question() | {"explain": True}).encode()
+    for wanted, status in ((revision(), 200), (revision() + 1_000, 503)):
+        answer = send(asked, path="/authorize", headers={"Tessera-At-Least": str(wanted)})
+        assert answer.status_code == status
+
+
+def test_how_much_may_be_asked_at_once_is_a_setting(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "_current", replace(config.settings(), batch_limit=2))
+    assert tell(batch(YES, YES)).status_code == 200
+    assert tell(batch(YES, YES, YES)).status_code == 400
+
+
+# An empty one is what the web server makes of one that is not ASCII.
+@pytest.mark.parametrize("told", ["soon", "-1", "1.5", "٣", "9" * 17, ""])
 def test_a_revision_is_a_number(tell: Tell, told: str) -> None:
     answer = tell(question(), headers={"Tessera-At-Least": told})
     assert answer.status_code == 400

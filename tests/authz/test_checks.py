@@ -293,6 +293,11 @@ TOLD = 'has_permission(person: Person, "delete", record: Record) if used(person)
         ('(state = record.properties.state and not state = "locked")', "state", "String"),
         ('(tag in record.properties.tags and not tag = "locked")', "tag", "String"),
         ('forall(record.properties.state = "locked", 1 = 2)', "record.properties.state", "String"),
+        ('(part in record.properties.parts and part.state != "locked")', "part.state", "String"),
+        ('(inner = record.properties.inner and inner.state != "locked")', "inner.state", "String"),
+        ("not record.properties.barred in person.staff_roles", "record.properties.barred", "String"),
+        ("record.properties.pages < 5", "record.properties.pages", "Integer"),
+        ("not record.properties.pages >= 5", "record.properties.pages", "Integer"),
         ('not (record.properties.state matches String and record.properties.state = "locked")', *STATE),
     ],
 )
@@ -303,6 +308,19 @@ def test_what_was_not_told_lets_nobody_through(folder: Path, pack: Path, conditi
     assert check_folder(folder, pack) == [Finding("record.polar", line, expected)]
 
 
+def test_two_things_that_nobody_told_open_nothing_by_being_equal(folder: Path, pack: Path) -> None:
+    both = "record.properties.team = person.properties.team"
+    line = add(pack, f"{TOLD}{both};\nused(_);", "record.polar")
+    expected = (
+        "record.properties.team and person.properties.team may both be missing, and are equal then;"
+        " write `record.properties.team matches String and ...` in front."
+    )
+    assert check_folder(folder, pack) == [Finding("record.polar", line, expected)]
+    path = pack / "record.polar"
+    path.write_text(path.read_text().replace(both, f"person.properties.team matches String and {both}"))
+    assert check_folder(folder, pack) == []
+
+
 @pytest.mark.parametrize(
     ("rules", "line", "words"),
     [
@@ -311,6 +329,7 @@ def test_what_was_not_told_lets_nobody_through(folder: Path, pack: Path, conditi
         ("%s differs(record.properties.author, person.public_id);\ndiffers(a, b) if a != b;", 1, "a may be missing"),
         ("%s not one(record); one(r) if two(r); two(r) if r.properties.x = 1;", 0, "one(...) looks at"),
         ("%s forall(wrote(person, record), 1 = 2); wrote(p, r) if r.properties.author = p.public_id;", 0, "wrote(...)"),
+        ('%s is_open(record.properties); is_open(told) if told.state != "locked";', 0, "told.state may be missing"),
         ('%s open(record); open(r) if r.properties.x = "no" and cut and 1 = 2; open(_);', 0, "cut hides the rules"),
     ],
 )

@@ -103,6 +103,10 @@ allow(_p: Person, "nil", resource, _c) if
   resource matches Role and resource.organisation = nil;
 allow(person: Person, "not_in", _r, _c) if
   not "support" in person.staff_roles and not (m in person.memberships and m.state = "ended");
+allow(person: Person, "a_list", _r, _c) if
+  person.staff_roles matches List and "support" in person.staff_roles;
+allow(person: Person, "no_list", _r, _c) if
+  not (person.staff_roles matches List and "support" in person.staff_roles);
 allow(person: Person, "one_of", _r, _c) if
   person.state in ["active", "invited"];
 allow(person: Person, "list", _r, _c) if
