@@ -35,7 +35,8 @@ for line in sys.stdin:
     print(json.dumps(answer.json), flush=True)
 """
 
-pytestmark = pytest.mark.usefixtures("both_doors")
+# They wait for other processes.
+pytestmark = [pytest.mark.usefixtures("both_doors"), pytest.mark.slow]
 
 TEACHER = "submit-for-assessment:teacher"
 

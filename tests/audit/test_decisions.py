@@ -22,6 +22,9 @@ from app.kernel.database import database as bound
 from app.vocabulary import Reason
 from tests.conftest import ON_POSTGRESQL
 
+# They wait for other threads and processes.
+pytestmark = pytest.mark.slow
+
 MOMENT = datetime.now(UTC).replace(microsecond=250_000)
 AT = MOMENT.timestamp()
 CLIENT = "client:submit-for-assessment"

@@ -11,6 +11,9 @@ import pytest
 from app.kernel import noticing
 from app.kernel.noticing import SqliteWatch
 
+# They wait for other threads and processes.
+pytestmark = pytest.mark.slow
+
 Do = Callable[[str], object]
 
 CHANGES = [
