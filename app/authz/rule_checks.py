@@ -18,7 +18,7 @@ BUILT_IN_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
 _LITERALS = {"string": "String", "integer": "Integer", "float": "Float", "boolean": "Boolean"}
 EQUATIONS = frozenset({"=", "==", ":="})
 _NUMBERS = frozenset({"Integer", "Float"})
-_ORDERS = frozenset({"<", "<=", ">", ">="})
+ORDERS = frozenset({"<", "<=", ">", ">="})
 _REFUSED = {
     "cut": "cut hides the rules after this one; write conditions that exclude each other.",
     "print": "print(...) writes what the facts say on the server's output.",
@@ -212,7 +212,7 @@ def _check_operation(node: Node, kinds: Kinds) -> Iterator[Slip]:
             yield Slip(node.line, f"{shown}: a collection is never equal to anything; take its elements with `in`.")
         elif not _comparable(left, right):
             yield Slip(node.line, f"{shown}: {left} and {right} are never equal.")
-    elif not (node.text in _ORDERS and {left, right} <= {None, "String"}) and not {left, right} <= {None, *_NUMBERS}:
+    elif not (node.text in ORDERS and {left, right} <= {None, "String"}) and not {left, right} <= {None, *_NUMBERS}:
         yield Slip(node.line, f"{shown}: only numbers are calculated with, and only numbers and texts ordered.")
 
 

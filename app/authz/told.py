@@ -1,9 +1,9 @@
 """What callers tell, and that no rule holds because of what they did not.
 
 A property that nobody told is nil, and one of another kind than was meant is equal to nothing; so `!=` and `not` let
-both through. Two that nobody told are equal, and a truth is less than 5. Whoever compares like that has to say in front
-which kind it is. It is followed through variables, lists
-and helper rules; a helper that reads what callers tell stands under no `not` and in no condition of a `forall`.
+both through. Two that nobody told are equal, and Polar takes a truth for 1 or 0 where it asks which is less. Whoever
+compares like that has to say in front which kind it is. It is followed through variables, lists and helper rules; a
+helper that reads what callers tell stands under no `not` and in no condition of a `forall`.
 """
 
 from collections import defaultdict
@@ -12,11 +12,9 @@ from itertools import chain
 
 from app.authz.guard import BUILT_IN_KINDS
 from app.authz.polar_text import Node, PolarFile, Rule
-from app.authz.rule_checks import EQUATIONS, Kinds, Slip, infer_kinds, is_open, is_scope, kind_of, spell
+from app.authz.rule_checks import EQUATIONS, ORDERS, Kinds, Slip, infer_kinds, is_open, is_scope, kind_of, spell
 
 _NONE: frozenset[str] = frozenset()
-_ORDERS = ("<", "<=", ">", ">=")
-"""Polar takes a truth for 1 or 0 in these."""
 
 
 def check_told(files: Sequence[PolarFile]) -> Iterator[tuple[str, Slip]]:
@@ -101,11 +99,11 @@ class _Reader:
             yield Slip(node.line, f"{sentence}; write `{one} matches String and ...` in front.")
 
     def _compared(self, node: Node, asserted: frozenset[str], *, negated: bool) -> Iterator[Slip]:
-        """Yield what is wrong with a comparison that helps its rule to hold when its sides differ."""
+        """Yield what is wrong with a comparison that lets through what nobody told, or what is of another kind."""
         if node.text in EQUATIONS and not negated:
             yield from self._both_missing(node, asserted)
             return
-        if node.text not in ((*EQUATIONS, "in", "matches", *_ORDERS) if negated else ("!=", *_ORDERS)):
+        if node.text not in ((*EQUATIONS, "in", "matches", *ORDERS) if negated else ("!=", *ORDERS)):
             return
         sides = list(_sides(node))
         left, right = node.parts
