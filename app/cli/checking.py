@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 from app.authz.checks import Finding
@@ -65,15 +66,23 @@ def written(finding: Finding, folder: Path, pack: Path | None) -> str:
 
 
 def _digest(policies: Path, pack: Path | None) -> str:
-    """Return a name for exactly these rules, tables and people, judged by exactly this code."""
-    digest = hashlib.sha256()
+    """Return a name for exactly these rules, tables and people, judged by exactly this code and this oso."""
+    digest = hashlib.sha256(f"{sys.version} {version('oso')}".encode())
     of_pack = () if pack is None else (pack / "policies", pack / "fixtures")
-    for folder in (policies, FIXTURES, *(ROOT / "app" / room for room in ("", "authz", "demo")), *of_pack):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            content = path.read_bytes() if path.suffix in {".polar", ".toml", ".py"} and path.is_file() else b""
+    for folder in (policies, FIXTURES, *of_pack):
+        for path in sorted(folder.rglob("*")):
             # What nobody reads is found by its name.
-            digest.update(f"{path.name} {len(content)} ".encode("utf-8", "surrogateescape") + content)
+            _add(digest, folder, path, has_content=path.suffix in {".polar", ".toml"} and path.is_file())
+    # All of it: which module a finding depends on is nothing that anybody keeps a list of.
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        _add(digest, ROOT, path, has_content=True)
     return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", folder: Path, path: Path, *, has_content: bool) -> None:
+    content = path.read_bytes() if has_content else b""
+    name = str(path.relative_to(folder))
+    digest.update(f"{name} {len(content)} ".encode("utf-8", "surrogateescape") + content)
 
 
 def _check_here(folder: Path, pack: Path | None = None) -> None:

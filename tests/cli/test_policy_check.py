@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.authz.checks import Finding
 from app.cli import checking
 from app.cli.checking import check_before_serving
 from app.config import ROOT, Settings
@@ -115,3 +116,30 @@ def test_a_policy_is_checked_again_when_it_has_changed(settings: Settings, folde
     assert findings
     # Only what was good is remembered.
     assert check_before_serving(served) == findings
+
+
+def test_a_policy_is_checked_again_by_code_that_has_changed(
+    settings: Settings, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A copy, because what is tried here is that any file of it counts, in whatever folder it lies.
+    code = tmp_path / "code"
+    shutil.copytree(ROOT / "app", code / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(checking, "ROOT", code)
+    found = iter([[], [Finding("service.polar", 1, "Found by the code of today.")]])
+    monkeypatch.setattr(checking, "findings_of", lambda *_folders: next(found))
+    served = dataclasses.replace(settings, policies_dir=folder)
+    assert check_before_serving(served) == []
+    assert check_before_serving(served) == []
+    with (code / "app/kernel/clock.py").open("a") as file:
+        file.write("\n# changed\n")
+    assert check_before_serving(served) != []
+
+
+def test_a_policy_is_checked_again_when_a_subfolder_has_changed(settings: Settings, folder: Path) -> None:
+    served = dataclasses.replace(settings, policies_dir=folder)
+    draft = folder / "drafts" / "service.polar"
+    draft.parent.mkdir()
+    draft.write_text("# a draft\n")
+    before = checking._digest(served.policies_dir, None)
+    draft.write_text("# another\n")
+    assert checking._digest(served.policies_dir, None) != before
