@@ -65,7 +65,7 @@ load-generator:
 	$(call debian,wrk,the measuring over HTTP)
 
 soak: .venv/.installed-test ## Compare a million random decisions with oso and with plain rules (about ten minutes)
-	DECISIONS=1000000 $(bin)/pytest -q -n 2 tests/authz/test_recording.py
+	DECISIONS=1000000 $(bin)/pytest -q -n 2 tests/authz/engine/test_replay.py
 
 bench: .venv/.installed-test load-generator ## Measure, beside others, and write the tables (PART=decisions|asking|revocation|pages)
 	$(bin)/python benchmarks/run.py $(PART)

@@ -13,11 +13,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, config, console, manage, portal, signin
 from app.audit import decisions
 from app.audit.decisions import DecisionLog
-from app.authz.checks import check_folder
-from app.authz.deciding import use_policy
-from app.authz.engine import Engine
-from app.authz.guard import PolicyError
-from app.authz.paths import steps_of
+from app.authz.decision_point import use_policy
+from app.authz.engine.engine import Engine
+from app.authz.engine.sandbox import PolicyError
+from app.authz.explain.steps import steps_of
+from app.authz.lint.linter import check_folder
 from app.config import Settings
 from app.kernel import database
 from app.ui import asking, headers, pages, signed_in

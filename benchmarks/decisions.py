@@ -17,13 +17,13 @@ from portal import DATA, ROOT, filled
 from results import Result
 
 from app.authz import facts
-from app.authz.cache import View
-from app.authz.deciding import decide, policy, use_policy
-from app.authz.engine import Engine
+from app.authz.decision_point import decide, policy, use_policy
+from app.authz.engine.engine import Engine
+from app.authz.information.cache import View
 from app.kernel import database
 from app.people.models import Person
 from app.vocabulary import PersonState
-from tests.authz.plain_oso import PlainOso
+from tests.authz.engine.plain_oso import PlainOso
 
 ROUNDS = 9
 SAMPLE = 400

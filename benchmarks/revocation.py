@@ -9,7 +9,7 @@ from results import Result
 
 from app.demo.cast import load_cast
 from app.kernel import database
-from tests.authz.racing import asked, delays, stale_answers, toggled
+from tests.authz.information.racing import asked, delays, stale_answers, toggled
 
 RACES = 2_000
 

@@ -16,8 +16,9 @@ from flask.testing import FlaskClient
 from app import config
 from app.audit import decisions
 from app.audit.decisions import DecisionLog
-from app.authz import cache, deciding
-from app.authz.engine import Engine
+from app.authz import decision_point
+from app.authz.engine.engine import Engine
+from app.authz.information import cache
 from app.config import Settings
 from app.demo.cast import is_empty, load_cast
 from app.factory import create_app
@@ -188,14 +189,14 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 @pytest.fixture(scope="session")
 def shipped_policy(portal: Flask) -> Engine:
     """The policy that the portal was made with."""
-    return deciding.policy()
+    return decision_point.policy()
 
 
 @pytest.fixture
 def app(portal: Flask, shipped_policy: Engine, cast: None) -> Flask:
     """The portal with the cast; errors reach the test."""
     # Whatever an earlier test decided by or switched off.
-    deciding.use_policy(shipped_policy)
+    decision_point.use_policy(shipped_policy)
     portal.config.update(TESTING=True, WTF_CSRF_ENABLED=True)
     return portal
 

@@ -3,7 +3,7 @@
 from app.api.errors import ApiError
 from app.audit import decisions
 from app.audit.records import Item
-from app.authz.cache import Caller
+from app.authz.information.cache import Caller
 from app.kernel import clock
 
 

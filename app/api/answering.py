@@ -9,7 +9,7 @@ from app.api.questions import Batch, EvaluationRequest
 from app.api.schemas import LARGEST_REVISION, loaded
 from app.api.search import search
 from app.api.search_schemas import SEARCHES, SearchRequest, Sought
-from app.authz.cache import Caller
+from app.authz.information.cache import Caller
 from app.config import LONG_COUNTS, settings
 
 

@@ -10,7 +10,7 @@ from app.api.questions import Failure
 from app.api.schemas import AnswerSchema, FailedItemSchema
 from app.api.search import Found
 from app.api.search_schemas import ActionsSchema, EntitiesSchema, SearchRequest, Sought
-from app.authz.deciding import Decision
+from app.authz.decision_point import Decision
 from app.vocabulary import REASON_SENTENCES, Reason
 
 _ID, _REVISION = "\0id", 7_700_770_077

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from app.api.bodies import parse_object, read_body
 from app.api.errors import ApiError
 from app.api.messages import Body
-from app.authz import cache
-from app.authz.cache import Caller
+from app.authz.information import cache
+from app.authz.information.cache import Caller
 from app.kernel.tokens import hash_token
 
 if TYPE_CHECKING:

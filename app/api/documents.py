@@ -10,7 +10,7 @@ from app.api.routing import json_response, json_route
 from app.api.schemas import HealthSchema
 from app.audit import decisions
 from app.audit.decisions import NotLoggedError
-from app.authz.deciding import policy
+from app.authz.decision_point import policy
 from app.config import settings
 from app.kernel.database import database
 from app.ui.asking import public

@@ -16,7 +16,7 @@ from app.api.callers import asked
 from app.api.errors import ApiError
 from app.api.messages import Body
 from app.api.routing import check_request_id
-from app.authz.cache import Caller
+from app.authz.information.cache import Caller
 from app.ui.headers import of_every_answer
 
 if TYPE_CHECKING:

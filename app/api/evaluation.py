@@ -12,10 +12,10 @@ from app.api.questions import Batch, EvaluationRequest, Failure, Semantic
 from app.api.reach import Reach, UndecidedError
 from app.audit.records import Item
 from app.authz import facts
-from app.authz.cache import Caller
-from app.authz.deciding import Decision, decide, policy
-from app.authz.explaining import Question, reason_for
-from app.authz.paths import trace_of
+from app.authz.decision_point import Decision, decide, policy
+from app.authz.explain.explanation import Question, reason_for
+from app.authz.explain.steps import trace_of
+from app.authz.information.cache import Caller
 from app.config import settings
 from app.kernel import clock
 from app.vocabulary import Reason

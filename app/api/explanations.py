@@ -7,9 +7,9 @@ from marshmallow import Schema, fields
 
 from app.api.schemas import AnswerContextSchema, AnswerSchema, EvaluationsRequestSchema
 from app.authz import facts
-from app.authz.deciding import Decision
-from app.authz.explaining import Explanation, Question, explain, seen_by_client
-from app.authz.proving import Reading
+from app.authz.decision_point import Decision
+from app.authz.engine.proof import Reading
+from app.authz.explain.explanation import Explanation, Question, explain, seen_by_client
 from app.vocabulary import REASON_SENTENCES, Reason, Who
 
 Message = dict[str, Any]

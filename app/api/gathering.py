@@ -6,9 +6,10 @@ from typing import TypeVar
 
 from app.api.errors import ApiError
 from app.api.questions import Entity, EvaluationRequest
-from app.authz import cache, facts
-from app.authz.deciding import policy
-from app.authz.naming import declared_kinds
+from app.authz import facts
+from app.authz.decision_point import policy
+from app.authz.information import cache
+from app.authz.polar.names import declared_kinds
 from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from threading import Lock
 from time import monotonic
 
 from app.api.errors import ApiError
-from app.authz.cache import Caller
+from app.authz.information.cache import Caller
 from app.config import BURST_SECONDS, settings
 
 

@@ -8,7 +8,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from app.api.errors import ApiError
 from app.api.search_schemas import DEFAULT_LIMIT, LARGEST_LIMIT, SearchRequest
-from app.authz.cache import Caller
+from app.authz.information.cache import Caller
 from app.config import settings
 
 

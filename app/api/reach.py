@@ -6,10 +6,11 @@ from typing import Self
 from app.api.accounting import account_all
 from app.api.errors import ApiError
 from app.audit.records import Item
-from app.authz import cache, facts
-from app.authz.cache import Caller
-from app.authz.deciding import decide
-from app.authz.paths import trace_of
+from app.authz import facts
+from app.authz.decision_point import decide
+from app.authz.explain.steps import trace_of
+from app.authz.information import cache
+from app.authz.information.cache import Caller
 from app.vocabulary import Action, Reason
 
 

@@ -17,9 +17,9 @@ from app.api.reach import Reach
 from app.api.record_schemas import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
 from app.api.routing import json_response, json_route
 from app.api.schemas import loaded
-from app.authz.cache import Caller
-from app.authz.deciding import policy
-from app.authz.naming import declared_kinds
+from app.authz.decision_point import policy
+from app.authz.information.cache import Caller
+from app.authz.polar.names import declared_kinds
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
 from app.records.operations import delete_record, put_record

@@ -8,7 +8,7 @@ from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, fields, post_
 
 from app.api.errors import ApiError
 from app.api.questions import ActionAsked, Entity, EvaluationRequest, Semantic
-from app.authz.naming import LONGEST_KIND
+from app.authz.polar.names import LONGEST_KIND
 from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Reason
 
 LONGEST_TYPE = LONGEST_KIND

@@ -11,8 +11,8 @@ from app.api.reach import Reach
 from app.api.search_schemas import SearchRequest, Sought
 from app.audit.records import Item
 from app.authz import facts
-from app.authz.cache import Caller
-from app.authz.deciding import decide, policy
+from app.authz.decision_point import decide, policy
+from app.authz.information.cache import Caller
 from app.vocabulary import SUBJECT_TYPES, Reason
 
 BUDGET_SECONDS = 0.2

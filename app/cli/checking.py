@@ -8,9 +8,9 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from app.authz.checks import Finding
-from app.authz.engine import Engine
-from app.authz.guard import PolicyError
+from app.authz.engine.engine import Engine
+from app.authz.engine.sandbox import PolicyError
+from app.authz.lint.linter import Finding
 from app.config import ROOT, Settings
 from app.demo.cast import FIXTURES
 
@@ -86,7 +86,7 @@ def _add(digest: "hashlib._Hash", folder: Path, path: Path, *, has_content: bool
 
 
 def _check_here(folder: Path, pack: Path | None = None) -> None:
-    from app.authz.packs import check_with_cast
+    from app.authz.lint.verify import check_with_cast
 
     try:
         findings = check_with_cast(folder, pack)

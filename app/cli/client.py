@@ -3,7 +3,7 @@
 import click
 
 from app.authz.facts import KINDS
-from app.authz.naming import wire_name
+from app.authz.polar.names import wire_name
 from app.cli.parameters import KIND, NAME
 from app.cli.running import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError

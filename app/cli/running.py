@@ -10,7 +10,7 @@ import click
 from peewee import PeeweeException
 
 from app import config
-from app.authz.guard import PolicyError
+from app.authz.engine.sandbox import PolicyError
 from app.config import SettingError, Settings
 from app.demo.cast import CastError
 from app.kernel import database

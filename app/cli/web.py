@@ -14,7 +14,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from app.audit import decisions
-from app.authz.engine import Engine
+from app.authz.engine.engine import Engine
 from app.cli.checking import checked_policy
 from app.cli.processes import end_with
 from app.config import read_settings

@@ -6,12 +6,13 @@ from typing import Any, TypeVar
 
 import click
 
-from app.authz import directory, facts
-from app.authz.deciding import use_policy
-from app.authz.engine import Engine
-from app.authz.explaining import Explanation, Question, explain
-from app.authz.naming import declared_kinds, wire_name
-from app.authz.wording import Told, in_words
+from app.authz import facts
+from app.authz.decision_point import use_policy
+from app.authz.engine.engine import Engine
+from app.authz.explain.explanation import Explanation, Question, explain
+from app.authz.explain.wording import Told, in_words
+from app.authz.information import directory
+from app.authz.polar.names import declared_kinds, wire_name
 from app.cli.running import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError
 from app.organisations.models import Membership

@@ -4,7 +4,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.audit.queries import find
-from app.authz import directory
+from app.authz.information import directory
 from app.console import blueprint
 from app.ui.asking import requires
 from app.vocabulary import REASON_SENTENCES, Action

@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import InputRequired, Regexp
 
-from app.authz import directory
+from app.authz.information import directory
 from app.console import blueprint
 from app.grants.operations import set_up_organisation
 from app.kernel.errors import ProblemError

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from flask import abort, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.authz import directory, facts
-from app.authz.deciding import decide
-from app.authz.explaining import Question, explain, seen_by
-from app.authz.wording import in_words
+from app.authz import facts
+from app.authz.decision_point import decide
+from app.authz.explain.explanation import Question, explain, seen_by
+from app.authz.explain.wording import in_words
+from app.authz.information import directory
 from app.manage import blueprint, things
 from app.organisations.models import Membership
 from app.services.models import Service

@@ -6,7 +6,8 @@ from datetime import date
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.authz import directory, facts
+from app.authz import facts
+from app.authz.information import directory
 from app.grants.models import Grant
 from app.grants.operations import RoleGiven
 from app.grants.operations import change_roles as change

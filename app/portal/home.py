@@ -6,10 +6,11 @@ from functools import wraps
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.authz import directory, facts
-from app.authz.deciding import decide
-from app.authz.explaining import Question, explain, reason_for, seen_by
-from app.authz.wording import in_words
+from app.authz import facts
+from app.authz.decision_point import decide
+from app.authz.explain.explanation import Question, explain, reason_for, seen_by
+from app.authz.explain.wording import in_words
+from app.authz.information import directory
 from app.grants.queries import grants_of
 from app.kernel import clock
 from app.organisations.models import Membership, Organisation

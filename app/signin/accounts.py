@@ -9,7 +9,7 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
-from app.authz import directory
+from app.authz.information import directory
 from app.kernel.errors import ProblemError
 from app.organisations.models import Invitation
 from app.organisations.operations import activate as activate_person

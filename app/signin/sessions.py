@@ -7,8 +7,8 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField
 from wtforms.validators import InputRequired
 
-from app.authz import directory
-from app.authz.deciding import decide
+from app.authz.decision_point import decide
+from app.authz.information import directory
 from app.kernel.errors import ProblemError
 from app.people import throttling
 from app.people.models import Person

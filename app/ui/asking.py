@@ -12,8 +12,9 @@ from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
-from app.authz import directory, facts
-from app.authz.deciding import Decision, decide
+from app.authz import facts
+from app.authz.decision_point import Decision, decide
+from app.authz.information import directory
 from app.config import settings
 from app.kernel.database import changing
 from app.organisations.models import Membership, Organisation

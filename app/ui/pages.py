@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 
 from app.audit.operations import record
 from app.authz import facts
-from app.authz.naming import wire_name
+from app.authz.polar.names import wire_name
 from app.config import settings
 from app.kernel import clock
 from app.ui.acting import acting_organisation, is_on_staff

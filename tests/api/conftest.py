@@ -10,8 +10,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.api import Door
-from app.authz import cache, deciding
-from app.authz.engine import Engine
+from app.authz import decision_point
+from app.authz.engine.engine import Engine
+from app.authz.information import cache
 from app.config import ROOT
 from app.services.models import Client
 
@@ -134,6 +135,6 @@ def mark_schemes(app: Flask, tmp_path: Path) -> None:
     """A kind of thing that only the policy knows, which the demo client asks about."""
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "mark_scheme.polar").write_text(MARK_SCHEMES)
-    deciding.use_policy(Engine.load(ROOT / "policies", tmp_path / "rules"))
+    decision_point.use_policy(Engine.load(ROOT / "policies", tmp_path / "rules"))
     Client.update(kinds=["service", "role", "mark_scheme"]).where(Client.public_id == "submit-for-assessment").execute()
     cache.forget()

@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 
 from app.audit import decisions
-from app.authz import cache, deciding
+from app.authz import decision_point
+from app.authz.information import cache
 from app.config import Settings
 from app.factory import create_app
 from app.kernel.database import database
@@ -18,7 +19,7 @@ from tests.logged import logged
 @pytest.fixture(params=[True, False], ids=["with facts", "masked"])
 def asked(request: pytest.FixtureRequest, both_doors: bool, cast: None, settings: Settings) -> Iterator[bool]:
     """A portal that was asked two questions, and whether its log keeps facts."""
-    bound, before = database.obj, deciding._engine
+    bound, before = database.obj, decision_point._engine
     portal: Flask = create_app(replace(settings, decision_log_facts=request.param))
     database.initialize(bound)
     cache.forget()
@@ -30,7 +31,7 @@ def asked(request: pytest.FixtureRequest, both_doors: bool, cast: None, settings
         )
         assert answer.status_code == 200
     yield request.param
-    deciding._engine = before
+    decision_point._engine = before
 
 
 def test_what_was_read_is_kept_with_a_yes_and_with_a_no_unless_it_is_masked(asked: bool) -> None:
@@ -44,8 +45,8 @@ def test_what_was_read_is_kept_with_a_yes_and_with_a_no_unless_it_is_masked(aske
 
 
 def test_the_portal_keeps_its_promise(cast: None, settings: Settings) -> None:
-    bound, before = database.obj, deciding._engine
+    bound, before = database.obj, decision_point._engine
     create_app(replace(settings, decision_log=decisions.DecisionLogging.DURABLE))
     database.initialize(bound)
-    deciding._engine = before
+    decision_point._engine = before
     assert decisions.current().promise == "durable"

@@ -12,7 +12,8 @@ from app.audit import decisions
 from app.audit.models import Event
 from app.audit.operations import record
 from app.audit.queries import revision
-from app.authz import cache, deciding
+from app.authz import decision_point
+from app.authz.information import cache
 from app.grants.models import Grant
 from app.grants.operations import change_roles
 from app.kernel import clock
@@ -128,7 +129,7 @@ def test_an_answer_says_which_rules_and_which_change_it_rests_on(ask: Ask) -> No
     assert list(answer) == ["decision", "context"]
     assert answer["context"] == {
         "id": answer["context"]["id"],
-        "policy": deciding.policy().digest,
+        "policy": decision_point.policy().digest,
         "revision": revision(),
         "reason": {"code": "role_ended", "sentence": "The last day of the person's role is over."},
     }
@@ -150,7 +151,7 @@ def test_every_answer_is_recorded_before_it_is_given(ask: Ask) -> None:
     assert (kept.action, kept.resource) == ("launch", "service:submit-for-assessment")
     assert kept.organisation == ""
     assert (kept.allowed, kept.reason) == (False, "role_ended")
-    assert (kept.policy, kept.revision) == (deciding.policy().digest, revision())
+    assert (kept.policy, kept.revision) == (decision_point.policy().digest, revision())
     assert kept.milliseconds > 0
 
 
@@ -182,7 +183,7 @@ def test_what_cannot_be_recorded_is_not_answered(app: Flask, send: Send, ask: As
 
 
 def test_without_a_policy_nobody_is_answered(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deciding, "_engine", None)
+    monkeypatch.setattr(decision_point, "_engine", None)
     answer = ask()
     assert answer.status_code == 500
     assert list(answer.json) == ["message"]

@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.authz import deciding
-from app.authz.engine import Engine
-from app.authz.packs import check_with_cast
+from app.authz import decision_point
+from app.authz.engine.engine import Engine
+from app.authz.lint.verify import check_with_cast
 from app.config import ROOT
 from app.demo.cast import load_pack
 from app.kernel import database as kernel
@@ -24,7 +24,7 @@ Post = Callable[..., TestResponse]
 def post(portal: Flask, both_doors: bool, shipped_policy: Engine, database: None) -> Post:
     """Ask a portal with the pack; what is missing is as the scenario mostly has it."""
     load_pack(PACK / "fixtures")
-    deciding.use_policy(Engine.load(ROOT / "policies", PACK / "policies"))
+    decision_point.use_policy(Engine.load(ROOT / "policies", PACK / "policies"))
 
     def post(path: str, body: dict[str, Any], **more: Any) -> TestResponse:
         headers = {"Authorization": "Bearer demo-key-certification", "X-Request-ID": "certification-1"}

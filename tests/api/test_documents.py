@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 from app import config
 from app.api.samples import Sample, samples
 from app.audit.decisions import DecisionLog
-from app.authz import deciding
+from app.authz import decision_point
 from app.config import ROOT, Settings
 from app.kernel import database as kernel
 from app.vocabulary import REASON_SENTENCES
@@ -227,7 +227,7 @@ def test_health_is_well_while_database_and_policy_are_there(client: FlaskClient)
 
 
 def test_health_is_not_well_without_a_policy(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deciding, "_engine", None)
+    monkeypatch.setattr(decision_point, "_engine", None)
     answer = client.get("/health")
     assert (answer.status_code, answer.json) == (503, {"message": "Questions cannot be answered at the moment."})
 

@@ -9,7 +9,7 @@ from werkzeug.test import Client, TestResponse
 
 from app.api import Door
 from app.audit import decisions
-from app.authz import cache
+from app.authz.information import cache
 from app.config import Settings, use
 from app.kernel.database import database
 from tests.api.conftest import KEY, Send, question

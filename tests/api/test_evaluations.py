@@ -12,7 +12,7 @@ from app import config
 from app.api.schemas import LARGEST_REVISION
 from app.audit.operations import record
 from app.audit.queries import revision
-from app.authz import cache
+from app.authz.information import cache
 from app.kernel.database import changing, connected
 from app.people.models import Person
 from app.services.models import Client

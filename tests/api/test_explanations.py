@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.api.schemas import AnswerSchema
-from app.authz import cache
+from app.authz.information import cache
 from app.config import ROOT
 from app.grants.models import Grant
 from app.kernel import clock

@@ -13,7 +13,7 @@ from app.api.errors import ApiError
 from app.api.messages import read_by_schema, read_evaluations, read_plainly
 from app.api.questions import Batch, EvaluationRequest, Failure, Semantic
 from app.api.schemas import LARGEST_REVISION, AnswerSchema
-from app.authz.deciding import Decision
+from app.authz.decision_point import Decision
 from app.vocabulary import REASON_SENTENCES, Reason
 from tests.api.conftest import question
 

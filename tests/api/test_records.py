@@ -10,7 +10,7 @@ from app.audit import decisions
 from app.audit.decisions import DecisionLog
 from app.audit.models import DecisionBatch, Event
 from app.audit.queries import revision
-from app.authz import cache
+from app.authz.information import cache
 from app.config import DecisionLogging
 from app.kernel.errors import ProblemError
 from app.people.models import Person

@@ -8,7 +8,8 @@ from flask import Flask
 from app.api import search
 from app.api.search_schemas import DEFAULT_LIMIT, LARGEST_LIMIT
 from app.audit.queries import revision
-from app.authz import cache, deciding
+from app.authz import decision_point
+from app.authz.information import cache
 from app.kernel import clock
 from app.kernel.database import changing
 from app.people.models import Person
@@ -111,7 +112,7 @@ def test_a_search_says_where_its_results_come_from_and_is_recorded_once(find: An
     answer = find(sought)
     assert list(answer.json) == ["page", "context", "results"]
     [kept] = logged()
-    assert answer.json["context"] == {"id": kept.id, "policy": deciding.policy().digest, "revision": revision()}
+    assert answer.json["context"] == {"id": kept.id, "policy": decision_point.policy().digest, "revision": revision()}
     assert (kept.client, kept.allowed) == ("client:submit-for-assessment", True)
     assert kept.resource == ("role:*" if sought == "resource" else "service:submit-for-assessment")
 

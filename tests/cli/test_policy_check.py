@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.authz.checks import Finding
+from app.authz.lint.linter import Finding
 from app.cli import checking
 from app.cli.checking import check_before_serving
 from app.config import ROOT, Settings

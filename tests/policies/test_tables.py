@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from app.authz import polar_text
-from app.authz.checks import Finding
-from app.authz.engine import Engine
-from app.authz.guard import PolicyError
-from app.authz.packs import check_with_cast
-from app.authz.tables import Cast, run_table, run_tables, table_name
+from app.authz.engine.engine import Engine
+from app.authz.engine.sandbox import PolicyError
+from app.authz.lint.decision_tables import Cast, run_table, run_tables, table_name
+from app.authz.lint.linter import Finding
+from app.authz.lint.verify import check_with_cast
+from app.authz.polar import parser
+from app.config import ROOT
 from app.demo.cast import load_cast
 from app.kernel import database as kernel
 
 Findings = Callable[[str], list[str]]
-SHIPPED = Path(__file__).parents[2] / "policies"
+SHIPPED = ROOT / "policies"
 
 RULE = re.compile(r"^(?P<head>\w+\([^;]*?\))(?: if\s(?P<body>[^;]*))?;", re.MULTILINE)
 SHORTHAND = re.compile(r'^ +"\w+" if [^;]*;', re.MULTILINE)
@@ -119,7 +120,7 @@ def test_the_shipped_tables_agree_with_the_shipped_rules() -> None:
 
 
 def test_every_rule_is_among_those_taken_out() -> None:
-    files = [polar_text.read(path.name, path.read_text()) for path in SHIPPED.glob("*.polar")]
+    files = [parser.read(path.name, path.read_text()) for path in SHIPPED.glob("*.polar")]
     shorthands = sum(len(block.shorthands) for file in files for block in file.blocks)
     assert sum(removal.new == "" for removal in REMOVALS) == shorthands + sum(len(file.rules) for file in files)
 

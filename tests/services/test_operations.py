@@ -7,7 +7,7 @@ import pytest
 from peewee import IntegrityError
 
 from app.audit.models import Event
-from app.authz import directory
+from app.authz.information import directory
 from app.kernel import clock
 from app.kernel.database import database
 from app.kernel.errors import ProblemError

@@ -16,7 +16,8 @@ from werkzeug.routing import Rule
 import app as house
 from app.api.door import ANSWERS
 from app.audit.models import Event
-from app.authz import directory, facts
+from app.authz import facts
+from app.authz.information import directory
 from app.config import Settings
 from app.factory import create_app
 from app.kernel.database import BaseModel, database

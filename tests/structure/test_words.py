@@ -3,7 +3,7 @@
 import ast
 import re
 
-from app.authz.engine import Engine
+from app.authz.engine.engine import Engine
 from app.config import ROOT
 from app.vocabulary import PERMISSIONS, REASON_SENTENCES, Action, EventName, Reason, Seen, Who
 

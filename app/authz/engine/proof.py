@@ -1,0 +1,137 @@
+"""How an answer came about: the rules that an allow went through, and the fields that were read on the way.
+
+Polar's trace names no lines. So an allow that is to be explained is asked once more, of the same policy with a mark in
+each rule: a comparison of a text with itself, which holds always and says where the rule stands.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from polar.ffi import PolarSource
+
+from app.authz.engine.replay import Conversation
+from app.authz.engine.sandbox import GuardedOso, PolicyError
+from app.authz.engine.tree import Field, Next, Path, is_slotted
+from app.authz.facts import Context, Fact, read
+from app.authz.polar import parser
+from app.authz.polar.trace import ReadStep, RuleStep
+
+
+class RuleUsed(NamedTuple):
+    """A rule that an allow went through, and where it stands."""
+
+    file: str
+    line: int
+    name: str
+
+
+class Reading(NamedTuple):
+    """A field that was read on the way to an answer.
+
+    `chain` leads from actor, resource or context to the fact that owns the field; `path` says the same in words.
+    """
+
+    path: str
+    chain: tuple[Fact, ...]
+    field: str
+    value: object
+
+    @property
+    def owner(self) -> Fact:
+        """The fact whose field it is."""
+        return self.chain[-1]
+
+
+class Proof(NamedTuple):
+    """The rules that an allow went through, from the outside in, and the readings that carried it."""
+
+    rules: tuple[RuleUsed, ...]
+    readings: tuple[Reading, ...]
+
+
+class Prover:
+    """Explains the allows of one policy. `new_oso` makes an empty oso that knows the policy's kinds."""
+
+    def __init__(
+        self,
+        sources: Sequence[PolarSource],
+        files: Sequence[parser.PolarFile],
+        new_oso: Callable[[], GuardedOso],
+    ) -> None:
+        self._places: dict[str, RuleUsed] = {}
+        self._shorthands: dict[tuple[str, ...], RuleUsed] = {}
+        marked = [self._marked(source, file) for source, file in zip(sources, files, strict=True)]
+        self._oso = new_oso()
+        for problem in self._oso.load(marked):
+            raise problem
+
+    def prove(self, actor: Fact, action: str, resource: Fact, context: Context, now: float) -> Proof | None:
+        """Return how the policy allows this at `now` (seconds since 1970); None if it does not. Raises PolicyError."""
+        found = self._oso.prove(actor, str.__str__(action), resource, context, now)
+        if found is None:
+            return None
+        steps, conversation = found
+        rules = [self._place(step) for step in steps if isinstance(step, RuleStep)]
+        read_steps = [step for step in steps if isinstance(step, ReadStep)]
+        looked_at = readings(conversation.path, actor, resource, context, now)
+        return Proof(tuple(dict.fromkeys(rules)), _carrying(read_steps, conversation, looked_at))
+
+    def _marked(self, source: PolarSource, file: parser.PolarFile) -> PolarSource:
+        text = source.src
+        for block in file.blocks:
+            for short in block.shorthands:
+                # oso makes rules of them, which hold the same words.
+                texts = (short.by,) if short.relation is None else (short.relation, short.by)
+                self._shorthands[block.name, short.given, *texts] = RuleUsed(file.name, short.line, short.given)
+        for rule in reversed(file.rules):
+            start, end = rule.body_span
+            mark = f"rule {len(self._places)}"
+            self._places[mark] = RuleUsed(file.name, rule.line, rule.name)
+            condition = f'"{mark}" = "{mark}"'
+            body = f" if {condition}" if rule.body is None else f" {condition} and ({text[start:end]}\n)"
+            text = text[:start] + body + text[end:]
+        return PolarSource(text, source.filename)
+
+    def _place(self, step: RuleStep) -> RuleUsed:
+        if step.texts[:1] and step.texts[0] in self._places and step.texts[:1] == step.texts[1:2]:
+            return self._places[step.texts[0]]
+        # Name, actor, what is given, and of which kind of thing: the heads of all rules made from shorthands.
+        try:
+            return self._shorthands[step.kinds[2], step.heads[1], *step.texts]
+        except (IndexError, KeyError):
+            raise PolicyError("A rule that was used is not in the policy's files.") from None
+
+
+def readings(path: Path, actor: Fact, resource: Fact, context: Fact, now: float) -> list[tuple[int, Reading]]:
+    """Return the fields that a conversation (`path`) read of these facts at `now`, each with the slot of its owner."""
+    values: list[tuple[str, tuple[Fact, ...], object]] = [
+        (name, (fact,), fact) for name, fact in (("actor", actor), ("resource", resource), ("context", context))
+    ]
+    found = []
+    for question, _key in path:
+        if isinstance(question, Field):
+            name, chain, owner = values[question.slot]
+            value = read(owner, question.name, now)
+            name = f"{name}.{question.name}"
+            found.append((question.slot, Reading(name, chain, question.name, value)))
+        elif isinstance(question, Next):
+            name, chain, collection = values[question.slot]
+            if not isinstance(collection, tuple):
+                break
+            # After the last element there is nothing to read.
+            value = next(islice(collection, question.position, None), None)
+            name = f"{name}[{question.position}]"
+        else:
+            continue
+        if is_slotted(value):
+            values.append((name, (*chain, value) if isinstance(value, Fact) else chain, value))
+    return found
+
+
+def _carrying(
+    steps: list[ReadStep], conversation: Conversation, looked_at: list[tuple[int, Reading]]
+) -> tuple[Reading, ...]:
+    """Return those of the readings that the proof itself consists of, without what was looked at in vain."""
+    carried = {(conversation.slot(step.instance), step.field) for step in steps}
+    return tuple(reading for slot, reading in looked_at if (slot, reading.field) in carried)

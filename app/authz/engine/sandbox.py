@@ -1,0 +1,376 @@
+"""oso without its defaults: it knows facts alone, and whatever is odd about a question is an error.
+
+oso fails open in several places: a missing attribute is false and therefore true under `not`, and a rule may call any
+method of any object. Here only declared fields of facts answer.
+"""
+
+# oso carries few types, and this is the one module that talks to it.
+# mypy: disable-error-code="no-untyped-call"
+
+import json
+import os
+import re
+from collections.abc import Generator, Mapping, Sequence
+from time import monotonic, thread_time
+from typing import Any
+
+from _polar_lib import lib  # type: ignore[import-not-found]  # compiled, without stubs
+from oso import Oso
+from polar import ffi
+from polar.exceptions import OsoError, PolarTypeError, StackOverflowError, UnsupportedError
+from polar.host import Host
+from polar.predicate import Predicate
+from polar.query import Query
+
+from app.authz.engine.replay import Conversation
+from app.authz.engine.tree import Const, compare
+from app.authz.facts import Fact, Properties, read
+from app.authz.polar.trace import Step, steps
+
+TIMEOUT_MS = 1000
+"""How long one decision may take; the usual one takes less than a millisecond."""
+
+_MOST_WAITS = 2
+"""How often a decision is made anew because the machine kept it waiting."""
+
+STEP_LIMIT = 50_000
+"""How many questions Polar may put to us in one decision."""
+
+BUILT_IN_KINDS: dict[str, type] = {"Boolean": bool, "Float": float, "Integer": int, "List": tuple, "String": str}
+"""What a rule head may name beside the kinds of fact."""
+
+# The core reads this whenever it starts a query; its own default is half a minute.
+os.environ["POLAR_TIMEOUT_MS"] = str(TIMEOUT_MS)
+
+_PLACE = re.compile(r"at line (\d+), column \d+ of file (.+?\.polar)")
+_RUNTIME_SENTENCES: dict[type[Exception], str] = {
+    PolarTypeError: "A rule uses a value as something that it is not.",
+    StackOverflowError: "A rule calls itself without end.",
+    UnsupportedError: "A rule compares or calculates with values that do not go together.",
+}
+_OPERATORS = {"Eq": "==", "Unify": "==", "Neq": "!=", "Lt": "<", "Leq": "<=", "Gt": ">", "Geq": ">="}
+
+
+class PolicyError(Exception):
+    """Whatever goes wrong while a policy is loaded or asked.
+
+    `sentence` carries nothing of the facts that were asked about, so it may be logged and shown; `file` and `line`
+    are set where they are known.
+    """
+
+    def __init__(self, sentence: str, *, file: str | None = None, line: int | None = None) -> None:
+        super().__init__(sentence if file is None else f"{file}:{line}: {sentence}")
+        self.sentence = sentence
+        self.file = file
+        self.line = line
+
+
+class GuardedQuery(Query):
+    """One decision: answers Polar's questions about facts, and refuses every question that is not about a field.
+
+    What was asked and answered is noted in `conversation`.
+    """
+
+    def __init__(self, ffi_query: ffi.Query, host: Host, conversation: Conversation, now: float) -> None:
+        super().__init__(ffi_query, host=host)
+        self.conversation = conversation
+        self.now = now
+
+    def run(self) -> Generator[dict[str, Any], None, None]:
+        """Yield one empty set of bindings for each way in which the question holds. Raises PolicyError."""
+        for _ in range(STEP_LIMIT):
+            ((kind, data),) = json.loads(self.ffi_query.next_event()).items()
+            if kind == "Done":
+                return
+            if kind == "Result":
+                yield {"bindings": {}, "trace": data["trace"]}
+            else:
+                self.answer(kind, data)
+        raise PolicyError("The rules take too many steps.")
+
+    def answer(self, kind: str, data: dict[str, Any]) -> None:
+        """Answer one question of the core. Raises PolicyError for a kind of question that rules may not lead to."""
+        match kind:
+            case "ExternalCall":
+                self.handle_external_call(data)
+            case "ExternalOp":
+                self.handle_external_op(data)
+            case "ExternalIsa":
+                self.handle_external_isa(data)
+            case "ExternalIsSubSpecializer":
+                self.handle_external_is_subspecializer(data)
+            case "ExternalIsSubclass":
+                self.handle_external_is_subclass(data)
+            case "NextExternal":
+                self.handle_next_external(data)
+            case "MakeExternal":
+                raise PolicyError("A rule uses `new`; rules make no objects.")
+            case "Debug":
+                raise PolicyError("A rule uses debug(), which would stop the server.")
+            case _:
+                raise PolicyError("A rule asks for something that has no answer here.")
+
+    def handle_external_call(self, data: dict[str, Any]) -> None:
+        """Answer with a declared field of a fact."""
+        owner, field = self.host.to_python(data["instance"]), data["attribute"]
+        if data["args"] is not None or data["kwargs"] is not None:
+            raise PolicyError(f"A rule calls the method {field}; rules read fields only.")
+        value = _field(owner, field, self.now)
+        term = self.host.to_polar(_closed(value))
+        self.conversation.field(_instance(data["instance"]), field, value, _instance(term))
+        self.ffi_query.call_result(data["call_id"], term)
+
+    def handle_external_op(self, data: dict[str, Any]) -> None:
+        """Answer how two values stand to each other, of which at least one is a fact or a text."""
+        left, right = (self.host.to_python(operand) for operand in data["args"])
+        operator = _OPERATORS.get(data["operator"])
+        if operator is None:
+            raise PolicyError("A rule calculates with something that is not a number.")
+        _check_comparable(operator, left, right)
+        # What differs is noted as what is not the same, so that both are one question.
+        answer = compare("==" if operator == "!=" else operator, left, right)
+        if left is not None and right is not None:
+            sides = [_side(*side) for side in zip(data["args"], (left, right), strict=True)]
+            self.conversation.compare("==" if operator == "!=" else operator, sides[0], sides[1], answer=answer)
+        self.ffi_query.question_result(data["call_id"], answer != (operator == "!="))
+
+    def handle_next_external(self, data: dict[str, Any]) -> None:
+        """Answer with the next element of a collection, or with nothing after the last."""
+        call_id, owner = data["call_id"], _instance(data["iterable"])
+        if call_id not in self.calls:
+            collection = self.host.to_python(data["iterable"])
+            if not isinstance(collection, tuple):
+                raise PolicyError("A rule looks with `in` into something that is not a collection.")
+            self.calls[call_id] = iter(collection)
+        try:
+            element = next(self.calls[call_id])
+        except StopIteration:
+            self.conversation.end(call_id, owner)
+            self.ffi_query.call_result(call_id, None)
+            return
+        if not isinstance(element, Fact | str | bool | int | float | tuple | None):
+            raise PolicyError("A collection holds something that is neither a fact nor a plain value.")
+        term = self.host.to_polar(_closed(element))
+        self.conversation.element(call_id, owner, element, _instance(term))
+        self.ffi_query.call_result(call_id, term)
+
+
+class _QuietHost(Host):
+    """Keeps the host's objects out of the core's messages."""
+
+    def enrich_message(self, message: str) -> str:
+        return message
+
+
+class _QuietQuery(ffi.Query):
+    """Keeps what `print` and tracing have to say, which is personal data, off the server's output."""
+
+    def process_messages(self) -> None:
+        for _message in ffi.process_messages(self.next_message):
+            pass
+
+
+class _QuietPolar(ffi.Polar):
+    """The core, with its messages kept in `messages` instead of printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def process_messages(self) -> None:
+        self.messages.extend(ffi.process_messages(self.next_message))
+
+    def new_query_from_term(self, query_term: dict[str, Any], *, traced: bool = False) -> _QuietQuery:
+        pointer = lib.polar_new_query_from_term(self.ptr, ffi.ffi_serialize(query_term), int(traced))
+        self.messages.clear()
+        return _QuietQuery(self.check_result(pointer))
+
+
+class GuardedOso(Oso):
+    """An oso that knows facts alone, asks by `GuardedQuery`, and prints nothing."""
+
+    ffi_polar: _QuietPolar
+
+    # The parent would build a core that prints, and open types that no fact holds.
+    def __init__(self, kinds: Mapping[str, type[Fact]]) -> None:
+        self.ffi_polar = _QuietPolar()
+        self.host = _QuietHost(self.ffi_polar)
+        self.ffi_polar.set_message_enricher(self.host.enrich_message)
+        self.register_constant(None, name="nil")
+        for name, kind in {**BUILT_IN_KINDS, **kinds}.items():
+            self.register_class(kind, name=name)
+
+    def load(self, sources: Sequence[ffi.PolarSource]) -> list[PolicyError]:
+        """Load all sources at once, and return what oso has against them: the error that stopped it, then warnings.
+
+        Inline queries are refused, never run.
+        """
+        try:
+            self._load_sources(list(sources))
+        except PolicyError as error:
+            errors = [error]
+        except OsoError as error:
+            errors = [_load_problem(str(error.message))]
+        else:
+            errors = []
+        return errors + [_load_problem(message) for message in self.ffi_polar.messages]
+
+    def check_inline_queries(self) -> None:
+        """Raise PolicyError if the policy holds an inline query."""
+        query = self.ffi_polar.next_inline_query()
+        if query is not None:
+            query.set_message_enricher(self.host.enrich_message)
+            file, line = _place(query.source())
+            raise PolicyError("Inline queries (?=) are not used here; write a decision table.", file=file, line=line)
+
+    def ask(self, actor: Fact, action: str, resource: Fact, context: Fact, now: float) -> tuple[bool, Conversation]:
+        """Ask the `allow` rules, and return their answer with the conversation that led to it.
+
+        `now` is in seconds since 1970. Asks again when time ran out because the machine was busy with something else:
+        the rules are not to blame for that, nor the person. Raises PolicyError for whatever goes wrong.
+        """
+        for _ in range(_MOST_WAITS):
+            began, worked = monotonic(), thread_time()
+            try:
+                return self._asked_once(actor, action, resource, context, now)
+            except OsoError as error:
+                has_worked = thread_time() - worked > (monotonic() - began) / 2
+                if has_worked or not _is_timeout(error):
+                    raise
+        return self._asked_once(actor, action, resource, context, now)
+
+    def _asked_once(
+        self, actor: Fact, action: str, resource: Fact, context: Fact, now: float
+    ) -> tuple[bool, Conversation]:
+        query = self._query(actor, action, resource, context, now, traced=False)
+        return any(True for _ in query.run()), query.conversation
+
+    def prove(
+        self, actor: Fact, action: str, resource: Fact, context: Fact, now: float
+    ) -> tuple[list[Step], Conversation] | None:
+        """Ask like `ask`, and return the steps of the first proof with the conversation; None if there is no proof.
+
+        Takes twice the time. Raises PolicyError.
+        """
+        query = self._query(actor, action, resource, context, now, traced=True)
+        for answer in query.run():
+            return list(steps(answer["trace"]["trace"])), query.conversation
+        return None
+
+    def _query(
+        self, actor: Fact, action: str, resource: Fact, context: Fact, now: float, *, traced: bool
+    ) -> GuardedQuery:
+        host = self.host.copy()
+        term = host.to_polar(Predicate(name="allow", args=[actor, action, resource, context]))
+        arguments = term["value"]["Call"]["args"]
+        conversation = Conversation([_instance(arguments[index]) for index in (0, 2, 3)])
+        return GuardedQuery(self.ffi_polar.new_query_from_term(term, traced=traced), host, conversation, now)
+
+
+def _instance(term: dict[str, Any]) -> int:
+    """Return the id under which Polar knows the object of a term; -1 for a term that is no object."""
+    return int(term["value"].get("ExternalInstance", {}).get("instance_id", -1))
+
+
+def _side(term: dict[str, Any], value: Any) -> int | Const | None:
+    """Return one side of a comparison: the id of an object, or a constant; None for what no recording can hold."""
+    if "ExternalInstance" in term["value"]:
+        return _instance(term)
+    return Const(value, type(value)) if isinstance(value, str | bool | int | float) else None
+
+
+def _field(owner: object, field: str, now: float) -> Any:
+    """Return a declared field of a fact, as Polar may see it. Raises PolicyError."""
+    if owner is None:
+        raise PolicyError(f"A rule reads {field} of nil.")
+    if not isinstance(owner, Fact):
+        raise PolicyError(f"A rule reads {field} of something that is not a fact.")
+    kind = type(owner).__name__
+    is_open = type(owner) is Properties
+    if field.startswith("_") or not (is_open or field in type(owner).FIELDS):
+        raise PolicyError(f"A rule reads {kind}.{field}, which no policy may read.")
+    try:
+        value = read(owner, field, now)
+    except Exception:  # noqa: BLE001  (oso takes an AttributeError for a silent no)
+        raise PolicyError(f"{kind}.{field} could not be read.") from None
+    if not is_open and not _holds(value, type(owner).FIELDS[field]):
+        raise PolicyError(f"{kind}.{field} does not hold what is declared for it.")
+    return value
+
+
+def _holds(value: object, declared: str) -> bool:
+    """Return whether `value` is of the declared kind of a field; the elements of a collection are looked at later."""
+    if value is None:
+        return declared.endswith("?")
+    if declared.startswith("["):
+        return isinstance(value, tuple)
+    kind = declared.removesuffix("?")
+    if kind in BUILT_IN_KINDS:
+        return isinstance(value, BUILT_IN_KINDS[kind]) and isinstance(value, bool) == (kind == "Boolean")
+    return isinstance(value, Fact) and any(base.__name__ == kind for base in type(value).__mro__)
+
+
+class _Text(str):
+    """A text as Polar gets it: closed, so that each comparison comes back as a question.
+
+    Polar takes every subclass of `str` for an unknown object. Handed over open, the value itself would have to be a
+    branch of the recording, and there are as many names as there are people.
+    """
+
+    __slots__ = ()
+
+
+def _closed(value: Any) -> Any:
+    return _Text(value) if isinstance(value, str) else value
+
+
+def _check_comparable(operator: str, left: object, right: object) -> None:
+    """Raise PolicyError for what cannot be compared.
+
+    Things of two kinds are never the same, so `not` and `!=` would always hold, and a slip would open a door.
+    """
+    if isinstance(left, str) and isinstance(right, str):
+        return
+    if operator not in ("==", "!="):
+        raise PolicyError("A rule orders things that have no order.")
+    if left is None or right is None:
+        return
+    if isinstance(left, tuple) or isinstance(right, tuple):
+        raise PolicyError("A rule compares a collection, which is never equal to anything.")
+    if not (isinstance(left, Fact) or isinstance(right, Fact)):
+        raise PolicyError("A rule compares a text with something that is not a text.")
+    if not (isinstance(left, Fact) and isinstance(right, Fact)):
+        raise PolicyError("A rule compares a fact with something that is not a fact.")
+    if not (isinstance(left, type(right)) or isinstance(right, type(left))):
+        raise PolicyError(f"A rule compares {type(left).__name__} with {type(right).__name__}.")
+
+
+def _place(message: str) -> tuple[str | None, int | None]:
+    """Return the file and line that a message of the core ends at."""
+    places = _PLACE.findall(message)
+    return (places[-1][1], int(places[-1][0])) if places else (None, None)
+
+
+def _load_problem(message: str) -> PolicyError:
+    """Turn what oso says about a policy into ours: its first sentence, with no source excerpt and no links."""
+    file, line = _place(message)
+    paragraph = re.split(r" at line \d+, column |\n\n", message.removeprefix("[warning] "))[0]
+    sentence = " ".join(re.sub(r"https?://\S+", "", paragraph).split()).removeprefix("Warning: ")
+    return PolicyError(sentence[:1].upper() + sentence[1:].rstrip(".;") + ".", file=file, line=line)
+
+
+def _is_timeout(error: Exception) -> bool:
+    return str(getattr(error, "message", "")).startswith("Query timeout")
+
+
+def runtime_problem(error: Exception) -> PolicyError:
+    """Turn whatever was raised during a decision into a sentence that says nothing about the facts."""
+    message = str(getattr(error, "message", ""))
+    file, line = _place(message)
+    if _is_timeout(error):
+        sentence = "The rules take too long; one of them may call itself without end."
+    elif "unhandled partial" in message.partition("\n")[0]:
+        sentence = "A rule uses a variable that never gets a value."
+    else:
+        sentence = _RUNTIME_SENTENCES.get(type(error), "The rules could not be evaluated.")
+    return PolicyError(sentence, file=file, line=line)

@@ -1,0 +1,89 @@
+"""The shipped policy once more, in the plainest Python: slow, and obviously right.
+
+Written from the sentences of the policy's meaning, not from its rules, to be compared with what the engine decides.
+"""
+
+from datetime import datetime
+
+from app.authz import facts
+from tests.authz.engine.random_facts import MANAGES
+
+STAFF_PERMISSIONS = {
+    "support": {"add_organisation", "list_organisations", "read_decisions"},
+    "auditor": {"list_organisations", "read_decisions"},
+}
+
+
+def allowed(actor: facts.Fact, action: str, thing: facts.Fact, context: facts.Context, now: datetime) -> bool:
+    """Return what the sentences say."""
+    if isinstance(actor, facts.Guest):
+        return isinstance(thing, facts.Portal) and action == "create_account"
+    if isinstance(actor, facts.Client):
+        return (
+            actor.state == "active"
+            and isinstance(thing, facts.Evaluation)
+            and action in {"ask", "register"}
+            and actor.service is not None
+            and thing.service == actor.service
+            and thing.kind in actor.kinds
+        )
+    assert isinstance(actor, facts.Person)
+    return actor.state == "active" and _person_may(actor, action, thing, context, now)
+
+
+def _person_may(  # noqa: C901  (one case after the other, each a sentence)
+    person: facts.Person, action: str, thing: facts.Fact, context: facts.Context, now: datetime
+) -> bool:
+    places = [held for held in person.memberships if held.state == "active" and held.organisation.state == "active"]
+
+    def holds(grant: facts.Grant) -> bool:
+        return (grant.starts_at is None or grant.starts_at <= now) and (grant.ends_at is None or now < grant.ends_at)
+
+    def is_officer(at: facts.Organisation | None) -> bool:
+        return any(
+            held.organisation == at and any(grant.role.slug == MANAGES and holds(grant) for grant in held.grants)
+            for held in places
+        )
+
+    grants = [
+        grant
+        for held in places
+        if context.organisation in (None, held.organisation)
+        for grant in held.grants
+        if holds(grant)
+    ]
+    match thing:
+        case facts.Portal():
+            return action in {"see_home", "sign_in"}
+        case facts.Platform():
+            return any(action in STAFF_PERMISSIONS.get(role, ()) for role in person.staff_roles)
+        case facts.Person():
+            return thing == person and action in {"read", "change_details", "change_password"}
+        case facts.Organisation():
+            belongs = any(held.organisation == thing for held in places)
+            return (belongs and action in {"read", "act_in"}) or (
+                is_officer(thing) and action in {"add_person", "list_people"}
+            )
+        case facts.Membership():
+            if not is_officer(thing.organisation):
+                return False
+            if action == "read":
+                return True
+            fits = {
+                "change_roles": True,
+                "remove": True,
+                "suspend": thing.state == "active",
+                "reactivate": thing.state == "suspended",
+                "resend_invitation": thing.person.state == "invited",
+                "cancel_invitation": thing.person.state == "invited",
+            }
+            return thing.person != person and fits.get(action, False)
+        case facts.Service():
+            opens = any(grant.role.service == thing for grant in grants)
+            return thing.state == "live" and (action == "read" or (action == "launch" and opens))
+        case facts.Role():
+            if action == "give":
+                return thing.officers_may_give and is_officer(thing.organisation)
+            is_open = thing.service is None or thing.service.state == "live"
+            return action == "use" and is_open and any(grant.role.slug == thing.slug for grant in grants)
+    return False

@@ -1,0 +1,564 @@
+"""The facts in memory: always those of the database, however it was changed."""
+
+import gc
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+
+import pytest
+from playhouse.test_utils import count_queries
+
+from app import config
+from app.audit.models import Event
+from app.audit.operations import record
+from app.audit.queries import revision
+from app.authz import facts
+from app.authz.information import cache
+from app.authz.information.cache import _SETTLED_AT_ONCE, HARMLESS, NotFreshError, View
+from app.config import ROOT, Settings
+from app.grants.models import Grant
+from app.grants.operations import NewPerson, RoleGiven, add_people, add_staff, change_roles, remove_person
+from app.kernel import clock
+from app.kernel import database as kernel
+from app.kernel.database import changing, connected, is_postgresql
+from app.kernel.noticing import PostgresqlWatch
+from app.kernel.tokens import hash_token
+from app.organisations.models import Invitation, Membership, Organisation
+from app.organisations.operations import activate, cancel_invitation, reactivate, suspend
+from app.people.models import EmailAddress, Person
+from app.records.operations import delete_record, put_record
+from app.services.models import Role, Service
+from app.services.operations import NewRole, add_client, add_service
+from app.vocabulary import EventName, StaffRole
+from tests.conftest import ON_POSTGRESQL
+
+pytestmark = pytest.mark.usefixtures("cast")
+
+
+@pytest.fixture
+def view(cast: None) -> Iterator[View]:
+    made = View()
+    yield made
+    made.close()
+
+
+def elsewhere(work: Callable[[], object]) -> None:
+    """Do `work` on another connection, as another process would."""
+    failed = []
+
+    def run() -> None:
+        try:
+            with connected():
+                work()
+        except Exception as error:  # noqa: BLE001  (told to the test)
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert failed == []
+
+
+def now_of(view: View) -> int:
+    """Learn everything, on PostgreSQL too, where notifications take a moment."""
+    return view.fresh(revision())
+
+
+def olivia() -> Person:
+    return Person.get(Person.public_id == "olivia-marsh")
+
+
+def thomas() -> Membership:
+    return Membership.get(Membership.public_id == "thomas-reed@northfield")
+
+
+def training_role() -> Role:
+    return Role.get(Role.slug == "training:user")
+
+
+def held(view: View, person: str = "thomas-reed") -> set[str]:
+    found = view.person(person)
+    assert found is not None
+    return {grant.role.slug for membership in found.memberships for grant in membership.grants}
+
+
+class TestWhatIsKnown:
+    def test_a_person_by_id_and_by_any_address(self, view: View) -> None:
+        EmailAddress.create(
+            person=Person.get(Person.public_id == "thomas-reed"), address="tom@example.org", primary=False
+        )
+        names = ("thomas-reed", "thomas.reed@example.org", " Tom@Example.ORG")
+        found = [view.person(name) for name in names]
+        assert found[0] is not None
+        assert found == [found[0]] * 3
+        assert found[0].memberships[0].organisation == view.organisation("northfield")
+
+    def test_an_organisation_by_id_and_by_number(self, view: View) -> None:
+        assert view.organisation("90101") == view.organisation("northfield") != None  # noqa: E711
+
+    def test_nobody_and_nothing(self, view: View) -> None:
+        assert view.person("nobody") is view.person("nobody@example.org") is None
+        assert view.organisation("99999") is view.service("x") is view.role("x") is view.caller("x") is None
+
+    def test_the_catalogue(self, view: View) -> None:
+        training = view.service("training")
+        assert training is not None
+        assert training.state == "live"
+        assert {role.slug for role in view.roles_of(training)} == {
+            role.slug for role in Role.select().join(Service).where(Service.slug == "training")
+        }
+        at = view.organisation("northfield")
+        role = view.role("training:user", at)
+        assert role is not None
+        assert role.organisation == at
+        assert view.role("training:user", at) is role
+
+    def test_a_client_by_the_hash_of_its_key(self, view: View) -> None:
+        client, key = add_client("New", Service.get(Service.slug == "training"), ["service"])
+        known = view.caller(hash_token(key))
+        assert known is not None
+        assert (known.reference, known.fact.kinds) == (client.reference, ("service",))
+
+    def test_texts_are_plain_so_that_recorded_decisions_take_them(self, view: View) -> None:
+        person = view.person("thomas-reed")
+        assert person is not None
+        membership = person.memberships[0]
+        states = (person.state, membership.state, membership.organisation.state)
+        assert {type(state) for state in states} == {str}
+
+    def test_what_is_known_is_not_asked_for_again(self, view: View) -> None:
+        with count_queries() as first:
+            assert view.person("thomas-reed")
+        with count_queries() as second:
+            assert view.person("thomas-reed")
+        assert first.count <= 4  # the snapshot, its revision, and two for the person
+        assert second.count == 0
+
+
+def newcomer() -> Membership:
+    return Membership.get(Membership.public_id == "ben-castle@northfield")
+
+
+def activate_newcomer() -> None:
+    with changing():
+        Invitation.create(
+            token_hash=hash_token("link"),
+            person=newcomer().person,
+            created_at=clock.now(),
+            ends_at=clock.now() + timedelta(days=1),
+        )
+    activate("link", "a long enough password")
+
+
+CHANGES: dict[str, tuple[Callable[[], object], Callable[[View], object]]] = {
+    "a role is taken": (
+        lambda: change_roles(
+            thomas(), give=[], take=[Role.get(Role.slug == "submit-for-assessment:teacher")], by=olivia()
+        ),
+        held,
+    ),
+    "a role is given": (
+        lambda: change_roles(
+            thomas(), give=[RoleGiven(Role.get(Role.slug == "exam-entries:user"))], take=[], by=olivia()
+        ),
+        held,
+    ),
+    "a place is suspended": (
+        lambda: suspend(thomas(), by=olivia()),
+        lambda view: view.person("thomas-reed").memberships[0].state,  # type: ignore[union-attr]
+    ),
+    "somebody is removed": (
+        lambda: remove_person(thomas(), by=olivia()),
+        lambda view: view.person("thomas-reed").memberships,  # type: ignore[union-attr]
+    ),
+    "an invitation is taken back": (
+        lambda: cancel_invitation(newcomer(), by=olivia()),
+        lambda view: view.person("ben-castle").memberships,  # type: ignore[union-attr]
+    ),
+    "an account becomes active": (
+        activate_newcomer,
+        lambda view: view.person("ben-castle").state,  # type: ignore[union-attr]
+    ),
+    "somebody known is added at another school": (
+        lambda: add_people(
+            Organisation.get(Organisation.public_id == "westbrook"),
+            [NewPerson("", "thomas.reed@example.org", [])],
+            by=None,
+        ),
+        lambda view: len(view.person("thomas-reed").memberships),  # type: ignore[union-attr]
+    ),
+    "somebody joins the staff": (
+        lambda: add_staff("", "thomas.reed@example.org", StaffRole.AUDITOR, by=None),
+        lambda view: view.person("thomas-reed").staff_roles,  # type: ignore[union-attr]
+    ),
+    "a thing is registered anew": (
+        lambda: put_record("page", "1", {"size": 2}, by="operator"),
+        lambda view: view.record(facts.declared_kind("Page"), "page", "1").properties.get("size"),  # type: ignore[union-attr]
+    ),
+    "a thing is forgotten": (
+        lambda: delete_record("page", "1", by="operator"),
+        lambda view: view.record(facts.declared_kind("Page"), "page", "1"),
+    ),
+    "a service is added": (
+        lambda: add_service("new", "New", "New.", "https://new.example.org", [NewRole("user", "User", "")]),
+        lambda view: (view.service("new"), view.role("new:user")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_on_another_connection_is_known_at_once(view: View, name: str) -> None:
+    change, look = CHANGES[name]
+    put_record("page", "1", {"size": 1}, by="operator")
+    now_of(view)
+    before = look(view)
+    elsewhere(change)
+    now_of(view)
+    assert look(view) != before
+
+
+def test_without_looking_a_change_is_not_known(view: View) -> None:
+    """That the tests above find what they should: this is the staleness that looking prevents."""
+    now_of(view)
+    before = held(view)
+    elsewhere(CHANGES["a role is given"][0])
+    assert held(view) == before
+
+
+def test_what_becomes_of_an_organisation_is_known_of_its_people_too(view: View) -> None:
+    now_of(view)
+    assert view.person("thomas-reed")
+    assert view.organisation("90101")
+
+    def close() -> None:
+        with changing():
+            Organisation.update(state="closed").where(Organisation.public_id == "northfield").execute()
+            record(EventName.DETAILS_CHANGED, by="operator", subject="organisation:northfield")
+
+    elsewhere(close)
+    now_of(view)
+    person, place = view.person("thomas-reed"), view.organisation("90101")
+    assert person is not None
+    assert place is not None
+    assert {held.organisation.state for held in person.memberships} == {"closed"} == {place.state}
+
+
+def test_only_what_an_event_names_is_read_again(view: View) -> None:
+    now_of(view)
+    kept = view.person("olivia-marsh"), view.service("training"), view.organisation("northfield")
+    dropped = view.person("thomas-reed")
+    elsewhere(CHANGES["a role is given"][0])
+    now_of(view)
+    assert (view.person("olivia-marsh"), view.service("training"), view.organisation("northfield")) == kept
+    assert view.person("olivia-marsh") is kept[0]
+    assert view.person("thomas-reed") is not dropped
+
+
+def test_an_event_about_something_new_makes_everything_be_read_again(view: View) -> None:
+    now_of(view)
+    before = view.person("olivia-marsh")
+    elsewhere(lambda: record(EventName.DETAILS_CHANGED, by="operator", subject="something:new"))
+    now_of(view)
+    assert view.person("olivia-marsh") is not before
+
+
+def test_events_that_change_no_fact_drop_nothing(view: View) -> None:
+    now_of(view)
+    before = view.person("olivia-marsh")
+    for name in HARMLESS:
+        elsewhere(lambda name=name: record(name, by="guest", subject="person:olivia-marsh"))
+    now_of(view)
+    assert view.person("olivia-marsh") is before
+
+
+def test_no_more_people_are_kept_than_fit_and_everybody_is_still_found(settings: Settings) -> None:
+    config.use(replace(settings, cache_people=3))
+    small = View()
+    names = [person.public_id for person in Person.select()]
+    for name in names * 2:
+        found = small.person(name)
+        assert found is not None
+        assert found.public_id == name
+    assert len(small._people) == len(small._addresses_of) == 3
+    assert len(small._addresses) <= 6
+    small.close()
+
+
+def people_in_memory() -> int:
+    """Return how many facts about people there are, garbage included."""
+    return sum(isinstance(thing, facts.Person) for thing in gc.get_objects())
+
+
+@pytest.mark.slow
+def test_who_is_not_kept_any_more_is_freed_though_python_does_not_look_for_garbage(settings: Settings) -> None:
+    config.use(replace(settings, cache_people=3))
+    made = View()
+    names = [person.public_id for person in Person.select()]
+    gc.collect()
+    gc.disable()
+    before = people_in_memory()
+    try:
+        for name in names * (5 * _SETTLED_AT_ONCE // len(names) + 1):
+            assert made.person(name)
+        # Who is kept and was settled is none of Python's business.
+        assert gc.get_freeze_count() > 0
+        gc.unfreeze()
+        # Those who were kept when the last ones were settled may have been dropped since.
+        assert people_in_memory() - before <= made._unsettled + 2 * 3
+    finally:
+        gc.unfreeze()
+        gc.enable()
+        made.close()
+
+
+def test_people_come_in_the_order_of_their_ids_piece_by_piece(view: View) -> None:
+    everybody = sorted(person.public_id for person in Person.select())
+    after, seen = "", []
+    while page := view.people_after(after, 4):
+        seen += [person.public_id for person in page]
+        after = seen[-1]
+    assert seen == everybody
+
+
+class TestAtLeast:
+    def test_a_revision_that_is_known_is_answered_at_once(self, view: View) -> None:
+        newest = revision()
+        assert view.fresh(newest) == newest
+
+    @pytest.mark.slow
+    def test_a_revision_that_nobody_made_is_not_waited_for_for_ever(self, view: View) -> None:
+        with pytest.raises(NotFreshError):
+            view.fresh(revision() + 1)
+
+    def test_a_revision_that_comes_while_somebody_waits_is_answered(self, view: View) -> None:
+        newest = revision()
+        waiting = threading.Event()
+
+        def change() -> None:
+            waiting.wait()
+            elsewhere(CHANGES["a role is given"][0])
+
+        changer = threading.Thread(target=change)
+        changer.start()
+        waiting.set()
+        assert view.fresh(newest + 1) == newest + 1
+        changer.join()
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["read meanwhile", "in memory"])
+def test_facts_that_are_gathered_together_are_of_one_revision(view: View, is_known: bool) -> None:
+    """A role is given only while the service is hidden, so nobody may ever be seen with both."""
+
+    def set_state(state: str) -> None:
+        with changing():
+            Service.update(state=state).where(Service.slug == "training").execute()
+            record(EventName.DETAILS_CHANGED, by="operator", subject="service:training")
+
+    def open_without_the_role() -> None:
+        change_roles(thomas(), give=[], take=[training_role()], by=None)
+        set_state("live")
+
+    def collect(known: View) -> tuple[bool, str]:
+        has_role = "training:user" in held(known)
+        if meanwhile:
+            elsewhere(meanwhile.pop())
+            if is_known:
+                elsewhere(lambda: known.fresh(revision()))
+        service = known.service("training")
+        assert service is not None
+        seen.append((has_role, service.state))
+        return seen[-1]
+
+    set_state("hidden")
+    change_roles(thomas(), give=[RoleGiven(training_role())], take=[], by=None)
+    if is_known:
+        view.service("training")
+        held(view)
+    now_of(view)
+    meanwhile: list[Callable[[], object]] = [open_without_the_role]
+    seen: list[tuple[bool, str]] = []
+    assert view.gather(collect, at_least=revision()) == ((False, "live"), revision())
+    assert seen[0] == (True, "live")
+
+
+def test_eight_threads_share_one_view(view: View) -> None:
+    names = [person.public_id for person in Person.select()]
+    wrong: list[object] = []
+
+    def ask() -> None:
+        with connected():
+            for name in names * 5:
+                person = view.person(name)
+                if person is None or person.public_id != name:
+                    wrong.append(name)
+                view.fresh()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        elsewhere(lambda: suspend(thomas(), by=olivia()))
+        elsewhere(lambda: reactivate(thomas(), by=olivia()))
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("transaction", [kernel.reading, changing])
+def test_asking_inside_a_transaction_is_refused(
+    view: View, transaction: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """What it shows may be older than what is known, or be undone in the end."""
+    now_of(view)
+    with transaction(), pytest.raises(RuntimeError, match="outside of any transaction"):
+        view.person("thomas-reed")
+
+
+class Interrupted(View):
+    """A view on which somebody reads the news while the test does something else, or fails to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def _apply_events(self) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        super()._apply_events()
+
+
+@pytest.fixture
+def interrupted(cast: None) -> Iterator[Interrupted]:
+    made = Interrupted()
+    now_of(made)
+    yield made
+    made.close()
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="a notification takes a moment")
+def test_who_asks_while_somebody_else_reads_the_news_waits_for_them(interrupted: Interrupted) -> None:
+    """Whoever looked first used up the sign that there was something to see."""
+    answers: list[int] = []
+
+    def ask_too() -> None:
+        second.start()
+        # Long enough to be answered wrongly; who waits is answered after this.
+        second.join(0.5)
+
+    second = threading.Thread(target=lambda: answers.append(interrupted.fresh()))
+    interrupted.meanwhile = ask_too
+    elsewhere(CHANGES["a role is given"][0])
+    answers.append(interrupted.fresh())
+    second.join()
+    assert answers == [revision()] * 2
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="a notification takes a moment")
+def test_what_was_noticed_but_could_not_be_read_is_read_by_the_next(interrupted: Interrupted) -> None:
+    def fail() -> None:
+        raise OSError
+
+    interrupted.meanwhile = fail
+    elsewhere(CHANGES["a role is given"][0])
+    with pytest.raises(OSError):  # noqa: PT011  (the one above)
+        interrupted.fresh()
+    assert interrupted.fresh() == revision()
+
+
+def test_a_database_that_was_put_back_is_read_anew(view: View) -> None:
+    elsewhere(CHANGES["a role is given"][0])
+    now_of(view)
+    ahead = held(view)
+
+    def put_back() -> None:
+        with changing():
+            Grant.delete().where(Grant.role == Role.get(Role.slug == "exam-entries:user")).execute()
+            Event.delete().where(Event.revision == revision()).execute()
+
+    elsewhere(put_back)
+    view._is_behind = True  # on PostgreSQL nobody tells of what is no change
+    view.fresh()
+    assert held(view) == ahead - {"exam-entries:user"}
+
+
+def test_threads_that_ask_while_others_change_are_never_answered_from_before(view: View) -> None:
+    told = [revision()]
+    stale: list[tuple[int, int]] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            known = told[0]
+            answer = view.fresh(known if ON_POSTGRESQL else 0)
+            if answer < known:
+                stale.append((known, answer))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(100):
+        give, take = ([RoleGiven(training_role())], []) if number % 2 else ([], [training_role()])
+        told[0] = change_roles(thomas(), give=give, take=take, by=None)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert stale == []
+
+
+def test_after_very_many_events_nothing_is_missed(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_MOST_EVENTS", 3)
+    now_of(view)
+    before = held(view)
+    for _ in range(5):
+        elsewhere(lambda: record(EventName.SIGNED_IN, by="guest", subject="person:olivia-marsh"))
+    elsewhere(CHANGES["a role is given"][0])
+    now_of(view)
+    assert held(view) != before
+
+
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite needs no listener")
+def test_while_the_listener_is_cut_off_every_question_looks_into_the_database(view: View) -> None:
+    watch = view._watch
+    assert isinstance(watch, PostgresqlWatch)
+    now_of(view)
+    give_up = monotonic() + 10
+    while not watch._listens and monotonic() < give_up:
+        view.fresh()
+    watch._url = "postgresql://127.0.0.1:1/nowhere"
+    kernel.database.execute_sql("select pg_terminate_backend(pid) from pg_stat_activity where query = 'listen tessera'")
+    while watch._listens and monotonic() < give_up:
+        view.fresh()
+    for give in ([], [RoleGiven(training_role())], []):
+        elsewhere(lambda give=give: change_roles(thomas(), give=give, take=[] if give else [training_role()], by=None))
+        view.fresh()
+        assert ("training:user" in held(view)) is bool(give)
+
+
+def test_the_view_of_a_process_is_made_once_and_forgotten_with_its_database() -> None:
+    assert not is_postgresql() or ON_POSTGRESQL
+    first = cache.current()
+    assert cache.current() is first
+    cache.forget()
+    assert cache.current() is not first
+    cache.forget()
+
+
+def test_another_process_sees_it_too(view: View, settings: object) -> None:
+    now_of(view)
+    before = held(view)
+    code = (
+        "import sys; from app.kernel import database; database.bind(sys.argv[1])\n"
+        "from app.grants.operations import change_roles, RoleGiven\n"
+        "from app.organisations.models import Membership; from app.services.models import Role\n"
+        "with database.connected():\n"
+        "    change_roles(Membership.get(Membership.public_id == 'thomas-reed@northfield'), take=[],\n"
+        "        give=[RoleGiven(Role.get(Role.slug == 'exam-entries:user'))], by=None)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, kernel.bound_url()], cwd=ROOT, check=True)
+    now_of(view)
+    assert held(view) == before | {"exam-entries:user"}
