@@ -1,7 +1,8 @@
 """The decision API: programs ask here whether a person may do something, and their authors read how."""
 
-from app.api import documents, registration, views
-from app.api.door import Door
-from app.api.routing import blueprint
+from app.api import records, views
+from app.api.reference import views as reference
+from app.api.transport.fast_path import Door
+from app.api.transport.routing import blueprint
 
-__all__ = ["Door", "blueprint", "documents", "registration", "views"]
+__all__ = ["Door", "blueprint", "records", "reference", "views"]

@@ -3,10 +3,10 @@
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from app.api.answering import answer_authorize, answer_evaluation, answer_evaluations, answer_search
-from app.api.callers import asked
-from app.api.routing import json_response, json_route
-from app.api.search_schemas import Sought
+from app.api.handlers import answer_authorize, answer_evaluation, answer_evaluations, answer_search
+from app.api.transport.authentication import asked
+from app.api.transport.routing import json_response, json_route
+from app.api.wire.schemas.search import Sought
 from app.ui.asking import public
 
 _KEY = "a client proves itself with its key"

@@ -4,7 +4,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from app.api.callers import client_of
+from app.api.transport.authentication import client_of
 from app.audit.models import Event
 from app.grants.models import Grant, StaffGrant
 from app.kernel.tokens import hash_token

@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 import app as house
-from app.api.door import ANSWERS
+from app.api.transport.fast_path import ANSWERS
 from app.audit.models import Event
 from app.authz import facts
 from app.authz.information import directory

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from itsdangerous import BadData, URLSafeSerializer
 
 from app.api.errors import ApiError
-from app.api.search_schemas import DEFAULT_LIMIT, LARGEST_LIMIT, SearchRequest
+from app.api.wire.schemas.search import DEFAULT_LIMIT, LARGEST_LIMIT, SearchRequest
 from app.authz.information.cache import Caller
 from app.config import settings
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from app.api.answering import answer_authorize, answer_evaluation, answer_evaluations
-from app.api.callers import asked
 from app.api.errors import ApiError
-from app.api.messages import Body
-from app.api.routing import check_request_id
+from app.api.handlers import answer_authorize, answer_evaluation, answer_evaluations
+from app.api.transport.authentication import asked
+from app.api.transport.routing import check_request_id
+from app.api.wire.request_reader import Body
 from app.authz.information.cache import Caller
 from app.ui.headers import of_every_answer
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app import config
-from app.api.schemas import LARGEST_REVISION
+from app.api.wire.schemas.evaluation import LARGEST_REVISION
 from app.audit.operations import record
 from app.audit.queries import revision
 from app.authz.information import cache

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from app.api.decisions.rate_limit import Allowance, _allowance
 from app.api.errors import ApiError
-from app.api.limits import Allowance, _allowance
 from app.config import Settings, use
 from tests.api.conftest import Ask, Send, Tell, question
 
 METHODS = ("PUT", "GET", "HEAD", "DELETE", "GET")
-SECONDS = "app.api.limits.monotonic"
+SECONDS = "app.api.decisions.rate_limit.monotonic"
 
 
 class Clock:
@@ -109,7 +109,7 @@ def test_a_batch_that_takes_too_long_is_given_up(
     tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     moments = iter([0.0, 0.1, 5.1])
-    monkeypatch.setattr("app.api.evaluation.monotonic", lambda: next(moments, 9.0))
+    monkeypatch.setattr("app.api.decisions.evaluate.monotonic", lambda: next(moments, 9.0))
     use(replace(settings, time_limit=5))
     answer = tell({**question(), "evaluations": [{}, {}, {}]})
     assert answer.status_code == 503

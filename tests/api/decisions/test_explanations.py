@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.api.schemas import AnswerSchema
+from app.api.wire.schemas.evaluation import AnswerSchema
 from app.authz.information import cache
 from app.config import ROOT
 from app.grants.models import Grant

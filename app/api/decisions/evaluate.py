@@ -3,13 +3,13 @@
 from time import monotonic, perf_counter_ns
 from typing import NamedTuple
 
-from app.api.accounting import account, account_all
-from app.api.answers import Answer
+from app.api.decisions.client_scope import Reach, UndecidedError
+from app.api.decisions.recording import account, account_all
+from app.api.decisions.resolver import Gatherer, context_of, gathered
 from app.api.errors import ApiError
-from app.api.explanations import Message, explanation
-from app.api.gathering import Gatherer, context_of, gathered
-from app.api.questions import Batch, EvaluationRequest, Failure, Semantic
-from app.api.reach import Reach, UndecidedError
+from app.api.wire.requests import Batch, EvaluationRequest, Failure, Semantic
+from app.api.wire.responses import Answer
+from app.api.wire.schemas.explanation import Message, explanation
 from app.audit.records import Item
 from app.authz import facts
 from app.authz.decision_point import Decision, decide, policy

@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from app.api.errors import ApiError
-from app.api.questions import Entity, EvaluationRequest
+from app.api.wire.requests import Entity, EvaluationRequest
 from app.authz import facts
 from app.authz.decision_point import policy
 from app.authz.information import cache

@@ -1,14 +1,14 @@
 """From the body of a message to the body of its answer, for whoever carries them. Knows nothing of HTTP."""
 
-from app.api.answers import answer_json, answers_json, explained_json, found_json
+from app.api.decisions.evaluate import evaluate, evaluate_all, evaluate_explained
+from app.api.decisions.rate_limit import count
+from app.api.decisions.search import search
 from app.api.errors import ApiError
-from app.api.evaluation import evaluate, evaluate_all, evaluate_explained
-from app.api.limits import count
-from app.api.messages import Body, read_evaluation, read_evaluations
-from app.api.questions import Batch, EvaluationRequest
-from app.api.schemas import LARGEST_REVISION, loaded
-from app.api.search import search
-from app.api.search_schemas import SEARCHES, SearchRequest, Sought
+from app.api.wire.request_reader import Body, read_evaluation, read_evaluations
+from app.api.wire.requests import Batch, EvaluationRequest
+from app.api.wire.responses import answer_json, answers_json, explained_json, found_json
+from app.api.wire.schemas.evaluation import LARGEST_REVISION, loaded
+from app.api.wire.schemas.search import SEARCHES, SearchRequest, Sought
 from app.authz.information.cache import Caller
 from app.config import LONG_COUNTS, settings
 

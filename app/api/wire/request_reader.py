@@ -7,17 +7,17 @@ time; whatever is unusual in any way is left to the schemas, which also find the
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeGuard, TypeVar
 
-from app.api import schemas
 from app.api.errors import ApiError
-from app.api.questions import ActionAsked, Batch, Entity, EvaluationRequest, Failure, Semantic, Values
+from app.api.wire.requests import ActionAsked, Batch, Entity, EvaluationRequest, Failure, Semantic, Values
+from app.api.wire.schemas import evaluation
 from app.vocabulary import DIRECTORY_KINDS
 
 Body = Mapping[str, Any]
 Part = TypeVar("Part", Entity, ActionAsked)
 
 _MEMBERS = ("subject", "action", "resource", "context")
-_REQUEST = schemas.EvaluationRequestSchema()
-_BATCH = schemas.EvaluationsRequestSchema(only=["options"])
+_REQUEST = evaluation.EvaluationRequestSchema()
+_BATCH = evaluation.EvaluationsRequestSchema(only=["options"])
 _UNUSUAL: Final[dict[str, Any]] = {}
 """In the place of a context that the schema has to look at."""
 
@@ -41,7 +41,7 @@ def read_evaluations(body: Body, *, most: int) -> EvaluationRequest | Batch:
         raise ApiError(400, "evaluations must be a list.")
     if len(evaluations) > most:
         raise ApiError(400, f"There are {len(evaluations)} evaluations; at most {most} are answered at once.")
-    options = schemas.loaded(_BATCH, body).get("options", {}) if "options" in body else {}
+    options = evaluation.loaded(_BATCH, body).get("options", {}) if "options" in body else {}
     return Batch(
         _items(body, evaluations),
         options.get("evaluations_semantic", Semantic.EXECUTE_ALL),
@@ -51,7 +51,7 @@ def read_evaluations(body: Body, *, most: int) -> EvaluationRequest | Batch:
 
 def read_by_schema(body: Any) -> EvaluationRequest:
     """Return the question in `body` as the schema reads it. Raises `ApiError` 400."""
-    request: EvaluationRequest = schemas.loaded(_REQUEST, body)
+    request: EvaluationRequest = evaluation.loaded(_REQUEST, body)
     return request
 
 
@@ -72,7 +72,7 @@ def read_plainly(body: Body) -> EvaluationRequest | None:
 def _check_options(options: Any) -> None:
     """Check what a single question says as one of a batch would: it may have been meant as one."""
     if options is not None and (type(options) is not dict or "evaluations_semantic" in options):
-        schemas.loaded(_BATCH, {"options": options})
+        evaluation.loaded(_BATCH, {"options": options})
 
 
 def _items(body: Body, evaluations: list[Any]) -> list[EvaluationRequest | Failure]:
@@ -147,7 +147,7 @@ def _entity(value: Any, longest: int) -> Entity | None:
     if type(value) is not dict:
         return None
     kind, name, properties = value.get("type"), value.get("id"), value.get("properties")
-    if not (_is_text(kind, schemas.LONGEST_TYPE) and _is_text(name, longest)):
+    if not (_is_text(kind, evaluation.LONGEST_TYPE) and _is_text(name, longest)):
         return None
     if properties is not None and type(properties) is not dict:
         return None
@@ -155,11 +155,11 @@ def _entity(value: Any, longest: int) -> Entity | None:
 
 
 def _subject(value: Any) -> Entity | None:
-    return _entity(value, schemas.LONGEST_SUBJECT)
+    return _entity(value, evaluation.LONGEST_SUBJECT)
 
 
 def _resource(value: Any) -> Entity | None:
-    resource = _entity(value, schemas.LONGEST_RESOURCE)
+    resource = _entity(value, evaluation.LONGEST_RESOURCE)
     if resource is None or resource.type not in DIRECTORY_KINDS:
         return resource
     return resource if _names_organisation_plainly(resource.properties) else None
@@ -175,7 +175,7 @@ def _action(value: Any) -> ActionAsked | None:
     if type(value) is not dict:
         return None
     name, properties = value.get("name"), value.get("properties")
-    if not _is_text(name, schemas.LONGEST_ACTION) or not (properties is None or type(properties) is dict):
+    if not _is_text(name, evaluation.LONGEST_ACTION) or not (properties is None or type(properties) is dict):
         return None
     return ActionAsked(name, properties)
 
@@ -184,7 +184,7 @@ def _at_least(options: Any) -> int | None:
     if type(options) is not dict:
         return 0
     revision = options.get("at_least_revision", 0)
-    return revision if type(revision) is int and 0 <= revision <= schemas.LARGEST_REVISION else None
+    return revision if type(revision) is int and 0 <= revision <= evaluation.LARGEST_REVISION else None
 
 
 def _context(value: Any) -> Values | None:
@@ -195,7 +195,9 @@ def _context(value: Any) -> Values | None:
 
 def _names_organisation_plainly(values: Values | None) -> bool:
     return (
-        values is None or "organisation" not in values or _is_text(values["organisation"], schemas.LONGEST_ORGANISATION)
+        values is None
+        or "organisation" not in values
+        or _is_text(values["organisation"], evaluation.LONGEST_ORGANISATION)
     )
 
 

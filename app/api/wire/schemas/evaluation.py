@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate
 
 from app.api.errors import ApiError
-from app.api.questions import ActionAsked, Entity, EvaluationRequest, Semantic
+from app.api.wire.requests import ActionAsked, Entity, EvaluationRequest, Semantic
 from app.authz.polar.names import LONGEST_KIND
 from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Reason
 

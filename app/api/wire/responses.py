@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.api.explanations import ExplainedAnswerSchema, Message
-from app.api.questions import Failure
-from app.api.schemas import AnswerSchema, FailedItemSchema
-from app.api.search import Found
-from app.api.search_schemas import ActionsSchema, EntitiesSchema, SearchRequest, Sought
+from app.api.decisions.search import Found
+from app.api.wire.requests import Failure
+from app.api.wire.schemas.evaluation import AnswerSchema, FailedItemSchema
+from app.api.wire.schemas.explanation import ExplainedAnswerSchema, Message
+from app.api.wire.schemas.search import ActionsSchema, EntitiesSchema, SearchRequest, Sought
 from app.authz.decision_point import Decision
 from app.vocabulary import REASON_SENTENCES, Reason
 

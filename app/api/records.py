@@ -7,16 +7,16 @@ from typing import Any
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from app.api.answering import revision_wanted
-from app.api.bodies import parse_object, read_body
-from app.api.callers import client_of
+from app.api.decisions.client_scope import Reach
+from app.api.decisions.rate_limit import count
+from app.api.decisions.resolver import gathered
 from app.api.errors import ApiError
-from app.api.gathering import gathered
-from app.api.limits import count
-from app.api.reach import Reach
-from app.api.record_schemas import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
-from app.api.routing import json_response, json_route
-from app.api.schemas import loaded
+from app.api.handlers import revision_wanted
+from app.api.transport.authentication import client_of
+from app.api.transport.json_body import parse_object, read_body
+from app.api.transport.routing import json_response, json_route
+from app.api.wire.schemas.evaluation import loaded
+from app.api.wire.schemas.records import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
 from app.authz.decision_point import policy
 from app.authz.information.cache import Caller
 from app.authz.polar.names import declared_kinds

@@ -5,9 +5,9 @@ from typing import Any
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.api import openapi
-from app.api.routing import json_response, json_route
-from app.api.schemas import HealthSchema
+from app.api.reference import openapi
+from app.api.transport.routing import json_response, json_route
+from app.api.wire.schemas.evaluation import HealthSchema
 from app.audit import decisions
 from app.audit.decisions import NotLoggedError
 from app.authz.decision_point import policy

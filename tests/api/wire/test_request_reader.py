@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.api.answers import Answer, answer_json, answers_json
-from app.api.bodies import DEEPEST, _check_depth, _is_plainly_shallow
 from app.api.errors import ApiError
-from app.api.messages import read_by_schema, read_evaluations, read_plainly
-from app.api.questions import Batch, EvaluationRequest, Failure, Semantic
-from app.api.schemas import LARGEST_REVISION, AnswerSchema
+from app.api.transport.json_body import DEEPEST, _check_depth, _is_plainly_shallow
+from app.api.wire.request_reader import read_by_schema, read_evaluations, read_plainly
+from app.api.wire.requests import Batch, EvaluationRequest, Failure, Semantic
+from app.api.wire.responses import Answer, answer_json, answers_json
+from app.api.wire.schemas.evaluation import LARGEST_REVISION, AnswerSchema
 from app.authz.decision_point import Decision
 from app.vocabulary import REASON_SENTENCES, Reason
 from tests.api.conftest import question

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import BaseConverter, Rule
 
 from app.api.errors import UNREAD, ApiError
-from app.api.schemas import ErrorSchema
+from app.api.wire.schemas.evaluation import ErrorSchema
 from app.ui.asking import public
 
 View = Callable[..., ResponseReturnValue]

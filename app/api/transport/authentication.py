@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from app.api.bodies import parse_object, read_body
 from app.api.errors import ApiError
-from app.api.messages import Body
+from app.api.transport.json_body import parse_object, read_body
+from app.api.wire.request_reader import Body
 from app.authz.information import cache
 from app.authz.information.cache import Caller
 from app.kernel.tokens import hash_token

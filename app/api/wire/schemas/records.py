@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from app.api.schemas import LONGEST_RESOURCE, LONGEST_TYPE, Asked, open_object, text
+from app.api.wire.schemas.evaluation import LONGEST_RESOURCE, LONGEST_TYPE, Asked, open_object, text
 
 
 class RecordAddressSchema(Asked):

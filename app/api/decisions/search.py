@@ -3,12 +3,12 @@
 import time
 from typing import NamedTuple
 
-from app.api.accounting import account
+from app.api.decisions.client_scope import Reach
+from app.api.decisions.page_token import Place, place_of, token_for
+from app.api.decisions.recording import account
+from app.api.decisions.resolver import Gatherer, context_of, gathered
 from app.api.errors import ApiError
-from app.api.gathering import Gatherer, context_of, gathered
-from app.api.pages import Place, place_of, token_for
-from app.api.reach import Reach
-from app.api.search_schemas import SearchRequest, Sought
+from app.api.wire.schemas.search import SearchRequest, Sought
 from app.audit.records import Item
 from app.authz import facts
 from app.authz.decision_point import decide, policy

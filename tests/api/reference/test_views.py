@@ -18,7 +18,7 @@ from openapi_spec_validator import validate
 from werkzeug.serving import make_server
 
 from app import config
-from app.api.samples import Sample, samples
+from app.api.reference.samples import Sample, samples
 from app.audit.decisions import DecisionLog
 from app.authz import decision_point
 from app.config import ROOT, Settings

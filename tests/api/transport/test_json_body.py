@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client as WerkzeugClient
 
-from app.api.bodies import DEEPEST, LARGEST_BODY
+from app.api.transport.json_body import DEEPEST, LARGEST_BODY
 from tests.api.conftest import KEY, Send, Tell, question
 
 pytestmark = pytest.mark.usefixtures("both_doors")

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from app.api.schemas import AnswerContextSchema, AnswerSchema, EvaluationsRequestSchema
+from app.api.wire.schemas.evaluation import AnswerContextSchema, AnswerSchema, EvaluationsRequestSchema
 from app.authz import facts
 from app.authz.decision_point import Decision
 from app.authz.engine.proof import Reading

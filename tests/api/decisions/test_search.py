@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.api import search
-from app.api.search_schemas import DEFAULT_LIMIT, LARGEST_LIMIT
+from app.api.decisions import search
+from app.api.wire.schemas.search import DEFAULT_LIMIT, LARGEST_LIMIT
 from app.audit.queries import revision
 from app.authz import decision_point
 from app.authz.information import cache

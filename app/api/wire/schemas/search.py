@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema, fields, post_load
 
-from app.api.questions import ActionAsked, Entity, EvaluationRequest
-from app.api.schemas import (
+from app.api.wire.requests import ActionAsked, Entity, EvaluationRequest
+from app.api.wire.schemas.evaluation import (
     LONGEST_TYPE,
     ActionSchema,
     Asked,

@@ -3,7 +3,7 @@
 from time import perf_counter_ns
 from typing import Self
 
-from app.api.accounting import account_all
+from app.api.decisions.recording import account_all
 from app.api.errors import ApiError
 from app.audit.records import Item
 from app.authz import facts

@@ -1,0 +1,1 @@
+"""HTTP: bodies, keys, addresses, and errors as responses."""

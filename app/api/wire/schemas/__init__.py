@@ -1,0 +1,1 @@
+"""What messages look like, as marshmallow and the OpenAPI document have it."""
