@@ -1,6 +1,6 @@
 """What a WSGI server loads: `wsgi:app`."""
 
-from app.cli.checking import checked_policy
+from app.cli.policy_check import checked_policy
 from app.config import read_settings
 from app.factory import create_app
 

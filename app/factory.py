@@ -11,8 +11,8 @@ from peewee import PeeweeException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, config, console, manage, portal, signin
-from app.audit import decisions
-from app.audit.decisions import DecisionLog
+from app.audit import decision_log
+from app.audit.decision_log import DecisionLog
 from app.authz.decision_point import use_policy
 from app.authz.engine.engine import Engine
 from app.authz.engine.sandbox import PolicyError
@@ -20,7 +20,7 @@ from app.authz.explain.steps import steps_of
 from app.authz.lint.linter import check_folder
 from app.config import Settings
 from app.kernel import database
-from app.ui import asking, headers, pages, signed_in
+from app.ui import authentication, authorization, error_pages, headers
 
 _LARGEST_FORM = 1024 * 1024
 
@@ -40,7 +40,7 @@ def _bind_process(settings: Settings, engine: Engine) -> None:
     config.use(settings)
     database.bind(settings.database_url)
     use_policy(engine)
-    decisions.use(
+    decision_log.use(
         DecisionLog(
             settings.decision_log,
             days=settings.decision_log_days,
@@ -71,11 +71,11 @@ def _application(settings: Settings) -> Flask:
     app.teardown_appcontext(_disconnect)
     csrf = CSRFProtect(app)
     Bootstrap5(app)
-    signed_in.init_app(app)
+    authentication.init_app(app)
     # The last one to look at a response is the first named here.
-    pages.init_app(app)
+    error_pages.init_app(app)
     headers.init_app(app)
-    asking.init_app(app)
+    authorization.init_app(app)
     for surface in (signin, portal, manage, console, api):
         app.register_blueprint(surface.blueprint)
     csrf.exempt(api.blueprint)
@@ -98,7 +98,7 @@ def _connect() -> None:
             _ = request.form
     finally:
         # The page that says that something went wrong needs its style, above all when it is the database.
-        with suppress(PeeweeException) if asking.is_static() else nullcontext():
+        with suppress(PeeweeException) if authorization.is_static() else nullcontext():
             g.opened_database = database.database.connect(reuse_if_open=True)
 
 

@@ -16,12 +16,12 @@ import peers
 from portal import DATA, ROOT, filled
 from results import Result
 
+from app.accounts.models import Person
 from app.authz import facts
 from app.authz.decision_point import decide, policy, use_policy
 from app.authz.engine.engine import Engine
 from app.authz.information.cache import View
 from app.kernel import database
-from app.people.models import Person
 from app.vocabulary import PersonState
 from tests.authz.engine.plain_oso import PlainOso
 

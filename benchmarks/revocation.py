@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 from results import Result
 
-from app.demo.cast import load_cast
 from app.kernel import database
+from app.seeding.loader import load_cast
 from tests.authz.information.racing import asked, delays, stale_answers, toggled
 
 RACES = 2_000

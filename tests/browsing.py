@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from app.accounts.models import Person
+from app.accounts.operations import start_session
+from app.accounts.queries import primary_address
 from app.mail.models import Mail
-from app.people.models import Person
-from app.people.operations import start_session
-from app.people.queries import primary_address
 
 PASSWORD = "correct horse tiles"
 """Of everybody in the cast who has one."""

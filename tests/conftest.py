@@ -14,16 +14,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import config
-from app.audit import decisions
-from app.audit.decisions import DecisionLog
+from app.accounts import passwords
+from app.audit import decision_log
+from app.audit.decision_log import DecisionLog
 from app.authz import decision_point
 from app.authz.engine.engine import Engine
 from app.authz.information import cache
 from app.config import Settings
-from app.demo.cast import is_empty, load_cast
 from app.factory import create_app
 from app.kernel import database as kernel
-from app.people import passwords
+from app.seeding.loader import is_empty, load_cast
 from tests.browsing import Browser
 
 _ROOM_BYTES = 2 << 30
@@ -162,14 +162,14 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 def database(settings: Settings) -> Iterator[None]:
     """The bound, migrated and connected database."""
     with _bound(settings.database_url):
-        log = decisions.use(DecisionLog())
+        log = decision_log.use(DecisionLog())
         # What this process knows is of the database that was bound before.
         cache.forget()
         yield
         cache.forget()
         log.close()
         # That of a portal which the test made.
-        decisions.current().close()
+        decision_log.current().close()
 
 
 @pytest.fixture

@@ -3,15 +3,15 @@
 import json
 import zlib
 
-from app.audit import decisions
+from app.audit import decision_log
+from app.audit.decision_codec import DecisionRecord
 from app.audit.models import DecisionBatch
 from app.audit.queries import find
-from app.audit.records import DecisionRecord
 
 
 def logged() -> list[DecisionRecord]:
     """Return every decision that this process has given and every other that is kept, in their order."""
-    decisions.current().flush()
+    decision_log.current().flush()
     ids = []
     for batch in DecisionBatch.select().order_by(DecisionBatch.id):
         for number, *_request, items in json.loads(zlib.decompress(bytes(batch.payload)))["entries"]:

@@ -24,7 +24,7 @@ from app.kernel.database import changing
 from app.kernel.errors import ProblemError
 from app.records.operations import delete_record, put_record
 from app.records.queries import record_named
-from app.ui.asking import public
+from app.ui.authorization import public
 from app.vocabulary import Action
 
 # As JSON writes it: behind an even number of backslashes.

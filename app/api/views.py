@@ -7,7 +7,7 @@ from app.api.handlers import answer_authorize, answer_evaluation, answer_evaluat
 from app.api.transport.authentication import asked
 from app.api.transport.routing import json_response, json_route
 from app.api.wire.schemas.search import Sought
-from app.ui.asking import public
+from app.ui.authorization import public
 
 _KEY = "a client proves itself with its key"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from peewee import Expression
 
+from app.audit.decision_codec import Steps
 from app.audit.models import DecisionBatch, DecisionPath, Event
-from app.audit.records import Steps
 from app.kernel import clock
+from app.kernel.change_feed import CHANNEL
 from app.kernel.database import BaseModel, appending, change, notify
-from app.kernel.noticing import CHANNEL
 from app.vocabulary import EventName
 
 OPERATOR = "operator"

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from app.audit.decision_codec import DecisionRecord, Steps, record_of, unpack
 from app.audit.models import DecisionBatch, DecisionPath, Event
-from app.audit.records import DecisionRecord, Steps, record_of, unpack
 from app.kernel.database import database
 
 _DECISION_ID = re.compile(r"([a-z0-9]+)-([0-9]{1,18})(?:\.([1-9][0-9]{0,8}))?", re.ASCII)

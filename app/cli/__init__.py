@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli.running import Commands, examples
+from app.cli.base import Commands, examples
 
 
 @click.group(

@@ -4,8 +4,8 @@ import click
 
 from app.authz.facts import KINDS
 from app.authz.polar.names import wire_name
+from app.cli.base import answer, as_json, examples, found, migrated_database
 from app.cli.parameters import KIND, NAME
-from app.cli.running import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError
 from app.services.operations import add_client
 from app.services.queries import service_with_slug

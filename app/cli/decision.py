@@ -2,9 +2,9 @@
 
 import click
 
+from app.audit.decision_codec import DecisionRecord
 from app.audit.queries import find
-from app.audit.records import DecisionRecord
-from app.cli.running import answer, as_json, examples, found, migrated_database
+from app.cli.base import answer, as_json, examples, found, migrated_database
 from app.vocabulary import REASON_SENTENCES
 
 

@@ -6,12 +6,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.running import examples, own_database
+from app.accounts.models import Person
+from app.cli.base import examples, own_database
 from app.config import Settings
-from app.demo import cast, crowd
+from app.demo import crowd
 from app.kernel import database
 from app.kernel.errors import ProblemError
-from app.people.models import Person
+from app.seeding import loader
 
 _SHOWN = {
     "olivia-marsh": "an exams officer: nearly every tile, and the people of her school",
@@ -48,9 +49,9 @@ def demo(people: int, organisations: int) -> None:
 @database.change
 def move_in() -> bool:
     """Load the cast into the connected database if nobody is there; return whether it was. Several may try at once."""
-    if not cast.is_empty():
+    if not loader.is_empty():
         return False
-    cast.load_cast()
+    loader.load_cast()
     return True
 
 
@@ -58,7 +59,7 @@ def sign_ins(settings: Settings) -> str:
     """Return whom one can sign in as and a question to ask, if the cast is in the connected database, or nothing."""
     if not Person.select().where(Person.public_id == _ASKED[0]).exists():
         return ""
-    described = cast.read_cast()
+    described = loader.read_cast()
     addresses = {entry["id"]: entry["email"] for entry in described["person"]}
     keys = {entry["id"]: entry["key"] for entry in described["client"]}
     lines = (f"  {addresses[name]:<28} {shows}" for name, shows in _SHOWN.items())

@@ -6,8 +6,8 @@ import threading
 
 import click
 
+from app.cli.base import examples, migrated_database
 from app.cli.processes import end_with
-from app.cli.running import examples, migrated_database
 from app.mail import worker
 
 

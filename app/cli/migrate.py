@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli.running import examples, own_database
+from app.cli.base import examples, own_database
 from app.kernel import database
 
 

@@ -2,9 +2,9 @@
 
 import click
 
+from app.cli.base import answer, as_json, examples, migrated_database
 from app.cli.parameters import CENTRE_NUMBER, ORGANISATION_NAME, PERSON_NAME, Address, TimeZone
-from app.cli.running import answer, as_json, examples, migrated_database
-from app.grants.operations import set_up_organisation
+from app.memberships.operations import set_up_organisation
 from app.organisations.models import DEFAULT_TIME_ZONE
 
 

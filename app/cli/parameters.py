@@ -6,9 +6,9 @@ from zoneinfo import available_timezones
 
 import click
 
+from app.accounts.addresses import normal_address
 from app.kernel.errors import ProblemError
-from app.kernel.lines import is_plain_line
-from app.people.addresses import normal_address
+from app.kernel.plain_text import is_plain_line
 from app.services import models
 from app.services.operations import NewRole
 

@@ -2,9 +2,9 @@
 
 import click
 
+from app.cli.base import answer, as_json, examples, found, migrated_database
 from app.cli.parameters import PERSON_NAME, Address
-from app.cli.running import answer, as_json, examples, found, migrated_database
-from app.grants.operations import NewPerson, add_people
+from app.memberships.operations import NewPerson, add_people
 from app.organisations.queries import organisation_named
 from app.services.queries import role_with_slug
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from app.cli.checking import findings_of, written
-from app.cli.running import answer, as_json, examples
+from app.cli.base import answer, as_json, examples
+from app.cli.policy_check import findings_of, written
 from app.config import ROOT, SettingError
 
 

@@ -13,15 +13,15 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from app.cli.checking import check_before_serving, written
+from app.cli.base import examples, own_database
 from app.cli.demo import move_in, sign_ins
-from app.cli.running import examples, own_database
-from app.cli.supervising import Supervisor
+from app.cli.policy_check import check_before_serving, written
+from app.cli.supervisor import Supervisor
 from app.config import SettingError, Settings
-from app.demo import cast
 from app.kernel import database
 from app.kernel.errors import ProblemError
 from app.organisations.models import Organisation
+from app.seeding import loader
 
 
 @click.command(
@@ -137,8 +137,8 @@ def _refuse_bad_policy(settings: Settings, copy: Settings) -> None:
 
 @database.change
 def _load_pack(pack: Path) -> None:
-    if cast.is_empty():
-        cast.load_pack(pack / "fixtures")
+    if loader.is_empty():
+        loader.load_pack(pack / "fixtures")
 
 
 def _welcome(settings: Settings) -> str:

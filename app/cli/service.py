@@ -2,8 +2,8 @@
 
 import click
 
+from app.cli.base import answer, as_json, examples, migrated_database
 from app.cli.parameters import LAUNCH_ADDRESS, NAME, SENTENCE, SLUG, RoleOfService
-from app.cli.running import answer, as_json, examples, migrated_database
 from app.services.operations import NewRole, add_service
 
 

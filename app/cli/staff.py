@@ -2,9 +2,9 @@
 
 import click
 
+from app.cli.base import answer, as_json, examples, migrated_database
 from app.cli.parameters import PERSON_NAME, Address
-from app.cli.running import answer, as_json, examples, migrated_database
-from app.grants.operations import add_staff
+from app.memberships.operations import add_staff
 from app.vocabulary import StaffRole
 
 

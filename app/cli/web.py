@@ -13,9 +13,9 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from app.audit import decisions
+from app.audit import decision_log
 from app.authz.engine.engine import Engine
-from app.cli.checking import checked_policy
+from app.cli.policy_check import checked_policy
 from app.cli.processes import end_with
 from app.config import read_settings
 from app.factory import create_app
@@ -82,5 +82,5 @@ def _load(starter: int, engine: Engine) -> Any:
     end_with(starter, signal.SIGKILL)
     app = create_app(engine=engine)
     # Also where nobody asks anything any more, what is too old has to go.
-    decisions.current().start()
+    decision_log.current().start()
     return app

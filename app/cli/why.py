@@ -13,7 +13,7 @@ from app.authz.explain.explanation import Explanation, Question, explain
 from app.authz.explain.wording import Told, in_words
 from app.authz.information import directory
 from app.authz.polar.names import declared_kinds, wire_name
-from app.cli.running import answer, as_json, examples, found, migrated_database
+from app.cli.base import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError
 from app.organisations.models import Membership
 from app.organisations.queries import organisation_named

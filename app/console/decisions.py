@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from app.audit.queries import find
 from app.authz.information import directory
 from app.console import blueprint
-from app.ui.asking import requires
+from app.ui.authorization import requires
 from app.vocabulary import REASON_SENTENCES, Action
 
 

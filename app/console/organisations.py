@@ -6,16 +6,16 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import InputRequired, Regexp
 
+from app.accounts.queries import person_with_address
 from app.authz.information import directory
 from app.console import blueprint
-from app.grants.operations import set_up_organisation
 from app.kernel.errors import ProblemError
 from app.kernel.paging import page_of
+from app.memberships.operations import set_up_organisation
 from app.organisations.queries import organisations_list
-from app.people.queries import person_with_address
-from app.ui.asking import requires
+from app.ui.authentication import signed_in_person
+from app.ui.authorization import requires
 from app.ui.forms import address_field, name_field, show_problem
-from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action, PersonState
 
 

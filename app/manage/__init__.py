@@ -4,4 +4,4 @@ from flask import Blueprint
 
 blueprint = Blueprint("manage", __name__, url_prefix="/organisations/<string:organisation_id>/users")
 
-from app.manage import adding, explained, people, standing  # noqa: E402, F401  (views register themselves on the blueprint)
+from app.manage import add_users, membership_lifecycle, users, why  # noqa: E402, F401  (views register themselves on the blueprint)

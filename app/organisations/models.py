@@ -3,8 +3,8 @@
 from peewee import CharField, ForeignKeyField
 from playhouse.fields import EnumField
 
+from app.accounts.models import Person
 from app.kernel.database import BaseModel, UTCDateTimeField
-from app.people.models import Person
 from app.vocabulary import MembershipState, OrganisationState
 
 DEFAULT_TIME_ZONE = "Europe/London"

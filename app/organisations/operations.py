@@ -3,6 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+from app.accounts.models import EmailAddress, Person
+from app.accounts.passwords import hash_password
+from app.accounts.queries import person_with_address, primary_address
 from app.audit.operations import GUEST, OPERATOR, record
 from app.config import settings
 from app.kernel import clock
@@ -14,9 +17,6 @@ from app.mail import letters
 from app.mail.operations import queue
 from app.organisations.models import Invitation, Membership, Organisation
 from app.organisations.queries import invitation_with, is_open
-from app.people.models import EmailAddress, Person
-from app.people.passwords import hash_password
-from app.people.queries import person_with_address, primary_address
 from app.vocabulary import EventName, MembershipState, PersonState
 
 INVITATION_LASTS = timedelta(days=14)

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from peewee import JOIN, Case, ModelSelect, fn
 
+from app.accounts.models import EmailAddress, Person
 from app.kernel import clock
 from app.kernel.tokens import hash_token
 from app.organisations.models import Invitation, Membership, Organisation
-from app.people.models import EmailAddress, Person
 from app.vocabulary import MembershipState, PersonState
 
 

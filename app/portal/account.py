@@ -7,20 +7,20 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
-from app.grants.queries import grants_of
+from app.accounts.models import Person
+from app.accounts.operations import change_name
+from app.accounts.operations import change_password as change
+from app.accounts.passwords import check_choice, hash_password, matches
+from app.accounts.queries import addresses_of, primary_address
+from app.accounts.throttling import count_sign_in
 from app.kernel.errors import ProblemError
+from app.memberships.queries import grants_of
 from app.organisations.queries import memberships_of
-from app.people.models import Person
-from app.people.operations import change_name
-from app.people.operations import change_password as change
-from app.people.passwords import check_choice, hash_password, matches
-from app.people.queries import addresses_of, primary_address
-from app.people.throttling import count_sign_in
 from app.portal import blueprint
 from app.services.queries import services
-from app.ui.asking import can, requires
+from app.ui.authentication import signed_in_person
+from app.ui.authorization import can, requires
 from app.ui.forms import name_field, show_problem
-from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action
 
 

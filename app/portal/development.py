@@ -7,7 +7,7 @@ from app.config import settings
 from app.mail.queries import outbox_mail, outbox_mails
 from app.portal import blueprint
 from app.services.queries import service_with_slug
-from app.ui.asking import public
+from app.ui.authorization import public
 
 
 @blueprint.get("/outbox")

@@ -11,20 +11,20 @@ from app.authz.decision_point import decide
 from app.authz.explain.explanation import Question, explain, reason_for, seen_by
 from app.authz.explain.wording import in_words
 from app.authz.information import directory
-from app.grants.queries import grants_of
 from app.kernel import clock
+from app.memberships.queries import grants_of
 from app.organisations.models import Membership, Organisation
 from app.organisations.queries import memberships_of, organisation_with_id, organisations_of
 from app.portal import blueprint
 from app.services.models import Service
 from app.services.operations import note_not_opened, note_opened
 from app.services.queries import roles_of, service_with_slug, services
-from app.ui import acting
-from app.ui.asking import View, actor, can, requires
+from app.ui import current_organisation
+from app.ui.authentication import signed_in_person
+from app.ui.authorization import View, actor, can, requires
 from app.ui.headers import let_form_lead_to
 from app.ui.navigation import destination
 from app.ui.officers import officers_of
-from app.ui.signed_in import signed_in_person
 from app.vocabulary import Action, Reason
 
 
@@ -33,7 +33,7 @@ def _once_chosen(view: View) -> View:
 
     @wraps(view)
     def chosen(*things: Service) -> ResponseReturnValue:
-        if len(acting.open_organisations()) > 1 and acting.acting_organisation() is None:
+        if len(current_organisation.open_organisations()) > 1 and current_organisation.acting_organisation() is None:
             back = request.path if things else None
             return redirect(url_for("portal.choose_organisation", next=back))
         return view(*things)
@@ -46,7 +46,7 @@ def _once_chosen(view: View) -> View:
 @_once_chosen
 def home() -> ResponseReturnValue:
     """Show the tiles that open here and now, and below them what else there is."""
-    here = acting.acting_organisation()
+    here = current_organisation.acting_organisation()
     known = [service for service in services() if can(Action.READ, service)]
     tiles = [service for service in known if can(Action.LAUNCH, service)]
     return render_template(
@@ -64,7 +64,7 @@ def home() -> ResponseReturnValue:
 @_once_chosen
 def open_service(service: Service) -> ResponseReturnValue:
     """Go to a service, or say what is missing and who can give it. The direct door, signed out or in."""
-    organisation = acting.acting_organisation()
+    organisation = current_organisation.acting_organisation()
     place = organisation or _only_organisation()
     person = signed_in_person()
     by, at = person.reference if person else "", organisation.public_id if organisation else ""
@@ -91,7 +91,7 @@ def open_service(service: Service) -> ResponseReturnValue:
 @_once_chosen
 def why(service: Service) -> ResponseReturnValue:
     """Say what lets the person open a service, or what is missing and who can change it."""
-    organisation = acting.acting_organisation()
+    organisation = current_organisation.acting_organisation()
     place = organisation or _only_organisation()
     return render_template(
         "portal/why.html",
@@ -110,12 +110,12 @@ def choose_organisation() -> ResponseReturnValue:
     if request.method == "POST":
         chosen = organisation_with_id(request.form.get("organisation", ""))
         if chosen is not None and can(Action.ACT_IN, chosen):
-            acting.choose(chosen)
+            current_organisation.choose(chosen)
             return redirect(destination(), 303)
         missing = True
     let_form_lead_to(destination())
     page = render_template(
-        "portal/choose_organisation.html", organisations=acting.open_organisations(), missing=missing
+        "portal/choose_organisation.html", organisations=current_organisation.open_organisations(), missing=missing
     )
     return page, 422 if missing else 200
 
@@ -123,14 +123,14 @@ def choose_organisation() -> ResponseReturnValue:
 def _closed_places() -> list[Membership]:
     """Return where somebody belongs who can act nowhere, so that the page can say why."""
     person = signed_in_person()
-    return memberships_of(person) if person and not acting.open_organisations() else []
+    return memberships_of(person) if person and not current_organisation.open_organisations() else []
 
 
 def _elsewhere(service: Service, organisation: Organisation | None) -> list[Organisation]:
     """Return the other organisations of the person through which `service` opens."""
     return [
         other
-        for other in acting.open_organisations()
+        for other in current_organisation.open_organisations()
         if other != organisation
         and decide(actor(), Action.LAUNCH, directory.service(service), facts.Context(directory.organisation(other)))
     ]

@@ -9,22 +9,22 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
+from app.accounts import throttling
+from app.accounts.passwords import check_choice
+from app.accounts.queries import primary_address
 from app.authz.information import directory
 from app.kernel.errors import ProblemError
 from app.organisations.models import Invitation
 from app.organisations.operations import activate as activate_person
 from app.organisations.operations import create_account as create
 from app.organisations.queries import invitation_with, is_open
-from app.people import throttling
-from app.people.passwords import check_choice
-from app.people.queries import primary_address
 from app.signin import blueprint
 from app.signin.sessions import proven_person
-from app.ui.asking import can, public
+from app.ui.authentication import sign_in as start
+from app.ui.authentication import sign_out, signed_in_person
+from app.ui.authorization import can, public
 from app.ui.forms import address_field, name_field, show_problem
 from app.ui.officers import officers_of
-from app.ui.signed_in import sign_in as start
-from app.ui.signed_in import sign_out, signed_in_person
 from app.vocabulary import Action
 
 

@@ -4,14 +4,14 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
+from app.accounts.operations import ask_password_reset
+from app.accounts.operations import reset_password as reset
+from app.accounts.passwords import check_choice
+from app.accounts.queries import open_reset, primary_address
 from app.kernel.errors import ProblemError
-from app.people.operations import ask_password_reset
-from app.people.operations import reset_password as reset
-from app.people.passwords import check_choice
-from app.people.queries import open_reset, primary_address
 from app.signin import blueprint
 from app.signin.accounts import ChoosePasswordForm, mailed
-from app.ui.asking import public
+from app.ui.authorization import public
 from app.ui.forms import address_field, show_problem
 
 

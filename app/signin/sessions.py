@@ -7,23 +7,23 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField
 from wtforms.validators import InputRequired
 
+from app.accounts import throttling
+from app.accounts.models import Person
+from app.accounts.operations import note_failed_sign_in
+from app.accounts.passwords import matches
+from app.accounts.queries import person_with_address
 from app.authz.decision_point import decide
 from app.authz.information import directory
 from app.kernel.errors import ProblemError
-from app.people import throttling
-from app.people.models import Person
-from app.people.operations import note_failed_sign_in
-from app.people.passwords import matches
-from app.people.queries import person_with_address
 from app.signin import blueprint
-from app.signin.kept import keep, kept_for
-from app.ui.asking import SAFE_METHODS, public
+from app.signin.form_recovery import keep, kept_for
+from app.ui.authentication import person_before, signed_in_person
+from app.ui.authentication import sign_in as start
+from app.ui.authentication import sign_out as leave
+from app.ui.authorization import SAFE_METHODS, public
 from app.ui.forms import address_field, show_problem
 from app.ui.headers import let_form_lead_to
 from app.ui.navigation import destination, way_back
-from app.ui.signed_in import person_before, signed_in_person
-from app.ui.signed_in import sign_in as start
-from app.ui.signed_in import sign_out as leave
 from app.vocabulary import Action
 
 _WRONG = "This e-mail address and password do not belong together. Check both and try again."

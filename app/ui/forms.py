@@ -7,9 +7,9 @@ from flask_wtf import FlaskForm
 from wtforms import StringField, ValidationError
 from wtforms.validators import DataRequired, InputRequired
 
+from app.accounts.addresses import normal_address
+from app.accounts.names import LONGEST_NAME, normal_name
 from app.kernel.errors import ProblemError
-from app.people.addresses import normal_address
-from app.people.names import LONGEST_NAME, normal_name
 
 
 def _tidy(text: str | None) -> str:

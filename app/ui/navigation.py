@@ -6,9 +6,9 @@ from typing import Any
 from flask import current_app, request, url_for
 
 from app.authz.information import directory
-from app.ui.acting import acting_organisation, open_organisations
-from app.ui.asking import can
-from app.ui.signed_in import signed_in_person
+from app.ui.authentication import signed_in_person
+from app.ui.authorization import can
+from app.ui.current_organisation import acting_organisation, open_organisations
 from app.vocabulary import Action
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.authz import facts
 from app.authz.decision_point import decide
 from app.authz.information import directory
-from app.grants.queries import user_managers
+from app.memberships.queries import user_managers
 from app.organisations.models import Organisation
 from app.vocabulary import Action
 

@@ -8,16 +8,16 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.audit import decisions
+from app.audit import decision_log
 from app.audit.models import Event
 from app.audit.operations import record
 from app.audit.queries import revision
 from app.authz import decision_point
 from app.authz.information import cache
-from app.grants.models import Grant
-from app.grants.operations import change_roles
 from app.kernel import clock
 from app.kernel.database import changing, database
+from app.memberships.models import Grant
+from app.memberships.operations import change_roles
 from app.organisations.models import Membership, Organisation
 from app.services.models import Client, Role, Service
 from app.vocabulary import EventName, ServiceState
@@ -175,7 +175,7 @@ def test_a_record_never_holds_an_address_or_a_name(ask: Ask, person: str, kept: 
 
 
 def test_what_cannot_be_recorded_is_not_answered(app: Flask, send: Send, ask: Ask) -> None:
-    decisions.current().close()
+    decision_log.current().close()
     answer = ask()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert list(answer.json) == ["message"]
@@ -261,7 +261,7 @@ def test_a_client_learns_nothing_of_what_other_services_have(ask: Ask) -> None:
 
 
 def test_a_refusal_that_cannot_be_recorded_is_not_told(ask: Ask) -> None:
-    decisions.current().close()
+    decision_log.current().close()
     assert ask("olivia-marsh", "launch", "service", "training").status_code == 503
 
 

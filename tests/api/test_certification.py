@@ -11,8 +11,8 @@ from app.authz import decision_point
 from app.authz.engine.engine import Engine
 from app.authz.lint.verify import check_with_cast
 from app.config import ROOT
-from app.demo.cast import load_pack
 from app.kernel import database as kernel
+from app.seeding.loader import load_pack
 
 PACK = ROOT / "tests" / "packs" / "authzen"
 PATH = "/access/v1"

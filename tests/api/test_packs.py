@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app import config
+from app.accounts.models import EmailAddress, Person
 from app.cli import main
-from app.cli.checking import check_before_serving
+from app.cli.policy_check import check_before_serving
 from app.config import ROOT, SettingError, Settings
-from app.demo.cast import is_empty, load_pack
-from app.people.models import EmailAddress, Person
 from app.records.models import Record
+from app.seeding.loader import is_empty, load_pack
 from app.services.models import Client, Service
 from tests.conftest import ON_POSTGRESQL
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.audit import decisions
-from app.audit.decisions import DecisionLog
+from app.accounts.models import Person
+from app.audit import decision_log
+from app.audit.decision_log import DecisionLog
 from app.audit.models import DecisionBatch, Event
 from app.audit.queries import revision
 from app.authz.information import cache
 from app.config import DecisionLogging
 from app.kernel.errors import ProblemError
-from app.people.models import Person
 from app.records.models import Record
 from app.services.models import Client, Service
 from app.services.operations import add_client
@@ -194,7 +194,7 @@ def test_a_client_reaches_only_kinds_that_it_has_declared(send: Send, method: st
 
 
 def test_a_refusal_to_register_is_kept_before_it_is_told(send: Send) -> None:
-    log = decisions.use(DecisionLog(DecisionLogging.DURABLE))
+    log = decision_log.use(DecisionLog(DecisionLogging.DURABLE))
     Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
     cache.forget()
     assert send(b"{}", path=PATH, method="PUT").status_code == 403

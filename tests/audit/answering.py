@@ -10,8 +10,8 @@ import sys
 import time
 from typing import Any
 
-from app.audit import decisions
-from app.audit.decisions import DecisionLog, NotLoggedError
+from app.audit import decision_log
+from app.audit.decision_log import DecisionLog, NotLoggedError
 from app.config import DecisionLogging
 from app.kernel import clock, database
 from app.vocabulary import Reason
@@ -20,7 +20,7 @@ database.bind(sys.argv[1])
 log = DecisionLog(DecisionLogging(sys.argv[2]))
 most = int(sys.argv[3])
 dies = sys.argv[4]
-keep = decisions.keep_decisions
+keep = decision_log.keep_decisions
 long_batches = 0
 
 
@@ -35,7 +35,7 @@ def keep_and_die(*args: Any, first: int, last: int, **more: Any) -> None:
 
 
 if dies:
-    decisions.keep_decisions = keep_and_die
+    decision_log.keep_decisions = keep_and_die
 item = ("person:7", "launch", "service:training", "", True, Reason.ALLOWED, "0123456789ab", 1_000, None)
 for _ in range(most):
     began = time.monotonic()

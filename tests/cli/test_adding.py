@@ -4,13 +4,13 @@ from unittest.mock import ANY
 
 import pytest
 
+from app.accounts.models import Person
 from app.api.transport.authentication import client_of
 from app.audit.models import Event
-from app.grants.models import Grant, StaffGrant
 from app.kernel.tokens import hash_token
 from app.mail.models import Mail
+from app.memberships.models import Grant, StaffGrant
 from app.organisations.models import Organisation
-from app.people.models import Person
 from app.services.models import Client, Role, Service
 from app.vocabulary import EventName
 from tests.browsing import mails_to

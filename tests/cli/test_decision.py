@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.audit.decisions import DecisionLog
+from app.audit.decision_log import DecisionLog
 from app.kernel import clock
 from app.vocabulary import Reason
 

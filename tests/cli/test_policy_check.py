@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.authz.lint.linter import Finding
-from app.cli import checking
-from app.cli.checking import check_before_serving
+from app.cli import policy_check
+from app.cli.policy_check import check_before_serving
 from app.config import ROOT, Settings
 from tests.cli.conftest import CommandLine
 
@@ -91,7 +91,7 @@ def test_what_is_no_polar_is_found_and_told_to_programs(tessera: CommandLine, fo
 
 
 def test_rules_that_run_away_are_cut_off(tessera: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_LIMIT_SECONDS", 3)
+    monkeypatch.setattr(policy_check, "_LIMIT_SECONDS", 3)
     with (folder / "service.polar").open("a") as file:
         file.write(
             '\nhas_permission(person: Person, "read", _service: Service) if endless(person);\n'
@@ -124,9 +124,9 @@ def test_a_policy_is_checked_again_by_code_that_has_changed(
     # A copy, because what is tried here is that any file of it counts, in whatever folder it lies.
     code = tmp_path / "code"
     shutil.copytree(ROOT / "app", code / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(checking, "ROOT", code)
+    monkeypatch.setattr(policy_check, "ROOT", code)
     found = iter([[], [Finding("service.polar", 1, "Found by the code of today.")]])
-    monkeypatch.setattr(checking, "findings_of", lambda *_folders: next(found))
+    monkeypatch.setattr(policy_check, "findings_of", lambda *_folders: next(found))
     served = dataclasses.replace(settings, policies_dir=folder)
     assert check_before_serving(served) == []
     assert check_before_serving(served) == []
@@ -140,6 +140,6 @@ def test_a_policy_is_checked_again_when_a_subfolder_has_changed(settings: Settin
     draft = folder / "drafts" / "service.polar"
     draft.parent.mkdir()
     draft.write_text("# a draft\n")
-    before = checking._digest(served.policies_dir, None)
+    before = policy_check._digest(served.policies_dir, None)
     draft.write_text("# another\n")
-    assert checking._digest(served.policies_dir, None) != before
+    assert policy_check._digest(served.policies_dir, None) != before

@@ -16,11 +16,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from app.accounts.models import Person
 from app.config import ROOT
 from app.mail.models import Mail, MailState
 from app.mail.operations import queue
 from app.organisations.models import Organisation
-from app.people.models import Person
 from tests.cli.conftest import CommandLine
 from tests.cli.test_adding import organisation
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
+from app.accounts.models import Person
 from app.cli import main
-from app.cli.running import COMMANDS
+from app.cli.base import COMMANDS
 from app.organisations.models import Organisation
-from app.people.models import Person
 from tests.browsing import PASSWORD
 from tests.cli.conftest import CommandLine
 from tests.cli.test_adding import HILL_SCHOOL, KEY, QUIZZES, SUE, TOM

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.audit import decisions
-from app.audit.decisions import DecisionLog
+from app.audit import decision_log
+from app.audit.decision_log import DecisionLog
 from app.kernel import clock
 from app.vocabulary import Reason
 from tests.browsing import Browser
@@ -104,6 +104,6 @@ def test_an_answer_that_a_program_was_just_given_is_found(sam: Browser) -> None:
             "resource": {"type": "service", "id": "submit-for-assessment"},
         },
     )
-    decisions.current().flush()
+    decision_log.current().flush()
     page = sam.get(f"{PATH}?number={answer.json['context']['id']}")
     assert "No. The last day of the person's role is over." in page.text

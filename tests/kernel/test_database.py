@@ -12,9 +12,9 @@ from peewee import PeeweeException
 from playhouse.schema_diff import diff_models
 
 import app
+from app.accounts.models import Attempts
 from app.kernel import database as kernel
 from app.kernel.database import BaseModel, UTCDateTimeField, changing, connected
-from app.people.models import Attempts
 from tests.conftest import ON_POSTGRESQL
 
 MIGRATE = """

@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.accounts.models import Attempts
 from app.kernel.database import changing
 from app.kernel.paging import page_of
-from app.people.models import Attempts
 
 
 @pytest.fixture

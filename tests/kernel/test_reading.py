@@ -1,7 +1,7 @@
 from threading import Thread
 
+from app.accounts.models import Person
 from app.kernel.database import changing, connected, reading
-from app.people.models import Person
 from app.vocabulary import PersonState
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.grants.models import Grant
+from app.memberships.models import Grant
 from app.organisations.models import Membership
 from tests.browsing import Browser
 

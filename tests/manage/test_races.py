@@ -8,13 +8,13 @@ from threading import Barrier, Event
 import pytest
 from flask import Flask
 
+from app.accounts.models import EmailAddress, Person, Session
 from app.audit import models as audit
-from app.grants.models import Grant
 from app.kernel.database import changing, database
+from app.memberships.models import Grant
 from app.organisations.models import Membership, Organisation
 from app.organisations.operations import invite
-from app.people.models import EmailAddress, Person, Session
-from app.ui import asking
+from app.ui import authorization
 from app.vocabulary import EventName, MembershipState
 from tests.browsing import Browser, mailed_link
 from tests.manage.northfield import DANIEL, OFFICER, OLIVIA, USERS, membership, roles_of
@@ -112,7 +112,7 @@ def test_a_change_that_waited_while_its_session_was_ended_is_not_made(
         with changing():
             yield
 
-    monkeypatch.setattr(asking, "changing", changing_after_a_while)
+    monkeypatch.setattr(authorization, "changing", changing_after_a_while)
     with ThreadPoolExecutor(1) as thread:
         with changing():
             sent = thread.submit(browser.client.post, f"{DANIEL}/suspend", data=form)

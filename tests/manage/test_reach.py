@@ -7,13 +7,13 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
+from app.accounts.models import Person
 from app.audit.models import Event
-from app.grants.models import Grant
-from app.grants.operations import remove_person
 from app.mail.models import Mail
+from app.memberships.models import Grant
+from app.memberships.operations import remove_person
 from app.organisations.models import Invitation, Membership
 from app.organisations.operations import suspend
-from app.people.models import Person
 from app.vocabulary import EventName, MembershipState
 from tests.browsing import Browser
 from tests.manage.northfield import DANIEL, LATE, OFFICER, OLIVIA, THOMAS, USERS, NewBrowser, membership, roles_of
@@ -258,7 +258,7 @@ class TestLosingTheRole:
             remove_person(Membership.get_by_id(read_before.id), by=by)
             suspend(read_before, by=by)
 
-        monkeypatch.setattr("app.manage.standing.suspend_membership", suspend_too_late)
+        monkeypatch.setattr("app.manage.membership_lifecycle.suspend_membership", suspend_too_late)
         suspended = Membership.select().where(Membership.state == MembershipState.SUSPENDED).count()
         olivia.get(THOMAS)
         olivia.follow("Suspend")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import time_machine
 
+from app.accounts.models import Person
 from app.audit.models import Event
-from app.grants.models import Grant
-from app.grants.operations import RoleGiven, change_roles
-from app.people.models import Person
+from app.memberships.models import Grant
+from app.memberships.operations import RoleGiven, change_roles
 from app.services.models import Role
 from app.vocabulary import EventName, PersonState
 from tests.browsing import Browser

@@ -2,8 +2,8 @@
 
 import pytest
 
+from app.accounts.models import Person
 from app.audit.models import Event
-from app.people.models import Person
 from app.vocabulary import EventName
 from tests.browsing import Browser
 from tests.manage.northfield import BEN, DANIEL, OLIVIA, THOMAS, USERS, NewBrowser, membership

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.grants.models import Grant
-from app.people.models import Person
+from app.accounts.models import Person
+from app.memberships.models import Grant
 from app.services.models import Service
 from app.vocabulary import ServiceState
 from tests.browsing import Browser

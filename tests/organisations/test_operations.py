@@ -2,11 +2,13 @@
 
 import pytest
 
+from app.accounts.models import Person
+from app.accounts.passwords import matches
 from app.audit.models import Event
 from app.audit.operations import GUEST, OPERATOR
-from app.grants.operations import remove_person
 from app.kernel.errors import ProblemError
 from app.mail.models import Mail
+from app.memberships.operations import remove_person
 from app.organisations.models import Invitation, Membership, Organisation
 from app.organisations.operations import (
     INVITATION_LASTS,
@@ -20,8 +22,6 @@ from app.organisations.operations import (
     suspend,
 )
 from app.organisations.queries import invitation_with, is_open
-from app.people.models import Person
-from app.people.passwords import matches
 from app.vocabulary import EventName, MembershipState, PersonState
 from tests.browsing import mailed_link, mails_to
 

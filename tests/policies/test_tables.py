@@ -15,8 +15,8 @@ from app.authz.lint.linter import Finding
 from app.authz.lint.verify import check_with_cast
 from app.authz.polar import parser
 from app.config import ROOT
-from app.demo.cast import load_cast
 from app.kernel import database as kernel
+from app.seeding.loader import load_cast
 
 Findings = Callable[[str], list[str]]
 SHIPPED = ROOT / "policies"

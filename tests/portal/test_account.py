@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from app.accounts.models import Person
+from app.accounts.operations import ask_password_reset
 from app.audit.models import Event
 from app.mail.models import Mail
-from app.people.models import Person
-from app.people.operations import ask_password_reset
 from app.vocabulary import EventName
 from tests.browsing import PASSWORD, Browser, mailed_link, mails_to
 

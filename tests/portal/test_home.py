@@ -10,9 +10,9 @@ import time_machine
 from app import config
 from app.audit.models import Event
 from app.config import Settings
-from app.grants.models import Grant
-from app.grants.operations import RoleGiven, change_roles
 from app.kernel.clock import in_words
+from app.memberships.models import Grant
+from app.memberships.operations import RoleGiven, change_roles
 from app.organisations.models import Membership, Organisation
 from app.services.models import Role, Service
 from app.vocabulary import EventName, OrganisationState

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.grants.models import Grant
+from app.memberships.models import Grant
 from app.organisations.models import Membership
 from app.services.models import Service
 from app.vocabulary import ServiceState

@@ -9,10 +9,10 @@ import time_machine
 from argon2 import PasswordHasher
 from flask import Flask
 
+from app.accounts import passwords
+from app.accounts.models import Person, Session
+from app.accounts.throttling import PER_ADDRESS_AND_PLACE
 from app.audit.models import Event
-from app.people import passwords
-from app.people.models import Person, Session
-from app.people.throttling import PER_ADDRESS_AND_PLACE
 from app.vocabulary import EventName, PersonState
 from tests.browsing import PASSWORD, Browser, Page
 

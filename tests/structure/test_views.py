@@ -14,6 +14,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 import app as house
+from app.accounts.models import Session
 from app.api.transport.fast_path import ANSWERS
 from app.audit.models import Event
 from app.authz import facts
@@ -22,8 +23,7 @@ from app.config import Settings
 from app.factory import create_app
 from app.kernel.database import BaseModel, database
 from app.organisations.models import Membership
-from app.people.models import Session
-from app.ui.asking import can, public, requires
+from app.ui.authorization import can, public, requires
 from app.vocabulary import PERMISSIONS, Action, EventName, MembershipState
 from tests.browsing import Browser
 

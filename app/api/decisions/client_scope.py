@@ -5,7 +5,7 @@ from typing import Self
 
 from app.api.decisions.recording import account_all
 from app.api.errors import ApiError
-from app.audit.records import Item
+from app.audit.decision_codec import Item
 from app.authz import facts
 from app.authz.decision_point import decide
 from app.authz.explain.steps import trace_of

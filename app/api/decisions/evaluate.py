@@ -10,7 +10,7 @@ from app.api.errors import ApiError
 from app.api.wire.requests import Batch, EvaluationRequest, Failure, Semantic
 from app.api.wire.responses import Answer
 from app.api.wire.schemas.explanation import Message, explanation
-from app.audit.records import Item
+from app.audit.decision_codec import Item
 from app.authz import facts
 from app.authz.decision_point import Decision, decide, policy
 from app.authz.explain.explanation import Question, reason_for

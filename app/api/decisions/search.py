@@ -9,7 +9,7 @@ from app.api.decisions.recording import account
 from app.api.decisions.resolver import Gatherer, context_of, gathered
 from app.api.errors import ApiError
 from app.api.wire.schemas.search import SearchRequest, Sought
-from app.audit.records import Item
+from app.audit.decision_codec import Item
 from app.authz import facts
 from app.authz.decision_point import decide, policy
 from app.authz.information.cache import Caller

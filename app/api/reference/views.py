@@ -8,12 +8,12 @@ from flask.typing import ResponseReturnValue
 from app.api.reference import openapi
 from app.api.transport.routing import json_response, json_route
 from app.api.wire.schemas.evaluation import HealthSchema
-from app.audit import decisions
-from app.audit.decisions import NotLoggedError
+from app.audit import decision_log
+from app.audit.decision_log import NotLoggedError
 from app.authz.decision_point import policy
 from app.config import settings
 from app.kernel.database import database
-from app.ui.asking import public
+from app.ui.authorization import public
 
 _NO_SECRET = "how to ask is no secret"  # noqa: S105  (the opposite)
 _DEMO_KEY = "demo-key-submit-for-assessment"
@@ -50,7 +50,7 @@ def health() -> ResponseReturnValue:
     """Say whether questions can be answered here."""
     policy()
     database.execute_sql("select 1")
-    log = decisions.current()
+    log = decision_log.current()
     if not log.keeps_up:
         raise NotLoggedError("what is answered could not be kept")
     return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": log.dropped}))

@@ -14,7 +14,7 @@ from werkzeug.routing import BaseConverter, Rule
 
 from app.api.errors import UNREAD, ApiError
 from app.api.wire.schemas.evaluation import ErrorSchema
-from app.ui.asking import public
+from app.ui.authorization import public
 
 View = Callable[..., ResponseReturnValue]
 

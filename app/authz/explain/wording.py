@@ -10,9 +10,9 @@ from app.authz.engine.proof import Reading, RuleUsed
 from app.authz.explain.counterfactuals import ANYWHERE, Change
 from app.authz.explain.explanation import Explanation, Needed
 from app.authz.explain.steps import value_in_words
-from app.grants.models import Grant
-from app.grants.queries import grants_by_name
 from app.kernel import clock
+from app.memberships.models import Grant
+from app.memberships.queries import grants_by_name
 from app.organisations.models import Organisation
 from app.services.models import Role, Service
 from app.services.queries import roles, services

@@ -19,8 +19,8 @@ from app.authz import facts
 from app.authz.information import directory
 from app.authz.information.people import Found
 from app.config import settings
+from app.kernel.change_feed import watch
 from app.kernel.database import database, reading, staying_connected
-from app.kernel.noticing import watch
 from app.records.queries import record_named, records_after
 from app.vocabulary import EventName
 

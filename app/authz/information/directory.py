@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from peewee import JOIN
 
+from app.accounts.models import EmailAddress, Person
 from app.authz import facts
 from app.authz.information.people import (
     Found,
@@ -16,7 +17,6 @@ from app.authz.information.people import (
 )
 from app.organisations import queries as organisations
 from app.organisations.models import Membership, Organisation
-from app.people.models import EmailAddress, Person
 from app.records.models import Record
 from app.services.models import Client, Role, Service
 from app.services.queries import roles

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from peewee import JOIN, SQL, Expression, Field
 
+from app.accounts.models import EmailAddress, Person
 from app.authz import facts
-from app.grants.models import Grant, StaffGrant
 from app.kernel import clock
 from app.kernel.database import database, reading
+from app.memberships.models import Grant, StaffGrant
 from app.organisations.models import Membership, Organisation
-from app.people.models import EmailAddress, Person
 from app.services.models import Role, Service
 from app.vocabulary import MembershipState
 

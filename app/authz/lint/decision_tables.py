@@ -21,6 +21,7 @@ from typing import Any
 
 from peewee import JOIN
 
+from app.accounts.models import Person
 from app.authz import facts
 from app.authz.engine.engine import Engine
 from app.authz.engine.sandbox import PolicyError
@@ -29,7 +30,6 @@ from app.authz.lint.linter import Finding
 from app.authz.polar.names import policy_name, wire_name
 from app.kernel import clock
 from app.organisations.models import Organisation
-from app.people.models import Person
 from app.records.models import Record
 from app.services.models import Client, Service
 from app.services.queries import roles

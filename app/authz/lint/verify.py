@@ -14,8 +14,8 @@ from app.authz.lint import linter
 from app.authz.lint.decision_tables import run_tables, table_name
 from app.authz.lint.linter import Finding
 from app.authz.polar.names import declared_kinds
-from app.demo.cast import CastError, load_cast, load_pack, read_pack, unread
 from app.kernel.database import bind, connected, migrate
+from app.seeding.loader import CastError, load_cast, load_pack, read_pack, unread
 from app.vocabulary import DIRECTORY_KINDS
 
 

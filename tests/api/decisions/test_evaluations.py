@@ -9,12 +9,12 @@ import pytest
 from flask import Flask
 
 from app import config
+from app.accounts.models import Person
 from app.api.wire.schemas.evaluation import LARGEST_REVISION
 from app.audit.operations import record
 from app.audit.queries import revision
 from app.authz.information import cache
 from app.kernel.database import changing, connected
-from app.people.models import Person
 from app.services.models import Client
 from app.vocabulary import EventName, PersonState
 from tests.api.conftest import KEY, Send, Tell, question

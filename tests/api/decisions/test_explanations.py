@@ -10,8 +10,8 @@ from werkzeug.test import TestResponse
 from app.api.wire.schemas.evaluation import AnswerSchema
 from app.authz.information import cache
 from app.config import ROOT
-from app.grants.models import Grant
 from app.kernel import clock
+from app.memberships.models import Grant
 from app.services.models import Client, Role, Service
 from app.vocabulary import REASON_SENTENCES, Reason, ServiceState
 from tests.api.conftest import Ask, Tell, question

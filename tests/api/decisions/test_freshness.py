@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from app.accounts.models import Person
 from app.audit.operations import record
 from app.audit.queries import revision
 from app.config import ROOT, Settings
-from app.grants.operations import RoleGiven, change_roles
 from app.kernel.database import changing, connected
+from app.memberships.operations import RoleGiven, change_roles
 from app.organisations.models import Membership, Organisation
-from app.people.models import Person
 from app.services.models import Role
 from app.vocabulary import EventName, MembershipState, OrganisationState, PersonState
 from tests.api.conftest import KEY, Ask, question

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from app.audit import decisions
+from app.audit import decision_log
 from app.authz import decision_point
 from app.authz.information import cache
 from app.config import Settings
@@ -46,7 +46,7 @@ def test_what_was_read_is_kept_with_a_yes_and_with_a_no_unless_it_is_masked(aske
 
 def test_the_portal_keeps_its_promise(cast: None, settings: Settings) -> None:
     bound, before = database.obj, decision_point._engine
-    create_app(replace(settings, decision_log=decisions.DecisionLogging.DURABLE))
+    create_app(replace(settings, decision_log=decision_log.DecisionLogging.DURABLE))
     database.initialize(bound)
     decision_point._engine = before
-    assert decisions.current().promise == "durable"
+    assert decision_log.current().promise == "durable"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.accounts.models import Person
 from app.api.decisions import search
 from app.api.wire.schemas.search import DEFAULT_LIMIT, LARGEST_LIMIT
 from app.audit.queries import revision
@@ -12,7 +13,6 @@ from app.authz import decision_point
 from app.authz.information import cache
 from app.kernel import clock
 from app.kernel.database import changing
-from app.people.models import Person
 from app.records.operations import put_record
 from app.services.models import Client, Role
 from app.vocabulary import Reason

@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 
 from app import config
 from app.api.reference.samples import Sample, samples
-from app.audit.decisions import DecisionLog
+from app.audit.decision_log import DecisionLog
 from app.authz import decision_point
 from app.config import ROOT, Settings
 from app.kernel import database as kernel

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from app.api import Door
-from app.audit import decisions
+from app.audit import decision_log
 from app.authz.information import cache
 from app.config import Settings, use
 from app.kernel.database import database
@@ -63,7 +63,7 @@ def test_the_headers_are_the_same(app: Flask, settings: Settings, case: str, sec
 
 
 def test_the_headers_are_the_same_when_something_breaks(app: Flask) -> None:
-    decisions.current().close()
+    decision_log.current().close()
     assert at_both_doors(app, GOOD, {}) == [(503, EVERYWHERE | {"Retry-After": "1"})] * 2
     database.execute_sql("drop table email_address")
     cache.forget()

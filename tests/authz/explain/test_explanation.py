@@ -12,6 +12,8 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.accounts.models import Person
+from app.accounts.queries import primary_address
 from app.authz import decision_point, facts
 from app.authz.decision_point import decide, use_policy
 from app.authz.engine.engine import Engine
@@ -20,13 +22,11 @@ from app.authz.explain.counterfactuals import ANYWHERE, Change, made, possible_c
 from app.authz.explain.explanation import Explanation, Question, explain, reason_for, seen_by, seen_by_client
 from app.authz.information import directory
 from app.config import ROOT
-from app.grants.operations import NewPerson, RoleGiven, add_people, change_roles
 from app.kernel import clock
 from app.kernel.database import database as bound
+from app.memberships.operations import NewPerson, RoleGiven, add_people, change_roles
 from app.organisations.models import Membership, Organisation
 from app.organisations.operations import reactivate
-from app.people.models import Person
-from app.people.queries import primary_address
 from app.services.models import Client, Service
 from app.services.queries import role_with_slug, roles_of
 from app.vocabulary import (

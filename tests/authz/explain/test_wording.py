@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.accounts.models import Person
 from app.authz import decision_point
 from app.authz.decision_point import use_policy
 from app.authz.engine.engine import Engine
@@ -14,11 +15,10 @@ from app.authz.explain.counterfactuals import ORDER
 from app.authz.explain.explanation import explain
 from app.authz.explain.wording import Told, in_words
 from app.config import ROOT
-from app.grants.models import Grant
-from app.grants.operations import RoleGiven, change_roles
 from app.kernel import clock
+from app.memberships.models import Grant
+from app.memberships.operations import RoleGiven, change_roles
 from app.organisations.models import Membership
-from app.people.models import Person
 from app.services.models import Service
 from app.services.queries import role_with_slug
 from app.vocabulary import (

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from app.config import ROOT
-from app.grants.operations import RoleGiven, change_roles
+from app.memberships.operations import RoleGiven, change_roles
 from app.organisations.models import Membership
 from app.services.models import Role
 
@@ -21,7 +21,7 @@ _ASKED = """
 import json, sys
 from pathlib import Path
 from werkzeug.test import Client
-from app.authz import cache
+from app.authz.information import cache
 from app.config import Settings
 from app.factory import create_app
 

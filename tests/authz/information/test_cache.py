@@ -14,6 +14,7 @@ import pytest
 from playhouse.test_utils import count_queries
 
 from app import config
+from app.accounts.models import EmailAddress, Person
 from app.audit.models import Event
 from app.audit.operations import record
 from app.audit.queries import revision
@@ -21,16 +22,22 @@ from app.authz import facts
 from app.authz.information import cache
 from app.authz.information.cache import _SETTLED_AT_ONCE, HARMLESS, NotFreshError, View
 from app.config import ROOT, Settings
-from app.grants.models import Grant
-from app.grants.operations import NewPerson, RoleGiven, add_people, add_staff, change_roles, remove_person
 from app.kernel import clock
 from app.kernel import database as kernel
+from app.kernel.change_feed import PostgresqlWatch
 from app.kernel.database import changing, connected, is_postgresql
-from app.kernel.noticing import PostgresqlWatch
 from app.kernel.tokens import hash_token
+from app.memberships.models import Grant
+from app.memberships.operations import (
+    NewPerson,
+    RoleGiven,
+    add_people,
+    add_staff,
+    change_roles,
+    remove_person,
+)
 from app.organisations.models import Invitation, Membership, Organisation
 from app.organisations.operations import activate, cancel_invitation, reactivate, suspend
-from app.people.models import EmailAddress, Person
 from app.records.operations import delete_record, put_record
 from app.services.models import Role, Service
 from app.services.operations import NewRole, add_client, add_service
@@ -553,7 +560,7 @@ def test_another_process_sees_it_too(view: View, settings: object) -> None:
     before = held(view)
     code = (
         "import sys; from app.kernel import database; database.bind(sys.argv[1])\n"
-        "from app.grants.operations import change_roles, RoleGiven\n"
+        "from app.memberships.operations import change_roles, RoleGiven\n"
         "from app.organisations.models import Membership; from app.services.models import Role\n"
         "with database.connected():\n"
         "    change_roles(Membership.get(Membership.public_id == 'thomas-reed@northfield'), take=[],\n"

@@ -1,0 +1,111 @@
+"""Changes to people: sessions, passwords and details."""
+
+from datetime import timedelta
+
+from app.accounts.models import PasswordReset, Person, Session
+from app.accounts.passwords import hash_password
+from app.accounts.queries import open_reset, person_with_address, primary_address
+from app.audit.operations import GUEST, record
+from app.kernel import clock
+from app.kernel.database import change
+from app.kernel.errors import ProblemError
+from app.kernel.tokens import hash_token, new_token
+from app.mail import letters
+from app.mail.operations import queue
+from app.vocabulary import EventName, PersonState
+
+RESET_LASTS = timedelta(hours=1)
+_SEEN_EVERY = timedelta(minutes=1)
+
+
+@change
+def start_session(person: Person) -> str:
+    """Sign `person` in and return the token that the browser keeps."""
+    token = new_token()
+    moment = clock.now()
+    Session.create(token_hash=hash_token(token), person=person, started_at=moment, seen_at=moment)
+    person.last_sign_in_at = moment
+    person.save(only=[Person.last_sign_in_at])
+    record(EventName.SIGNED_IN, by=person.reference, subject=person.reference)
+    return token
+
+
+def touch_session(session: Session) -> None:
+    """Note that the browser is in use; once a minute is enough, and reading pages must not queue for writing."""
+    if clock.now() - session.seen_at > _SEEN_EVERY:
+        Session.update(seen_at=clock.now()).where(Session.id == session.id).execute()
+
+
+@change
+def end_session(session: Session) -> None:
+    """Sign one browser out."""
+    Session.update(ended_at=clock.now()).where(Session.id == session.id, Session.ended_at.is_null()).execute()
+    record(EventName.SESSION_ENDED, by=session.person.reference, subject=session.person.reference)
+
+
+@change
+def note_failed_sign_in(person: Person | None) -> None:
+    """Record that somebody did not get in; a known person by id, an unknown address not at all."""
+    record(EventName.SIGN_IN_FAILED, by=GUEST, subject=person.reference if person else "person:unknown")
+
+
+@change
+def change_name(person: Person, name: str, *, by: Person) -> None:
+    """Give `person` another name."""
+    person.name = name
+    person.save(only=[Person.name])
+    record(EventName.DETAILS_CHANGED, by=by.reference, subject=person.reference, fields=["name"])
+
+
+@change
+def change_password(person: Person, password_hash: str, *, keep: Session | None, by: str) -> None:
+    """Give `person` a new password, sign out every browser but `keep`, and tell them by mail.
+
+    Links for choosing a password end too: whoever asked for one may have been somebody else.
+    """
+    person.password_hash = password_hash
+    person.save(only=[Person.password_hash])
+    others = Session.update(ended_at=clock.now()).where(Session.person == person, Session.ended_at.is_null())
+    if keep is not None:
+        others = others.where(Session.id != keep.id)
+    others.execute()
+    PasswordReset.update(used_at=clock.now()).where(
+        PasswordReset.person == person, PasswordReset.used_at.is_null()
+    ).execute()
+    queue(primary_address(person), *letters.password_changed(person.name))
+    record(EventName.PASSWORD_CHANGED, by=by, subject=person.reference)
+
+
+@change
+def ask_password_reset(address: str) -> None:
+    """Mail a link for a new password to `address`, if an active person has it.
+
+    Says nothing either way, so that nobody learns whose address is known.
+    """
+    person = person_with_address(address)
+    if person is None or person.state != PersonState.ACTIVE:
+        return
+    token = new_token()
+    PasswordReset.create(
+        token_hash=hash_token(token), person=person, created_at=clock.now(), ends_at=clock.now() + RESET_LASTS
+    )
+    queue(address, *letters.password_reset(person.name, token))
+    record(EventName.PASSWORD_RESET_ASKED, by=GUEST, subject=person.reference)
+
+
+def reset_password(token: str, password: str) -> Person:
+    """Use the link with `token` up to choose a new password.
+
+    Raises `ProblemError` when the link is no longer good.
+    """
+    password_hash = hash_password(password)
+    return _reset_password(token, password_hash)
+
+
+@change
+def _reset_password(token: str, password_hash: str) -> Person:
+    reset = open_reset(token)
+    if reset is None:
+        raise ProblemError("This link has been used already or is out of date. Ask for a new one.")
+    change_password(reset.person, password_hash, keep=None, by=reset.person.reference)
+    return reset.person

@@ -1,0 +1,66 @@
+"""Slowing down guessing, without letting a stranger lock somebody out.
+
+Counted before the password is looked at, so that guesses sent at once are counted too. The tight limit is for
+one address tried from one place; the wide ones stop guessing spread over many places or many addresses.
+(Cyber Essentials: at most 10 guesses in 5 minutes; ASVS 5.0, 6.1.1: never a lock-out.)
+"""
+
+from datetime import timedelta
+
+from app.accounts.models import Attempts
+from app.kernel import clock
+from app.kernel.database import change
+from app.kernel.errors import ProblemError
+from app.kernel.tokens import hash_token
+
+WINDOW = timedelta(minutes=15)
+PER_ADDRESS_AND_PLACE = 10
+PER_ADDRESS = 60
+PER_PLACE = 300
+MAILS_PER_ADDRESS = 5
+
+
+class TooManyError(ProblemError):
+    """Tried too often; the sentence says what to do."""
+
+    def __init__(self) -> None:
+        super().__init__("There have been too many tries. Wait 15 minutes, then try again.")
+
+
+def count_sign_in(address: str, place: str) -> None:
+    """Count a try to sign in as `address` from `place` (a network address). Raises `TooManyError`."""
+    _count(
+        (f"sign-in {address} {place}", PER_ADDRESS_AND_PLACE),
+        (f"sign-in {address}", PER_ADDRESS),
+        (f"sign-in from {place}", PER_PLACE),
+    )
+
+
+def forget_sign_in(address: str, place: str) -> None:
+    """Start counting anew after a sign-in that worked."""
+    _forget(f"sign-in {address} {place}", f"sign-in {address}")
+
+
+def count_mail(address: str, place: str) -> None:
+    """Count a mail that a stranger asks us to send to `address`. Raises `TooManyError`."""
+    _count((f"mail {address}", MAILS_PER_ADDRESS), (f"mail from {place}", PER_PLACE))
+
+
+@change
+def _forget(*keys: str) -> None:
+    Attempts.delete().where(Attempts.key_hash.in_([hash_token(key) for key in keys])).execute()
+
+
+def _count(*limits: tuple[str, int]) -> None:
+    if any(_tries(key) > limit for key, limit in limits):
+        raise TooManyError
+
+
+@change
+def _tries(key: str) -> int:
+    moment = clock.now()
+    Attempts.delete().where(Attempts.since < moment - WINDOW).execute()
+    row, _created = Attempts.get_or_create(key_hash=hash_token(key), defaults={"since": moment})
+    row.count += 1
+    row.save(only=[Attempts.count])
+    return int(row.count)

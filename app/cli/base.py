@@ -1,0 +1,108 @@
+"""What every command shares: real errors in one sentence, the database, and answers for programs."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, TypeVar
+
+import click
+from peewee import PeeweeException
+
+from app import config
+from app.authz.engine.sandbox import PolicyError
+from app.config import SettingError, Settings
+from app.kernel import database
+from app.kernel.errors import ProblemError
+from app.seeding.loader import CastError
+
+T = TypeVar("T")
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+
+
+COMMANDS = (
+    "client",
+    "decision",
+    "demo",
+    "mail",
+    "migrate",
+    "organisation",
+    "person",
+    "policy",
+    "serve",
+    "service",
+    "staff",
+    "why",
+)
+_HIDDEN = ("web",)
+
+
+class Commands(click.Group):
+    """The commands of `app.cli`, which end with one sentence on stderr and exit code 1 where something goes wrong."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click hands it in)
+        """Return the names of what the help lists."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (as above)
+        """Return a command from the module of its name: a server that starts does not wait for those of the others."""
+        if cmd_name not in COMMANDS + _HIDDEN:
+            return None
+        command: click.Command = getattr(import_module(f"app.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises ClickException with the sentence."""
+        try:
+            return super().invoke(ctx)
+        except (SettingError, ProblemError, PolicyError, CastError) as error:
+            raise click.ClickException(str(error)) from error
+        except PeeweeException as error:
+            raise click.ClickException(
+                f"The database cannot be used: {_first_line(error)}. DATABASE_URL says where it is."
+            ) from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}.") from error
+
+
+@contextmanager
+def own_database() -> Iterator[Settings]:
+    """Read the settings and hold a connection to the database, migrated or not, for the block."""
+    settings = config.read_settings()
+    config.use(settings)
+    database.bind(settings.database_url)
+    with database.connected():
+        yield settings
+
+
+@contextmanager
+def migrated_database() -> Iterator[Settings]:
+    """Like `own_database`, for commands that need its tables. Raises `ProblemError` when these are not up to date."""
+    with own_database() as settings:
+        if database.pending_migrations():
+            raise ProblemError("The database is not up to date. Run `tessera migrate` first.")
+        yield settings
+
+
+def answer(sentence: str, facts: dict[str, Any], *, for_program: bool) -> None:
+    """Print what was done: `sentence` for a human, `facts` as JSON for a program."""
+    click.echo(json.dumps(facts) if for_program else sentence)
+
+
+def found(kind: str, name: str, find: Callable[[str], T | None]) -> T:
+    """Return what `find` finds under `name`. Raises `ProblemError` when there is none."""
+    thing = find(name)
+    if thing is None:
+        raise ProblemError(f"There is no {kind} {name}.")
+    return thing
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a help text that shows how a command is used."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].strip().rstrip(".") or type(error).__name__

@@ -1,0 +1,71 @@
+"""Why can they open this, or why not? For exams officers, about the people of their own organisation."""
+
+from dataclasses import dataclass
+
+from flask import abort, render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.authz import facts
+from app.authz.decision_point import decide
+from app.authz.explain.explanation import Question, explain, seen_by
+from app.authz.explain.wording import in_words
+from app.authz.information import directory
+from app.manage import blueprint, url_loaders
+from app.organisations.models import Membership
+from app.services.models import Service
+from app.services.queries import roles_of, service_with_slug, services
+from app.ui.authorization import actor, asked_about, can, requires
+from app.ui.officers import officers_of
+from app.vocabulary import Action
+
+
+@dataclass(frozen=True)
+class Door:
+    """A service, and whether it opens for the person that a page is about."""
+
+    service: Service
+    opens: bool
+
+
+def doors(held: facts.Fact) -> list[Door]:
+    """Return the services that whoever is at the door may know of, and whether they open through the place `held`."""
+    if not isinstance(held, facts.Membership):
+        return []
+    context = facts.Context(held.organisation)
+    return [
+        Door(service, bool(decide(held.person, Action.LAUNCH, directory.service(service), context)))
+        for service in services()
+        if can(Action.READ, service)
+    ]
+
+
+def _membership(organisation_id: str, membership_id: str, service_slug: str) -> Membership | None:
+    return url_loaders.membership(organisation_id, membership_id) if _service(service_slug) else None
+
+
+def _service(service_slug: str) -> Service | None:
+    service = service_with_slug(service_slug)
+    return service if service is not None and can(Action.READ, service) else None
+
+
+@blueprint.get("/<string:membership_id>/why/<string:service_slug>")
+@requires(Action.READ, _membership)
+def why(membership: Membership) -> ResponseReturnValue:
+    """Say why a service opens for a person here, or what is missing and who can change it."""
+    service = _service((request.view_args or {})["service_slug"])
+    held = asked_about()
+    if service is None or not isinstance(held, facts.Membership) or not membership.is_known:
+        abort(404)
+    here = held.organisation
+    roles = tuple(directory.role(role, here) for role in roles_of(service))
+    question = Question(held.person, Action.LAUNCH, directory.service(service), facts.Context(here), roles)
+    return render_template(
+        "manage/why.html",
+        membership=membership,
+        person=membership.person,
+        organisation=membership.organisation,
+        service=service,
+        told=in_words(seen_by(actor(), explain(question))),
+        own=held.person == actor(),
+        officers=officers_of(membership.organisation, besides=actor()),
+    )

@@ -1,0 +1,193 @@
+"""Changes to who holds what, where: adding people with their roles, changing roles, removing people."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from app.accounts.models import Person
+from app.accounts.queries import person_with_address, primary_address
+from app.audit.operations import record
+from app.config import settings
+from app.kernel import clock
+from app.kernel.database import change
+from app.kernel.errors import ProblemError
+from app.kernel.ids import new_public_id
+from app.mail import letters
+from app.mail.operations import queue
+from app.memberships.models import Grant, StaffGrant
+from app.organisations.models import DEFAULT_TIME_ZONE, Invitation, Membership, Organisation
+from app.organisations.operations import invite, invite_staff, new_person, record_of, reference_of
+from app.organisations.queries import membership_of
+from app.services.models import Role
+from app.services.queries import role_with_slug
+from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState, PersonState, StaffRole
+
+
+@dataclass(frozen=True)
+class NewPerson:
+    """Somebody to add: a name, an address in normal form, and the roles they get."""
+
+    name: str
+    address: str
+    roles: Sequence[Role]
+
+
+@dataclass(frozen=True)
+class RoleGiven:
+    """A role to give, from a first to the end of a last day, both optional."""
+
+    role: Role
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+@change
+def add_people(organisation: Organisation, people: Sequence[NewPerson], *, by: Person | None) -> list[Membership]:
+    """Add several people to `organisation`, all of them or none, and mail each one.
+
+    Raises `ProblemError` with field `people-N-address` when the N-th (from 0) belongs to it already.
+    """
+    return [_add_person(organisation, person, index, by) for index, person in enumerate(people)]
+
+
+@change
+def set_up_organisation(
+    name: str,
+    centre_number: str,
+    officer_name: str,
+    officer_address: str,
+    *,
+    time_zone: str = DEFAULT_TIME_ZONE,
+    by: Person | None,
+) -> Organisation:
+    """Add an organisation together with its first exams officer, who is mailed.
+
+    Raises `ProblemError` when the centre number is taken, or when the officer would be whoever asks.
+    """
+    if Organisation.get_or_none(Organisation.centre_number == centre_number) is not None:
+        raise ProblemError(f"Centre number {centre_number} belongs to an organisation already.", field="centre_number")
+    if by is not None and person_with_address(officer_address) == by:
+        raise ProblemError("Nobody gives access to themselves. Name somebody else.", field="officer_address")
+    role = role_with_slug(USER_MANAGEMENT)
+    if role is None:
+        raise ProblemError(
+            "The role User management is missing from the catalogue, so nobody could be its exams officer."
+        )
+    organisation = Organisation.create(
+        public_id=new_public_id(),
+        centre_number=centre_number,
+        name=name,
+        time_zone=time_zone,
+        created_at=clock.now(),
+    )
+    record(
+        EventName.ORGANISATION_ADDED,
+        by=reference_of(by),
+        subject=organisation.reference,
+        organisation=organisation.public_id,
+    )
+    add_people(organisation, [NewPerson(officer_name, officer_address, [role])], by=by)
+    return organisation
+
+
+@change
+def change_roles(
+    membership: Membership, *, give: Iterable[RoleGiven], take: Iterable[Role], reason: str = "", by: Person | None
+) -> int:
+    """Give and take roles; giving a role that is held already sets its days anew. Returns the revision."""
+    given, taken = list(give), list(take)
+    for one in given:
+        Grant.delete().where(Grant.membership == membership, Grant.role == one.role).execute()
+        Grant.create(
+            membership=membership,
+            role=one.role,
+            first_day=one.first_day,
+            last_day=one.last_day,
+            given_by=by,
+            reason=reason,
+            created_at=clock.now(),
+        )
+    Grant.delete().where(Grant.membership == membership, Grant.role.in_([role.id for role in taken])).execute()
+    return record_of(
+        membership,
+        EventName.ROLES_CHANGED,
+        by=by,
+        given=[one.role.slug for one in given],
+        taken=[role.slug for role in taken],
+        days={
+            one.role.slug: [day and day.isoformat() for day in (one.first_day, one.last_day)]
+            for one in given
+            if one.first_day or one.last_day
+        },
+        reason=reason,
+    )
+
+
+@change
+def remove_person(membership: Membership, *, by: Person) -> None:
+    """End a person's place at the organisation and take all their roles there. Their account stays."""
+    Grant.delete().where(Grant.membership == membership).execute()
+    Invitation.update(cancelled_at=clock.now()).where(
+        Invitation.person == membership.person,
+        Invitation.organisation == membership.organisation,
+        Invitation.used_at.is_null(),
+    ).execute()
+    membership.state = MembershipState.ENDED
+    membership.save(only=[Membership.state])
+    record_of(membership, EventName.MEMBER_REMOVED, by=by)
+
+
+@change
+def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) -> Person:
+    """Let the person with `address` work for the operator in `role`; somebody new is added as `name` and mailed.
+
+    Raises `ProblemError` when somebody new has no name.
+    """
+    person = person_with_address(address)
+    if person is None and not name:
+        raise ProblemError("Nobody has this e-mail address yet, so give their name as well.", field="name")
+    person = person or new_person(name, address)
+    StaffGrant.get_or_create(person=person, role=role, defaults={"created_at": clock.now()})
+    record(EventName.STAFF_ROLE_GIVEN, by=reference_of(by), subject=person.reference, role=str(role))
+    if person.state == PersonState.INVITED:
+        invite_staff(person, by=by)
+    return person
+
+
+def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Person | None) -> Membership:
+    known = person_with_address(new.address)
+    person = known or new_person(new.name, new.address)
+    membership = _open_membership(person, organisation, index, added_as=new.name if known else "")
+    for role in new.roles:
+        Grant.create(membership=membership, role=role, given_by=by, created_at=clock.now())
+    record_of(membership, EventName.MEMBER_ADDED, by=by, given=[role.slug for role in new.roles])
+    if person.state == PersonState.INVITED:
+        invite(person, organisation, by=by)
+    else:
+        inviter = settings().portal_name if by is None else by.name
+        is_open = person.state == PersonState.ACTIVE
+        queue(primary_address(person), *letters.added(person.name, organisation.name, inviter, is_open=is_open))
+    return membership
+
+
+def _open_membership(person: Person, organisation: Organisation, index: int, *, added_as: str) -> Membership:
+    membership = membership_of(person, organisation)
+    if membership is None:
+        return Membership.create(
+            public_id=new_public_id(),
+            person=person,
+            organisation=organisation,
+            created_at=clock.now(),
+            added_as=added_as,
+        )
+    if membership.state != MembershipState.ENDED:
+        raise ProblemError(
+            "Somebody with this e-mail address is on your list of users already.", field=f"people-{index}-address"
+        )
+    # Whoever comes back starts with what is ticked now, never with what they once had.
+    Grant.delete().where(Grant.membership == membership).execute()
+    membership.state = MembershipState.ACTIVE
+    membership.created_at = clock.now()
+    membership.added_as = added_as
+    membership.save(only=[Membership.state, Membership.created_at, Membership.added_as])
+    return membership

@@ -1,0 +1,1 @@
+"""Fixtures: what a database begins with, read from files and loaded."""

@@ -1,0 +1,93 @@
+"""Who is at the door: flask-login on top of sessions that live in the database, so that they can be ended."""
+
+from typing import Any
+
+from flask import Flask, Response, g, session
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from flask_login import AnonymousUserMixin, LoginManager, current_user, login_user, logout_user
+
+from app.accounts.models import Person, Session
+from app.accounts.operations import end_session, start_session, touch_session
+from app.accounts.queries import session_holder, session_of
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """What a browser keeps. flask-login looks at it for every answer, but a message for programs never rests on it."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Have the browser keep what has changed, and tell caches that a page depends on it."""
+        if response.mimetype != "application/json":
+            super().save_session(app, session, response)
+
+
+class SignedIn:
+    """The signed-in person of a request, as flask-login wants one."""
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def __init__(self, session: Session, token: str) -> None:
+        self.session = session
+        self.person: Person = session.person
+        self._token = token
+
+    def get_id(self) -> str:
+        """Return what the browser keeps."""
+        return self._token
+
+
+def sign_in(person: Person) -> None:
+    """Start a session for `person` in this browser."""
+    token = start_session(person)
+    started = session_of(token)
+    if started is not None:
+        login_user(SignedIn(started, token))
+
+
+def sign_out() -> None:
+    """End the session of this browser, here and in the database."""
+    if current_user.is_authenticated:
+        end_session(current_user.session)
+        logout_user()
+    session.clear()
+    g.pop("actor", None)
+
+
+def signed_in_person() -> Person | None:
+    """Return the person who is signed in, or None."""
+    return current_user.person if current_user.is_authenticated else None
+
+
+def session_goes_on() -> bool:
+    """Return whether the session that this request came with has not been ended since."""
+    return session_of(current_user.get_id()) is not None
+
+
+def serve_nobody() -> None:
+    """Treat whoever is at the door as a guest for the rest of this request."""
+    g._login_user = AnonymousUserMixin()  # noqa: SLF001  (flask-login has no other way that leaves the cookie alone)
+    g.pop("actor", None)
+
+
+def person_before() -> Person | None:
+    """Return whose session in this browser has run out, or None."""
+    token = session.get("_user_id")
+    return session_holder(token) if token and not current_user.is_authenticated else None
+
+
+def init_app(app: Flask) -> None:
+    """Let flask-login find the session of each request."""
+    app.session_interface = _Sessions()
+    manager = LoginManager()
+    # A session is bound to its token; binding it to an address too would sign people out on the move.
+    manager.session_protection = None
+    manager.init_app(app)
+
+    @manager.user_loader
+    def load(token: str) -> Any:
+        found = session_of(token)
+        if found is None:
+            return None
+        touch_session(found)
+        return SignedIn(found, token)

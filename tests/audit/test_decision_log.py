@@ -1,0 +1,620 @@
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+import time_machine
+
+from app.audit import decision_codec, decision_log
+from app.audit.decision_codec import Item, Steps
+from app.audit.decision_log import DecisionLog, NotLoggedError
+from app.audit.models import DecisionBatch, DecisionPath, Event
+from app.audit.operations import forget_decisions
+from app.audit.queries import find
+from app.config import DecisionLogging
+from app.kernel.database import changing, connected, is_postgresql
+from app.kernel.database import database as bound
+from app.vocabulary import Reason
+from tests.conftest import ON_POSTGRESQL
+
+# They wait for other threads and processes.
+pytestmark = pytest.mark.slow
+
+MOMENT = datetime.now(UTC).replace(microsecond=250_000)
+AT = MOMENT.timestamp()
+CLIENT = "client:submit-for-assessment"
+POLICY = "0123456789ab"
+STEPS = [("the person's state", "active"), ("the service's state", "hidden")]
+
+NewLog = Callable[..., DecisionLog]
+
+
+def item(number: int = 7, *, allowed: bool = True, leaf: int | Steps | None = None, policy: str = POLICY) -> Item:
+    reason = Reason.ALLOWED if allowed else Reason.ROLE_ENDED
+    return (f"person:{number}", "launch", "service:training", "northfield", allowed, reason, policy, 1_250_000, leaf)
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+    end = monotonic() + seconds
+    while not is_so():
+        assert monotonic() < end, "it did not happen"
+        sleep(0.02)
+
+
+@pytest.fixture
+def new_log(database: None) -> Iterator[NewLog]:
+    """A way to make logs that are closed in the end."""
+    made: list[DecisionLog] = []
+
+    def new(promise: str = "required", **more: Any) -> DecisionLog:
+        made.append(DecisionLog(DecisionLogging(promise), **more))
+        return made[-1]
+
+    yield new
+    for log in made:
+        log.close()
+
+
+@pytest.fixture
+def log(new_log: NewLog) -> DecisionLog:
+    return new_log()
+
+
+@pytest.fixture
+def in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a test does happens before an answer would have to wait for those before it."""
+    monkeypatch.setattr(decision_log, "_LATE_SECONDS", 1000)
+
+
+@pytest.fixture
+def away() -> Iterator[None]:
+    """The table is away, as for a program the whole database can be."""
+    bound.execute_sql("alter table decision_batch rename to decision_batch_away")
+    yield
+    come_back()
+
+
+def come_back() -> None:
+    if not bound.table_exists("decision_batch"):
+        bound.execute_sql("alter table decision_batch_away rename to decision_batch")
+
+
+def test_a_decision_is_found_again_with_everything_that_was_written(log: DecisionLog) -> None:
+    given = log.write(AT, CLIENT, 42, item(allowed=False))
+    log.flush()
+    assert find(given) == decision_codec.DecisionRecord(
+        id=given,
+        at=MOMENT,
+        client=CLIENT,
+        subject="person:7",
+        action="launch",
+        resource="service:training",
+        organisation="northfield",
+        allowed=False,
+        reason=Reason.ROLE_ENDED,
+        policy=POLICY,
+        revision=42,
+        milliseconds=1.25,
+        steps=None,
+    )
+
+
+def test_every_decision_of_a_batch_has_an_id_of_its_own(log: DecisionLog) -> None:
+    before = log.write(AT, CLIENT, 1, item(0))
+    ids = log.write_all(AT, CLIENT, 2, [item(number) for number in range(1, 101)])
+    after = log.write(AT, CLIENT, 3, item(101))
+    log.flush()
+    assert len({before, *ids, after}) == 102
+    found = [find(one) for one in (before, *ids, after)]
+    assert [one and one.id for one in found] == [before, *ids, after]
+    assert [one and one.subject for one in found] == [f"person:{number}" for number in range(102)]
+    assert [one and one.revision for one in found] == [1, *[2] * 100, 3]
+
+
+def test_no_questions_are_no_decisions(log: DecisionLog) -> None:
+    assert log.write_all(AT, CLIENT, 1, []) == []
+    log.flush()
+    assert DecisionBatch.select().count() == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "-", "7", "nobody", "nobody-1", "{writer}", "{writer}-", "{writer}-0", "{writer}-3", "{writer}-1.2"),
+        *("{writer}-2.4", "{writer}-2.0", "{writer}-2.01", "{writer}--1", "{writer}-+1", "{writer}-1 ", " {writer}-1"),
+        *("{writer}-1\n", "{writer}-٣", "{writer}-" + "9" * 30, "{writer}-1\0", "%-1", "'-1"),
+    ],
+)
+def test_what_is_no_id_of_a_decision_finds_nothing(log: DecisionLog, name: str) -> None:
+    log.write(AT, CLIENT, 1, item())
+    log.write_all(AT, CLIENT, 1, [item()] * 3)
+    log.flush()
+    assert find(f"{log.writer}-1")
+    assert find(f"{log.writer}-2.3")
+    assert find(name.format(writer=log.writer)) is None
+
+
+def test_two_logs_give_no_id_twice(new_log: NewLog) -> None:
+    logs = [new_log() for _ in range(20)]
+    assert len({log.write(AT, CLIENT, 1, item()) for log in logs}) == 20
+
+
+def test_a_decision_is_kept_without_anybody_waiting_for_it(log: DecisionLog) -> None:
+    given = log.write(AT, CLIENT, 1, item())
+    wait_until(lambda: find(given) is not None)
+
+
+def test_keeping_decisions_changes_nothing(log: DecisionLog) -> None:
+    log.write(AT, CLIENT, 1, item())
+    log.flush()
+    assert Event.select().count() == 0
+
+
+def test_what_comes_together_is_one_row_in_the_order_of_the_answers(log: DecisionLog) -> None:
+    with changing() if not is_postgresql() else bound.atomic():
+        # Nothing is kept meanwhile: the lock of SQLite is ours; PostgreSQL waits for the table.
+        if is_postgresql():
+            bound.execute_sql("lock table decision_batch in access exclusive mode")
+        first = log.write(AT, CLIENT, 1, item())
+        wait_until(lambda: not log._entries)
+        for number in range(50):
+            log.write(AT + number, CLIENT, 1, item(number))
+    log.flush()
+    rows = DecisionBatch.select().order_by(DecisionBatch.id)
+    assert [(row.writer, row.first, row.last) for row in rows] == [(log.writer, 1, 1), (log.writer, 2, 51)]
+    assert (rows[1].started_at, rows[1].ended_at) == (MOMENT, MOMENT + timedelta(seconds=49))
+    assert find(first)
+
+
+def test_a_long_row_is_divided(log: DecisionLog) -> None:
+    log.write_all(AT, CLIENT, 1, [item()] * 4_000)
+    ids = [log.write_all(AT, CLIENT, 1, [item(number)] * 4_000)[-1] for number in range(4)]
+    log.flush()
+    assert DecisionBatch.select().count() > 1
+    assert [found and found.subject for found in map(find, ids)] == [f"person:{number}" for number in range(4)]
+
+
+@pytest.mark.slow
+def test_threads_that_write_at_once_lose_nothing_and_share_no_id(log: DecisionLog) -> None:
+    given: dict[str, int] = {}
+
+    def write(thread: int) -> None:
+        for number in range(thread * 1000, thread * 1000 + 500):
+            given[log.write(AT, CLIENT, 1, item(number))] = number
+            given[log.write_all(AT, CLIENT, 1, [item(0), item(number + 500)])[1]] = number + 500
+
+    threads = [threading.Thread(target=write, args=(thread,)) for thread in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.flush()
+    assert len(given) == 8_000
+    assert (log._elsewhere, len(log._entries)) == (0, 0)
+    sample = list(given.items())[::97]
+    assert [(one, find(one).subject) for one, _number in sample] == [  # type: ignore[union-attr]
+        (one, f"person:{number}") for one, number in sample
+    ]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\0", "'\"\\", "äöü€😀", "x" * 1_000, "<b>"])
+def test_whatever_a_caller_asks_about_comes_back_as_it_was(log: DecisionLog, text: str) -> None:
+    given = log.write(AT, CLIENT, 1, ("unknown", text, text, "", False, Reason.UNKNOWN_ACTION, POLICY, 1, None))
+    log.flush()
+    found = find(given)
+    assert found is not None
+    assert (found.action, found.resource) == (text, text)
+
+
+# A database that is away
+
+
+@pytest.mark.slow
+def test_a_database_that_is_away_for_a_while_loses_nothing(
+    log: DecisionLog, away: None, in_time: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append(log.write(AT, CLIENT, 1, item()))
+        before = caplog.text.count("waits after an error")
+        wait_until(lambda before=before: caplog.text.count("waits after an error") > before)
+    come_back()
+    log.flush()
+    assert all(map(find, ids))
+    assert "person:7" not in caplog.text
+
+
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite has no connection to cut")
+def test_a_connection_that_is_cut_loses_nothing(log: DecisionLog) -> None:
+    log.write(AT, CLIENT, 1, item())
+    log.flush()
+    cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid()"
+    [(others,)] = bound.execute_sql(f"{cut} and datname = current_database()").fetchall()
+    assert others == 1
+    given = log.write(AT, CLIENT, 1, item())
+    log.flush()
+    assert find(given)
+
+
+def test_a_batch_that_arrived_although_its_writer_did_not_hear_so_is_kept_once(
+    log: DecisionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = decision_log.keep_decisions
+    calls: list[Any] = []
+
+    def keep_and_break(*args: Any, **more: Any) -> None:
+        keep(*args, **more)
+        calls.append(more)
+        if len(calls) == 1:
+            raise ConnectionError
+
+    monkeypatch.setattr(decision_log, "keep_decisions", keep_and_break)
+    given = log.write(AT, CLIENT, 1, item())
+    log.flush()
+    assert len(calls) == 2
+    assert DecisionBatch.select().count() == 1
+    assert find(given)
+
+
+@pytest.mark.parametrize("promise", ["required", "durable"])
+def test_what_is_answered_while_it_is_not_known_whether_a_batch_arrived_is_kept_too(
+    database: None, monkeypatch: pytest.MonkeyPatch, promise: str
+) -> None:
+    log = DecisionLog(DecisionLogging(promise))
+    keep = decision_log.keep_decisions
+    ids: list[str] = []
+    second = threading.Thread(target=lambda: ids.append(log.write(AT, CLIENT, 1, item(8))))
+
+    def keep_and_break(*args: Any, **more: Any) -> None:
+        keep(*args, **more)
+        if not second.ident:
+            second.start()
+            while not log._entries:
+                pass
+            raise ConnectionError
+
+    monkeypatch.setattr(decision_log, "keep_decisions", keep_and_break)
+    ids.append(log.write(AT, CLIENT, 1, item(7)))
+    log.flush()
+    second.join()
+    log.close()
+    assert len(ids) == 2
+    assert all(map(find, ids))
+    assert DecisionBatch.select().count() == 1
+
+
+def test_nothing_is_answered_when_the_buffer_is_full(new_log: NewLog, away: None, in_time: None) -> None:
+    log = new_log(capacity=100)
+    ids = [log.write(AT, CLIENT, 1, item()) for _ in range(50)]
+    ids += log.write_all(AT, CLIENT, 1, [item()] * 49)
+    wait_until(lambda: not log._entries)
+    with pytest.raises(NotLoggedError):
+        log.write_all(AT, CLIENT, 1, [item()] * 2)
+    ids.append(log.write(AT, CLIENT, 1, item()))
+    for _ in range(3):
+        with pytest.raises(NotLoggedError):
+            log.write(AT, CLIENT, 1, item())
+    assert log.dropped == 0
+    come_back()
+    log.flush()
+    assert all(map(find, ids))
+    assert log.write(AT, CLIENT, 1, item())
+
+
+@pytest.mark.slow
+def test_an_answer_waits_while_earlier_ones_are_not_kept_and_is_refused_in_the_end(
+    new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_log, "_PATIENCE_SECONDS", {DecisionLogging.REQUIRED: 0.1})
+    log = new_log()
+    ids = [log.write(AT, CLIENT, 1, item())]
+    monkeypatch.setattr(log, "_kept_until", monotonic() - 0.3)
+    for write in (lambda: log.write(AT, CLIENT, 1, item()), lambda: log.write_all(AT, CLIENT, 1, [item()])):
+        with pytest.raises(NotLoggedError):
+            write()
+    come_back()
+    log.flush()
+    ids.append(log.write(AT, CLIENT, 1, item()))
+    log.flush()
+    assert all(map(find, ids))
+
+
+@pytest.mark.parametrize("promise", ["required", "durable"])
+def test_nobody_waits_for_long_when_nothing_has_been_kept_for_long(
+    new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch, promise: str
+) -> None:
+    monkeypatch.setattr(decision_log, "_PATIENCE_SECONDS", {DecisionLogging(promise): 1000})
+    log = new_log(promise)
+    waited: list[float] = []
+    monkeypatch.setattr(log, "flush", waited.append)
+    log.write(AT, CLIENT, 1, item())
+    waited.clear()
+    monkeypatch.setattr(log, "_kept_until", monotonic() - 1000)
+    log.write(AT, CLIENT, 1, item())
+    log.write_all(AT, CLIENT, 1, [item()] * 2)
+    assert waited == [decision_log._LATE_SECONDS] * 2
+
+
+@pytest.mark.parametrize(("promise", "said"), [("required", False), ("durable", False), ("best_effort", True)])
+def test_a_log_says_whether_what_is_answered_now_can_be_kept(
+    new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch, promise: str, said: bool
+) -> None:
+    monkeypatch.setattr(
+        decision_log, "_PATIENCE_SECONDS", {DecisionLogging.REQUIRED: 0.2, DecisionLogging.DURABLE: 0.2}
+    )
+    log = new_log(promise)
+    assert log.keeps_up
+    with suppress(NotLoggedError):
+        log.write(AT, CLIENT, 1, item())
+    wait_until(lambda: monotonic() - log._kept_until > 0.2)
+    assert log.keeps_up is said
+    come_back()
+    log.flush()
+    assert log.keeps_up
+
+
+def test_with_best_effort_everything_is_answered_and_what_is_not_kept_is_counted(
+    new_log: NewLog, away: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = new_log("best_effort", capacity=100)
+    kept = [log.write(AT, CLIENT, 1, item()) for _ in range(100)]
+    wait_until(lambda: not log._entries)
+    lost = [*log.write_all(AT, CLIENT, 1, [item()] * 20), log.write(AT, CLIENT, 1, item())]
+    assert log.dropped == 21
+    come_back()
+    log.flush()
+    assert all(map(find, kept))
+    assert not any(map(find, lost))
+    wait_until(lambda: "has dropped 21 decisions" in caplog.text)
+    after = log.write(AT, CLIENT, 1, item())
+    log.flush()
+    assert find(after)
+    assert log.dropped == 21
+
+
+def test_a_buffer_that_is_half_full_does_not_wait_for_its_time(
+    new_log: NewLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_log, "_INTERVAL_SECONDS", 60)
+    log = new_log(capacity=100)
+    first = log.write(AT, CLIENT, 1, item())
+    wait_until(lambda: find(first) is not None)
+    ids = [log.write(AT, CLIENT, 1, item()) for _ in range(60)]
+    wait_until(lambda: find(ids[0]) is not None)
+
+
+def test_a_durable_log_keeps_before_it_answers(new_log: NewLog) -> None:
+    log = new_log("durable")
+    for _ in range(3):
+        assert find(log.write(AT, CLIENT, 1, item()))
+        assert all(map(find, log.write_all(AT, CLIENT, 1, [item()] * 3)))
+
+
+@pytest.mark.slow
+def test_a_durable_log_answers_nothing_that_it_cannot_keep(
+    new_log: NewLog, away: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_log, "_PATIENCE_SECONDS", {DecisionLogging.DURABLE: 0.3})
+    log = new_log("durable")
+    with pytest.raises(NotLoggedError):
+        log.write(AT, CLIENT, 1, item())
+    come_back()
+    assert find(log.write(AT, CLIENT, 1, item()))
+
+
+def test_those_who_wait_for_a_durable_log_share_their_batches(new_log: NewLog) -> None:
+    log = new_log("durable")
+    ids: list[str] = []
+
+    def write() -> None:
+        ids.extend(log.write(AT, CLIENT, 1, item()) for _ in range(10))
+
+    threads = [threading.Thread(target=write) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(ids)) == 160
+    assert all(map(find, ids))
+    assert DecisionBatch.select().count() < 120
+
+
+# The end of a process
+
+
+def test_a_log_that_is_closed_has_kept_everything_and_takes_no_more(new_log: NewLog) -> None:
+    for promise in ("required", "durable"):
+        log = new_log(promise)
+        ids = [log.write(AT, CLIENT, 1, item()) for _ in range(10)]
+        log.close()
+        assert all(map(find, ids))
+        with pytest.raises(NotLoggedError):
+            log.write(AT, CLIENT, 1, item())
+        with pytest.raises(NotLoggedError):
+            log.write_all(AT, CLIENT, 1, [item()])
+
+
+def test_a_log_that_was_never_used_can_be_closed(new_log: NewLog) -> None:
+    log = new_log()
+    log.close()
+    with pytest.raises(NotLoggedError):
+        log.write(AT, CLIENT, 1, item())
+
+
+def test_a_process_that_ends_does_not_wait_for_a_lost_database_for_ever(
+    log: DecisionLog, away: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(decision_log, "_GOODBYE_SECONDS", 0.1)
+    log.write_all(AT, CLIENT, 1, [item()] * 3)
+    log.close()
+    assert "loses 3 decisions" in caplog.text
+    assert log.dropped == 3
+    with pytest.raises(NotLoggedError):
+        log.flush()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_of_a_process_gives_ids_of_its_own_and_writes_nothing_of_its_parents(log: DecisionLog) -> None:
+    decision_log.use(log)
+    with connected():
+        ids = [decision_log.current().write(AT, CLIENT, 1, item()) for _ in range(5)]
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            fresh = decision_log.current()
+            os.write(write, f"{fresh.writer} {len(fresh._entries)} {fresh._thread}".encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        writer, held, thread = os.read(read, 100).decode().split()
+    assert (held, thread) == ("0", "None")
+    assert writer != log.writer
+    log.flush()
+    assert all(map(find, ids))
+
+
+# What was read
+
+
+def test_what_was_read_is_found_with_the_decision(new_log: NewLog) -> None:
+    told = {(POLICY, 0): STEPS, (POLICY, 1): STEPS[:1]}
+    log = new_log(steps_of=lambda policy, leaf: told.get((policy, leaf)))
+    ids = [log.write(AT, CLIENT, 1, item(leaf=leaf)) for leaf in (0, 1, 2, None, 0)]
+    log.flush()
+    found = [find(one) for one in ids]
+    assert [one and one.steps for one in found] == [STEPS, STEPS[:1], None, None, STEPS]
+
+
+def test_what_was_read_is_found_too_where_no_recording_holds_it(new_log: NewLog) -> None:
+    log = new_log(steps_of=lambda _policy, _leaf: STEPS)
+    ids = [
+        log.write(AT, CLIENT, 1, item(leaf=leaf)) for leaf in (tuple(STEPS[:1]), tuple(STEPS[1:]), 0, tuple(STEPS[:1]))
+    ]
+    log.flush()
+    assert [found and found.steps for found in map(find, ids)] == [STEPS[:1], STEPS[1:], STEPS, STEPS[:1]]
+    # There may be a million of them, so they are not remembered.
+    assert len(log._kept_paths) == 1
+    masked = new_log()
+    given = masked.write(AT, CLIENT, 1, item(leaf=tuple(STEPS)))
+    masked.flush()
+    found = find(given)
+    assert found is not None
+    assert found.steps is None
+
+
+def test_the_same_leaf_number_means_another_path_in_another_process(new_log: NewLog) -> None:
+    one = new_log(steps_of=lambda _policy, _leaf: STEPS[:1])
+    other = new_log(steps_of=lambda _policy, _leaf: STEPS[1:])
+    ids = [log.write(AT, CLIENT, 1, item(leaf=3)) for log in (one, other)]
+    one.flush()
+    other.flush()
+    assert [found and found.steps for found in map(find, ids)] == [STEPS[:1], STEPS[1:]]
+
+
+def test_a_path_is_kept_once(new_log: NewLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = decision_log.keep_decisions
+    written: list[int] = []
+
+    def keep_and_count(*args: Any, paths: Any, **more: Any) -> None:
+        written.append(len(paths))
+        keep(*args, paths=paths, **more)
+
+    monkeypatch.setattr(decision_log, "keep_decisions", keep_and_count)
+    one, other = (new_log(steps_of=lambda _policy, _leaf: STEPS) for _ in range(2))
+    for log in (one, one, other):
+        log.write_all(AT, CLIENT, 1, [item(leaf=0)] * 5)
+        log.flush()
+    assert written == [1, 0, 1]
+    assert DecisionPath.select().count() == 1
+
+
+def test_a_leaf_that_comes_to_mean_another_path_is_not_mistaken(new_log: NewLog) -> None:
+    told = [STEPS]
+    log = new_log(steps_of=lambda _policy, _leaf: told[-1])
+    ids = []
+    for steps in (STEPS, STEPS[1:]):
+        told.append(steps)
+        ids.append(log.write(AT, CLIENT, 1, item(leaf=0)))
+        log.flush()
+    assert [found and found.steps for found in map(find, ids)] == [STEPS, STEPS[1:]]
+
+
+def test_what_was_read_is_not_kept_where_it_is_masked(log: DecisionLog) -> None:
+    given = log.write(AT, CLIENT, 1, item(leaf=0))
+    log.flush()
+    found = find(given)
+    assert found is not None
+    assert found.steps is None
+    assert DecisionPath.select().count() == 0
+
+
+def test_a_path_that_cannot_be_told_keeps_nothing_from_being_kept(
+    new_log: NewLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    def steps_of(_policy: str, _leaf: int) -> decision_codec.Steps:
+        raise LookupError("the secret is 42")
+
+    log = new_log(steps_of=steps_of)
+    given = log.write(AT, CLIENT, 1, item(leaf=0))
+    log.flush()
+    assert find(given)
+    assert "LookupError" in caplog.text
+    assert "42" not in caplog.text
+
+
+# Forgetting
+
+
+def test_decisions_are_forgotten_after_their_days(new_log: NewLog) -> None:
+    now = datetime.now(UTC)
+    log = new_log(days=30, steps_of=lambda _policy, leaf: STEPS[:leaf])
+    ids = []
+    for age in (32, 29):
+        ids.append(log.write((now - timedelta(days=age)).timestamp(), CLIENT, 1, item(leaf=age % 2)))
+        log.flush()
+    assert [find(one) is not None for one in ids] == [True, True]
+    log._tidy_at = monotonic()
+    wait_until(lambda: find(ids[0]) is None)
+    assert find(ids[1])
+    wait_until(lambda: log._tidy_at > monotonic() + 3000)
+    assert [path.steps for path in DecisionPath.select()] == [[list(STEPS[0])]]
+
+
+def test_only_so_much_is_forgotten_at_a_time(log: DecisionLog) -> None:
+    for _ in range(5):
+        log.write(AT, CLIENT, 1, item())
+        log.flush()
+    after = MOMENT + timedelta(seconds=1)
+    assert [forget_decisions(after, most=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert Event.select().count() == 0
+
+
+def test_a_path_that_stays_in_use_is_not_forgotten(new_log: NewLog) -> None:
+    log = new_log(steps_of=lambda _policy, _leaf: STEPS)
+    with time_machine.travel(MOMENT, tick=True) as clock:
+        log.write(clock_now(), CLIENT, 1, item(leaf=0))
+        log.flush()
+        clock.shift(timedelta(days=95))
+        log._tidy_at = 0
+        wait_until(lambda: log._tidy_at > 0)
+        given = log.write(clock_now(), CLIENT, 1, item(leaf=0))
+        log.flush()
+        found = find(given)
+    assert found is not None
+    assert found.steps == STEPS
+    assert DecisionPath.select().count() == 1
+
+
+def clock_now() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+def test_a_payload_is_small(log: DecisionLog) -> None:
+    log.write_all(AT, CLIENT, 1, [item(number) for number in range(1_000)])
+    log.flush()
+    payload = bytes(DecisionBatch.get().payload)
+    assert len(payload) * 10 < len(zlib.decompress(payload))
