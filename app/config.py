@@ -90,19 +90,6 @@ BURST_SECONDS = 2
 LONG_COUNTS = 100
 """As many questions as a search or an explanation is taken for: it asks at least as many, or takes as long."""
 
-_current = Settings()
-
-
-def use(settings: Settings) -> None:
-    """Make `settings` those of this process."""
-    global _current  # noqa: PLW0603  (set once at start, like the database)
-    _current = settings
-
-
-def settings() -> Settings:
-    """Return the settings of this process."""
-    return _current
-
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of this process.

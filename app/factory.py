@@ -11,46 +11,53 @@ from peewee import PeeweeException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, config, console, manage, portal, signin
-from app.audit import decision_log
 from app.audit.decision_log import DecisionLog
-from app.authz.decision_point import use_policy
 from app.authz.engine.engine import Engine
 from app.authz.engine.sandbox import PolicyError
 from app.authz.explain.steps import steps_of
+from app.authz.information.cache import DirectoryView
 from app.authz.lint.linter import check_folder
 from app.config import Settings
 from app.kernel import database
+from app.kernel.rate_limit import TokenBuckets
+from app.runtime import EXTENSION, Runtime, use
 from app.ui import authentication, authorization, error_pages, headers
 
 _LARGEST_FORM = 1024 * 1024
 
 
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
-    """Return the web application. Binds this process to its database and to `engine`, the policy that decides in it.
+    """Return the web application, in which the policy of `engine` decides. This process uses its runtime from now on.
 
-    Without one, the policy of the settings' folders is loaded, and its tables are not run. Raises `SettingError` and
-    `PolicyError` rather than start with something wrong.
+    Without an engine, the policy of the settings' folders is loaded, and its tables are not run. Raises `SettingError`
+    and `PolicyError` rather than start with something wrong.
     """
     settings = settings or config.read_settings()
-    _bind_process(settings, engine or _checked_policy(settings))
-    return _application(settings)
+    runtime = build_runtime(settings, engine or _checked_policy(settings))
+    use(runtime)
+    return _application(runtime)
 
 
-def _bind_process(settings: Settings, engine: Engine) -> None:
-    config.use(settings)
-    database.bind(settings.database_url)
-    use_policy(engine)
-    decision_log.use(
-        DecisionLog(
+def build_runtime(settings: Settings, engine: Engine) -> Runtime:
+    """Return what a portal runs on. View and decision log begin when they are first used, in the process that does."""
+    return Runtime(
+        settings=settings,
+        database=database.open_database(settings.database_url),
+        engine=engine,
+        view=DirectoryView(settings.cache_people),
+        decision_log=DecisionLog(
             settings.decision_log,
             days=settings.decision_log_days,
             steps_of=steps_of if settings.decision_log_facts else None,
-        )
+        ),
+        token_buckets=TokenBuckets(settings.rate_limit),
     )
 
 
-def _application(settings: Settings) -> Flask:
+def _application(runtime: Runtime) -> Flask:
+    settings = runtime.settings
     app = Flask("app")
+    app.extensions[EXTENSION] = runtime
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=_LARGEST_FORM,
@@ -79,7 +86,7 @@ def _application(settings: Settings) -> Flask:
     for surface in (signin, portal, manage, console, api):
         app.register_blueprint(surface.blueprint)
     csrf.exempt(api.blueprint)
-    app.wsgi_app = api.Door(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = api.FastPath(app, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -20,7 +20,7 @@ from app.accounts.models import Person
 from app.authz import facts
 from app.authz.decision_point import decide, policy, use_policy
 from app.authz.engine.engine import Engine
-from app.authz.information.cache import View
+from app.authz.information.cache import DirectoryView
 from app.kernel import database
 from app.vocabulary import PersonState
 from tests.authz.engine.plain_oso import PlainOso
@@ -39,7 +39,7 @@ class Questions:
 
     def __init__(self, data: Path, most: int = SAMPLE) -> None:
         database.bind(f"sqlite:///{data / 'tessera.db'}")
-        self.view = View()
+        self.view = DirectoryView()
         chance = random.Random(1)  # noqa: S311  (a choice, not a secret)
         with database.connected():
             states = Person.select(Person.public_id).where(Person.state == PersonState.ACTIVE)
@@ -73,7 +73,8 @@ def tessera_with_facts(questions: Questions) -> Ask:
     def ask() -> list[bool]:
         answers = []
         for name, slug in asked:
-            (person, service), _ = view.gather(lambda known: (known.person(name), known.service(slug)))  # noqa: B023
+            for _revision in view.snapshots():
+                person, service = view.person(name), view.service(slug)
             assert person is not None
             assert service is not None
             answers.append(decide(person, "launch", service).allowed)

@@ -5,6 +5,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,18 +14,15 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import config
 from app.accounts import passwords
-from app.audit import decision_log
-from app.audit.decision_log import DecisionLog
-from app.authz import decision_point
 from app.authz.engine.engine import Engine
-from app.authz.information import cache
 from app.config import Settings
-from app.factory import create_app
+from app.factory import build_runtime, create_app
 from app.kernel import database as kernel
+from app.runtime import EXTENSION, Runtime, current, is_in_use
 from app.seeding.loader import is_empty, load_cast
 from tests.browsing import Browser
+from tests.running import change, portals, restored, run_on
 
 _ROOM_BYTES = 2 << 30
 
@@ -81,16 +79,18 @@ def _new_database(server: str, template: str = "template0") -> str:
 
 
 @contextmanager
-def _bound(url: str) -> Iterator[None]:
+def _connected(url: str) -> Iterator[None]:
+    """Hold a connection to the database at `url`, on which this process runs."""
     kernel.bind(url)
-    bound = kernel.database.obj
+    bound = current()
     with kernel.connected():
         if not ON_POSTGRESQL:
             # Nobody pulls the plug on a test, and to wait for the disk takes long.
             kernel.database.execute_sql("pragma synchronous = off")
         yield
-    kernel.database.initialize(bound)
-    kernel.release()
+    with restored():
+        run_on(bound)
+        kernel.release()
 
 
 def _template(request: pytest.FixtureRequest, folders: pytest.TempPathFactory, fill: Callable[[], None]) -> str:
@@ -102,7 +102,7 @@ def _template(request: pytest.FixtureRequest, folders: pytest.TempPathFactory, f
     else:
         name = str(folders.mktemp("template") / "tessera.db")
         url = f"sqlite:///{name}"
-    with _bound(url):
+    with _connected(url):
         kernel.migrate()
         fill()
         if not ON_POSTGRESQL:
@@ -152,24 +152,23 @@ def _development(folder: Path, url: str) -> Settings:
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings of a development portal on the test's own database."""
+    """Settings of a development portal on the test's own database, which this process and the portal run on."""
     chosen = _development(tmp_path, database_url)
-    config.use(chosen)
+    run_on(build_runtime(chosen, current().engine if is_in_use() else None))  # type: ignore[arg-type]
     return chosen
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[None]:
-    """The bound, migrated and connected database."""
-    with _bound(settings.database_url):
-        log = decision_log.use(DecisionLog())
-        # What this process knows is of the database that was bound before.
-        cache.forget()
+    """The migrated and connected database."""
+    before = current()
+    with _connected(settings.database_url):
+        run_on(replace(current(), settings=settings))
         yield
-        cache.forget()
-        log.close()
-        # That of a portal which the test made.
-        decision_log.current().close()
+        # Of the test, and of a portal which the test made.
+        for runtime in (before, current()):
+            runtime.view.close()
+            runtime.decision_log.close()
 
 
 @pytest.fixture
@@ -183,20 +182,23 @@ def cast(database: None) -> None:
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """The portal, made once: to read the policy and every template anew takes longer than most tests do."""
     folder = tmp_path_factory.mktemp("portal")
-    return create_app(_development(folder, f"sqlite:///{folder}/none.db"))
+    made = create_app(_development(folder, f"sqlite:///{folder}/none.db"))
+    portals.append(made)
+    return made
 
 
 @pytest.fixture(scope="session")
 def shipped_policy(portal: Flask) -> Engine:
     """The policy that the portal was made with."""
-    return decision_point.policy()
+    runtime: Runtime = portal.extensions[EXTENSION]
+    return runtime.engine
 
 
 @pytest.fixture
 def app(portal: Flask, shipped_policy: Engine, cast: None) -> Flask:
     """The portal with the cast; errors reach the test."""
     # Whatever an earlier test decided by or switched off.
-    decision_point.use_policy(shipped_policy)
+    change(engine=shipped_policy)
     portal.config.update(TESTING=True, WTF_CSRF_ENABLED=True)
     return portal
 

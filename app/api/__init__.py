@@ -2,7 +2,7 @@
 
 from app.api import records, views
 from app.api.reference import views as reference
-from app.api.transport.fast_path import Door
+from app.api.transport.fast_path import FastPath
 from app.api.transport.routing import blueprint
 
-__all__ = ["Door", "blueprint", "records", "reference", "views"]
+__all__ = ["FastPath", "blueprint", "records", "reference", "views"]

@@ -1,19 +1,49 @@
-"""What a caller is told instead of a decision."""
-
-from collections.abc import Mapping
-from types import MappingProxyType
-
-_NONE: Mapping[str, str] = MappingProxyType({})
-
-UNREAD: Mapping[str, str] = MappingProxyType({"Connection": "close"})
-"""For an answer that is given before the body was read: the server ends the connection, and so the caller is told."""
+"""What can go wrong with a request to the API, in terms of the domain. Knows no HTTP: `problems` has the statuses."""
 
 
-class ApiError(Exception):
-    """A request that gets no decision: `status` and `sentence` are the answer, `headers` go with it."""
+class RequestError(Exception):
+    """A request that gets no decision, which callers take as a deny. `message` is a sentence for their authors."""
 
-    def __init__(self, status: int, sentence: str, *, headers: Mapping[str, str] = _NONE) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.sentence = sentence
-        self.headers = headers
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequestError(RequestError):
+    """The request is not well-formed, or says something that cannot be."""
+
+
+class UnauthenticatedError(RequestError):
+    """There is no key, or it does not work."""
+
+
+class NotPermittedError(RequestError):
+    """The policy does not let the client ask about this."""
+
+
+class NotFoundError(RequestError):
+    """There is nothing under this name."""
+
+
+class TooLargeError(RequestError):
+    """The body is larger than any body may be, and was not read."""
+
+
+class InvalidRequestIdError(InvalidRequestError):
+    """The id of the request cannot be sent back; the body was not read."""
+
+
+class UndecidedError(RequestError):
+    """The policy could not say whether the client may ask this."""
+
+
+class TimedOutError(RequestError):
+    """The evaluations of one request took too long."""
+
+
+class MethodNotAllowedError(RequestError):
+    """The address does not support this method; `allowed` are those that it does."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self.allowed = ", ".join(allowed)
+        super().__init__(f"Use {self.allowed} here.")

@@ -1,81 +1,99 @@
-"""From the body of a message to the body of its answer, for whoever carries them. Knows nothing of HTTP."""
+"""From the body of a request to the body of its answer. Knows no HTTP."""
 
-from app.api.decisions.evaluate import evaluate, evaluate_all, evaluate_explained
-from app.api.decisions.rate_limit import count
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from app.api.decisions.evaluate import evaluate, evaluate_all
 from app.api.decisions.search import search
-from app.api.errors import ApiError
-from app.api.wire.request_reader import Body, read_evaluation, read_evaluations
-from app.api.wire.requests import Batch, EvaluationRequest
+from app.api.errors import InvalidRequestError
+from app.api.wire.request_reader import Body, read_evaluation, read_evaluations, read_search
+from app.api.wire.requests import LARGEST_REVISION, Batch, EvaluationRequest, SearchTarget
 from app.api.wire.responses import answer_json, answers_json, explained_json, found_json
-from app.api.wire.schemas.evaluation import LARGEST_REVISION, loaded
-from app.api.wire.schemas.search import SEARCHES, SearchRequest, Sought
 from app.authz.information.cache import Caller
-from app.config import LONG_COUNTS, settings
+from app.config import LONG_COUNTS
+from app.kernel import clock
+from app.runtime import current
+
+Request = TypeVar("Request", EvaluationRequest, Batch)
+
+Handler = Callable[[Caller, Body, str | None], bytes]
+"""Takes an authenticated caller, the body of its request and the header `Tessera-At-Least` (None if it was not sent);
+returns the body of the answer. Raises `RequestError`."""
 
 
-def answer_evaluation(client: Caller, body: Body, at_least: str | None = None) -> bytes:
-    """Return the answer to the one question in `body`, as fresh as the header `Tessera-At-Least` wants it.
-
-    Raises `ApiError`, and whatever keeps `evaluate` from answering.
-    """
-    return _answer(client, read_evaluation(body), at_least)
+def answer_evaluation(caller: Caller, body: Body, at_least: str | None = None) -> bytes:
+    """Answer the one evaluation in `body`. A `Handler`."""
+    return _answer(caller, read_evaluation(body), at_least)
 
 
-def answer_evaluations(client: Caller, body: Body, at_least: str | None = None) -> bytes:
-    """Return the answers to a batch in `body`, or the one to a single question.
-
-    Raises `ApiError`, and whatever keeps `evaluate` or `evaluate_all` from answering.
-    """
-    return _answer(client, read_evaluations(body, most=settings().batch_limit), at_least)
+def answer_evaluations(caller: Caller, body: Body, at_least: str | None = None) -> bytes:
+    """Answer the batch in `body`, or a single evaluation. A `Handler`."""
+    return _answer(caller, read_evaluations(body, limit=current().settings.batch_limit), at_least)
 
 
-def answer_authorize(client: Caller, body: Body, at_least: str | None = None) -> bytes:
-    """Return what `answer_evaluations` returns; and why, if the single question in `body` wants it.
-
-    Raises `ApiError`, and whatever keeps `evaluate` from answering.
-    """
+def answer_authorize(caller: Caller, body: Body, at_least: str | None = None) -> bytes:
+    """Answer what `answer_evaluations` answers; a single evaluation can ask for an explanation. A `Handler`."""
     explain = body.get("explain")
+    request = read_evaluations(body, limit=current().settings.batch_limit)
     if explain is None or explain is False:
-        return answer_evaluations(client, body, at_least)
+        return _answer(caller, request, at_least)
     if explain is not True:
-        raise ApiError(400, "explain must be true or false.")
-    request = read_evaluations(body, most=settings().batch_limit)
+        raise InvalidRequestError("explain must be true or false.")
     if isinstance(request, Batch):
-        raise ApiError(400, "explain is for a single question. Leave it out, or ask without evaluations.")
-    count(client, LONG_COUNTS)
-    answer, why = evaluate_explained(client, request._replace(at_least_revision=_wanted(request, at_least)))
-    return explained_json(answer, why)
+        raise InvalidRequestError("explain is for a single question. Leave it out, or ask without evaluations.")
+    current().token_buckets.take(caller.reference, LONG_COUNTS)
+    # One clock for the answer and its explanation.
+    with clock.pinned(clock.now()):
+        return explained_json(evaluate(caller, _with_revision(request, at_least), explain=True))
 
 
-def answer_search(sought: Sought, client: Caller, body: Body, at_least: str | None = None) -> bytes:
-    """Return what a search finds. Raises `ApiError`, and whatever keeps `search` from answering."""
-    count(client, LONG_COUNTS)
-    request: SearchRequest = loaded(SEARCHES[sought], body)
-    question = request.question
-    request = request._replace(question=question._replace(at_least_revision=_wanted(question, at_least)))
-    return found_json(request, search(client, request))
+def answer_search(target: SearchTarget, caller: Caller, body: Body, at_least: str | None = None) -> bytes:
+    """Answer a search for `target`. A `Handler`, once the target is given."""
+    current().token_buckets.take(caller.reference, LONG_COUNTS)
+    request = read_search(target, body)
+    request = replace(request, evaluation=_with_revision(request.evaluation, at_least))
+    return found_json(request, search(caller, request))
 
 
-def revision_wanted(at_least: str | None) -> int:
-    """Return the revision that the header `Tessera-At-Least` names, 0 without one. Raises `ApiError` 400.
+HANDLERS: dict[str, Handler] = {
+    "/authorize": answer_authorize,
+    "/access/v1/evaluation": answer_evaluation,
+    "/access/v1/evaluations": answer_evaluations,
+}
+"""By address: what clients ask thousands of times a second."""
 
-    An empty one is no number either: that is how the web server hands on what is not ASCII.
+SEARCH_HANDLERS: dict[str, Handler] = {
+    f"/access/v1/search/{target}": partial(answer_search, target) for target in SearchTarget
+}
+
+
+def revision_of(at_least: str | None) -> int:
+    """Return the revision that the header `Tessera-At-Least` names, 0 without one. Raises `InvalidRequestError`.
+
+    An empty one is not a number either: that is how the web server passes on what is not ASCII.
     """
     if at_least is None:
         return 0
     if not (at_least.isascii() and at_least.isdigit() and len(at_least) <= len(str(LARGEST_REVISION))):
-        raise ApiError(400, "Tessera-At-Least must be a whole number: the revision that the answer has to know of.")
+        raise InvalidRequestError(
+            "Tessera-At-Least must be a whole number: the revision that the answer has to know of."
+        )
     return int(at_least)
 
 
-def _answer(client: Caller, request: EvaluationRequest | Batch, at_least: str | None) -> bytes:
-    count(client, len(request.items) if isinstance(request, Batch) else 1)
-    if at_least is not None:
-        request = request._replace(at_least_revision=_wanted(request, at_least))
+def _answer(caller: Caller, request: EvaluationRequest | Batch, at_least: str | None) -> bytes:
+    buckets = current().token_buckets
     if isinstance(request, Batch):
-        return answers_json(evaluate_all(client, request))
-    return answer_json(evaluate(client, request))
+        buckets.take(caller.reference, len(request.items))
+        return answers_json(evaluate_all(caller, request if at_least is None else _with_revision(request, at_least)))
+    buckets.take(caller.reference, 1)
+    return answer_json(evaluate(caller, request if at_least is None else _with_revision(request, at_least)))
 
 
-def _wanted(request: EvaluationRequest | Batch, at_least: str | None) -> int:
-    return max(request.at_least_revision, revision_wanted(at_least))
+def _with_revision(request: Request, at_least: str | None) -> Request:
+    if at_least is None:
+        return request
+    return replace(request, at_least_revision=max(request.at_least_revision, revision_of(at_least)))

@@ -1,4 +1,4 @@
-"""Registering the things that a client's questions are about."""
+"""Registers, shows and forgets the resources that a client's evaluations are about."""
 
 import json
 import re
@@ -7,16 +7,16 @@ from typing import Any
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from app.api.decisions.client_scope import Reach
-from app.api.decisions.rate_limit import count
-from app.api.decisions.resolver import gathered
-from app.api.errors import ApiError
-from app.api.handlers import revision_wanted
-from app.api.transport.authentication import client_of
-from app.api.transport.json_body import parse_object, read_body
+from app.api.decisions.client_scope import ClientScope
+from app.api.decisions.resolver import resolvers
+from app.api.errors import InvalidRequestError, NotFoundError
+from app.api.handlers import revision_of
+from app.api.transport.authentication import authenticate
+from app.api.transport.request_body import check_content_type, read_body
 from app.api.transport.routing import json_response, json_route
-from app.api.wire.schemas.evaluation import loaded
+from app.api.wire.schemas.fields import loaded
 from app.api.wire.schemas.records import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
+from app.api.wire.strict_json import parse_object
 from app.authz.decision_point import policy
 from app.authz.information.cache import Caller
 from app.authz.polar.names import declared_kinds
@@ -24,6 +24,7 @@ from app.kernel.database import changing
 from app.kernel.errors import ProblemError
 from app.records.operations import delete_record, put_record
 from app.records.queries import record_named
+from app.runtime import current
 from app.ui.authorization import public
 from app.vocabulary import Action
 
@@ -32,76 +33,76 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @json_route("/records/<string:kind>/<anything:record_id>", "GET", "HEAD", "PUT", "DELETE")
-@public("a client proves itself with its key, and the policy is asked about it")
+@public("a client authenticates with its key, and the policy is asked about it")
 def record(kind: str, record_id: str) -> ResponseReturnValue:
-    """Register a thing, show it, or forget it."""
-    # Before the key, as in `callers.asked`.
+    """Register a resource, show it, or forget it."""
+    # Before the key, as in `exchange.answer`.
     raw = read_body(request.environ) if request.method == "PUT" else b""
-    client = client_of(request.headers.get("Authorization", ""))
-    count(client)
+    caller = authenticate(request.headers.get("Authorization", ""))
+    current().token_buckets.take(caller.reference, 1)
     _check_address()
     loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
     match request.method:
         case "PUT":
-            return _put(client, kind, record_id, _properties(raw))
+            return _put(caller, kind, record_id, _properties(raw))
         case "DELETE":
-            return _delete(client, kind, record_id)
+            return _delete(caller, kind, record_id)
         case _:
-            return _show(client, kind, record_id)
+            return _show(caller, kind, record_id)
 
 
 def _check_address() -> None:
-    # What is no UTF-8 comes to us with marks in its place, and different names as the same one.
+    # Bytes that are not UTF-8 arrive as replacement characters, so that different names would be the same one.
     try:
         request.environ["PATH_INFO"].encode("latin-1").decode("utf-8")
     except UnicodeError:
-        raise ApiError(400, "The address must be UTF-8.") from None
+        raise InvalidRequestError("The address must be UTF-8.") from None
 
 
-def _show(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
-    with Reach(client) as reach:
-        _check(reach, kind, record_id, Action.ASK)
-    at_least = revision_wanted(request.headers.get("Tessera-At-Least"))
-    # Read once that revision has come to be known, so it holds that at least.
-    row, revision = gathered(lambda _gatherer: record_named(kind, record_id), at_least)
+def _show(caller: Caller, kind: str, record_id: str) -> ResponseReturnValue:
+    with ClientScope(caller) as scope:
+        _check(scope, kind, record_id, Action.ASK)
+    at_least = revision_of(request.headers.get("Tessera-At-Least"))
+    # Read once that revision is known here, so the row includes it at least.
+    for resolver in resolvers(None, at_least):
+        row, revision = record_named(kind, record_id), resolver.revision
     if row is None:
-        raise ApiError(404, f"There is no {kind} {record_id}.")
+        raise NotFoundError(f"There is no {kind} {record_id}.")
     return _message(kind, record_id, row.properties, revision)
 
 
-def _put(client: Caller, kind: str, record_id: str, properties: dict[str, Any]) -> ResponseReturnValue:
-    with Reach(client) as reach, changing():
-        _check(reach, kind, record_id, Action.REGISTER)
-        revision = put_record(kind, record_id, properties, by=client.reference)
+def _put(caller: Caller, kind: str, record_id: str, properties: dict[str, Any]) -> ResponseReturnValue:
+    with ClientScope(caller) as scope, changing():
+        _check(scope, kind, record_id, Action.REGISTER)
+        revision = put_record(kind, record_id, properties, by=caller.reference)
     return _message(kind, record_id, properties, revision)
 
 
-def _delete(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
-    with Reach(client) as reach, changing():
-        _check(reach, kind, record_id, Action.REGISTER)
+def _delete(caller: Caller, kind: str, record_id: str) -> ResponseReturnValue:
+    with ClientScope(caller) as scope, changing():
+        _check(scope, kind, record_id, Action.REGISTER)
         try:
-            revision = delete_record(kind, record_id, by=client.reference)
+            revision = delete_record(kind, record_id, by=caller.reference)
         except ProblemError as problem:
-            raise ApiError(404, problem.sentence) from problem
+            raise NotFoundError(problem.sentence) from problem
     return json_response(RemovedSchema().dump({"revision": revision}))
 
 
-def _check(reach: Reach, kind: str, record_id: str, action: Action) -> None:
-    reach.check(kind, record_id, action)
+def _check(scope: ClientScope, kind: str, record_id: str, action: Action) -> None:
+    scope.check(kind, record_id, action)
     if kind not in declared_kinds(policy()):
-        raise ApiError(404, f"The rules declare no {kind} that could be registered.")
+        raise NotFoundError(f"The rules declare no {kind} that could be registered.")
 
 
 def _properties(raw: bytes) -> dict[str, Any]:
-    properties: dict[str, Any] = loaded(RecordRequestSchema(), parse_object(raw, request.content_type)).get(
-        "properties", {}
-    )
+    check_content_type(request.content_type)
+    properties: dict[str, Any] = loaded(RecordRequestSchema(), parse_object(raw)).get("properties", {})
     # No database but SQLite stores it.
     if _NUL.search(json.dumps(properties)):
-        raise ApiError(400, "properties must not contain the character NUL.")
+        raise InvalidRequestError("properties must not contain the character NUL.")
     return properties
 
 
 def _message(kind: str, record_id: str, properties: dict[str, Any], revision: int) -> ResponseReturnValue:
-    told = {"type": kind, "id": record_id, "properties": properties, "revision": revision}
-    return json_response(RecordSchema().dump(told))
+    message = {"type": kind, "id": record_id, "properties": properties, "revision": revision}
+    return json_response(RecordSchema().dump(message))

@@ -14,12 +14,15 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from math import inf
 from threading import Condition, Event, Lock, Thread, main_thread
 from time import monotonic, sleep
 
+from app import runtime
 from app.audit.decision_codec import Entry, Item, Leaf, Steps, items_in, leaves_in, pack, path_digest
 from app.audit.operations import forget_decisions, keep_decisions
 from app.config import DecisionLogging
@@ -144,7 +147,9 @@ class DecisionLog:
             if self._thread is None and not self._over:
                 # No daemon: a process that ends waits for it, so what was answered is kept, whoever ends it.
                 self._kept_until = monotonic()
-                self._thread = Thread(target=self._run, name="decision log", daemon=False)
+                # In a copy of the context: the thread writes to the database of whoever answers.
+                context = copy_context()
+                self._thread = Thread(target=context.run, args=(self._run,), name="decision log", daemon=False)
                 self._thread.start()
                 self._needs_more = self.promise is DecisionLogging.DURABLE
 
@@ -329,20 +334,15 @@ class DecisionLog:
         _log.error("the decision log ends and loses %d decisions", lost)
 
 
-_current = DecisionLog()
-
-
-def use(log: DecisionLog) -> DecisionLog:
-    """Make `log` that of this process, and return it."""
-    global _current  # noqa: PLW0603  (set once at start, like the settings)
-    _current = log
-    return log
-
-
 def current() -> DecisionLog:
-    """Return the log of this process."""
-    return _current
+    """Return the log of the current runtime."""
+    return runtime.current().decision_log
 
 
-# A child would give out the same ids, and write down a second time what is its parent's to write.
-os.register_at_fork(after_in_child=lambda: use(_current.anew()))
+def _renew() -> None:
+    """Give a process that was forked a log of its own: the thread of the other one stays there."""
+    if runtime.is_in_use():
+        runtime.use(replace(runtime.current(), decision_log=current().anew()))
+
+
+os.register_at_fork(after_in_child=_renew)

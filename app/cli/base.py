@@ -14,6 +14,7 @@ from app.authz.engine.sandbox import PolicyError
 from app.config import SettingError, Settings
 from app.kernel import database
 from app.kernel.errors import ProblemError
+from app.runtime import Runtime, use
 from app.seeding.loader import CastError
 
 T = TypeVar("T")
@@ -71,8 +72,7 @@ class Commands(click.Group):
 def own_database() -> Iterator[Settings]:
     """Read the settings and hold a connection to the database, migrated or not, for the block."""
     settings = config.read_settings()
-    config.use(settings)
-    database.bind(settings.database_url)
+    use(Runtime(settings=settings, database=database.open_database(settings.database_url)))
     with database.connected():
         yield settings
 

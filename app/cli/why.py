@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import click
 
 from app.authz import facts
-from app.authz.decision_point import use_policy
+from app.authz.decision_point import DecisionRequest, use_policy
 from app.authz.engine.engine import Engine
-from app.authz.explain.explanation import Explanation, Question, explain
-from app.authz.explain.wording import Told, in_words
+from app.authz.explain.explanation import Explanation, explain
+from app.authz.explain.wording import ExplanationText, in_words
 from app.authz.information import directory
 from app.authz.polar.names import declared_kinds, wire_name
 from app.cli.base import answer, as_json, examples, found, migrated_database
@@ -48,43 +48,43 @@ def why(person: str, action: str, resource: str, where: str | None, as_json: boo
         at = None if where is None else directory.organisation(found("organisation", where, organisation_named))
         thing = _resource(resource, at, declared_kinds(engine))
         _check_action(action, thing, engine)
-        question = Question(
+        request = DecisionRequest(
             found("person", person, directory.person_named),
             action,
             thing,
             facts.Context(at),
             tuple(directory.role(row, at) for row in roles()),
         )
-        explanation = explain(question)
-        told = in_words(explanation)
-        answer("\n".join(_lines(explanation, told)), _members(explanation, told), for_program=as_json)
+        explanation = explain(request)
+        text = in_words(explanation)
+        answer("\n".join(_lines(explanation, text)), _members(explanation, text), for_program=as_json)
 
 
-def _lines(explanation: Explanation, told: Told) -> Iterator[str]:
-    yield f"{'Yes' if told.allowed else 'No'}. {told.sentence}"
-    if told.looked_at:
-        yield "\nBecause:" if told.allowed else "\nWhat was looked at:"
-        yield from (f"  {sentence}" for sentence in told.looked_at)
+def _lines(explanation: Explanation, text: ExplanationText) -> Iterator[str]:
+    yield f"{'Yes' if text.allowed else 'No'}. {text.sentence}"
+    if text.facts:
+        yield "\nBecause:" if text.allowed else "\nWhat was looked at:"
+        yield from (f"  {sentence}" for sentence in text.facts)
     if explanation.rules:
         yield "\nRules:"
         yield from (f"  {rule.file}:{rule.line} {rule.name}" for rule in explanation.rules)
-    if told.alternatives:
+    if text.alternatives:
         yield (
-            "\nWhat would make it a yes:" if len(told.alternatives) == 1 else "\nAny one of these would make it a yes:"
+            "\nWhat would make it a yes:" if len(text.alternatives) == 1 else "\nAny one of these would make it a yes:"
         )
-        for changes in told.alternatives:
+        for changes in text.alternatives:
             for number, change in enumerate(changes):
                 yield f"  {'-' if number == 0 else ' and:'} {change.sentence} {change.who_sentence}"
 
 
-def _members(explanation: Explanation, told: Told) -> dict[str, Any]:
+def _members(explanation: Explanation, text: ExplanationText) -> dict[str, Any]:
     return {
-        "allowed": told.allowed,
+        "allowed": text.allowed,
         "reason": explanation.decision.reason,
-        "sentence": told.sentence,
+        "sentence": text.sentence,
         "policy": explanation.decision.policy,
         "rules": [rule._asdict() for rule in explanation.rules],
-        "looked_at": told.looked_at,
+        "looked_at": text.facts,
         "needed": [
             [
                 {
@@ -97,7 +97,7 @@ def _members(explanation: Explanation, told: Told) -> dict[str, Any]:
                 }
                 for one, words in zip(needed, changes, strict=True)
             ]
-            for needed, changes in zip(explanation.alternatives, told.alternatives, strict=True)
+            for needed, changes in zip(explanation.alternatives, text.alternatives, strict=True)
         ],
     }
 

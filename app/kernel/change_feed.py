@@ -13,6 +13,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from app.kernel import database
+from app.runtime import settings
 
 CHANNEL = "tessera"
 """Where PostgreSQL tells who listens that there is a new revision; see `audit.operations.record`."""
@@ -131,5 +132,5 @@ class PostgresqlWatch:
 
 def watch() -> SqliteWatch | PostgresqlWatch:
     """Return a watch over the bound database, for this process alone: it must not be carried through a fork."""
-    url = database.bound_url()
+    url = settings().database_url
     return PostgresqlWatch(url) if database.is_postgresql() else SqliteWatch(url.removeprefix("sqlite:///"))

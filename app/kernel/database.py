@@ -9,6 +9,7 @@ while transactions commit in another. And what a writer read before it writes is
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -27,6 +28,9 @@ from playhouse import migrations as runner
 from playhouse.db_url import parse as parse_url
 from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase
 
+from app.config import Settings
+from app.runtime import Runtime, current, is_in_use, use
+
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _WRITER_LOCK = 4242001
 _MIGRATION_LOCK = 4242002
@@ -34,8 +38,22 @@ _MIGRATION_LOCK = 4242002
 P = ParamSpec("P")
 R = TypeVar("R")
 
-database = DatabaseProxy()
-"""Bound by `bind()` at start; every model speaks through it."""
+
+class _CurrentDatabase(DatabaseProxy):
+    """Stands for the database of the current runtime."""
+
+    @property
+    def obj(self) -> Any:
+        """The database of the current runtime; None where there is no runtime yet."""
+        return current().database if is_in_use() else None
+
+    @obj.setter
+    def obj(self, database: Any) -> None:
+        """Ignore what peewee would have it be: which database it is, the runtime says."""
+
+
+database = _CurrentDatabase()
+"""What every model speaks through."""
 
 
 class BaseModel(Model):
@@ -87,30 +105,41 @@ _MOST_CONNECTIONS = 12
 
 
 def open_database(url: str) -> Database:
-    """Return an unconnected database for `url` (`sqlite:///path` or `postgresql://...`)."""
-    if url.startswith("sqlite"):
-        path = url.removeprefix("sqlite:///")
-        file = SqliteDatabase(
-            path,
-            # A deferred transaction that reads and then writes fails at once when another writer came between.
-            lock_type="IMMEDIATE",
-            autoconnect=False,
-            pragmas={
-                "busy_timeout": 15_000,
-                "foreign_keys": 1,
-                # Who may do what survives a power cut: a removed role must not come back.
-                "synchronous": "full",
-                # Kilobytes, for each thread: more is no faster, as the system has the file in memory too.
-                "cache_size": -1_000,
-            },
-        )
-        file.register_function(_lower, "lower", 1, deterministic=True)
-        if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            # The file remembers it. Of several that do this at once, SQLite turns all but one away without any wait.
-            with _file_lock(path), file.connection_context():
-                file.execute_sql("pragma journal_mode = wal")  # type: ignore[no-untyped-call]  # peewee has no types
-        return file
+    """Return an unconnected database for `url` (`sqlite:///path` or `postgresql://...`).
+
+    Databases that are open in one process at the same time have to be of one kind.
+    """
+    opened = _open_sqlite(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else _open_postgresql(url)
+    # Fields for JSON and bytes adapt to the kind of database.
+    database.initialize(opened)
+    return opened
+
+
+def _open_sqlite(path: str) -> Database:
+    file = SqliteDatabase(
+        path,
+        # A deferred transaction that reads and then writes fails at once when another writer came between.
+        lock_type="IMMEDIATE",
+        autoconnect=False,
+        pragmas={
+            "busy_timeout": 15_000,
+            "foreign_keys": 1,
+            # Who may do what survives a power cut: a removed role must not come back.
+            "synchronous": "full",
+            # Kilobytes, for each thread: more is no faster, as the system has the file in memory too.
+            "cache_size": -1_000,
+        },
+    )
+    file.register_function(_lower, "lower", 1, deterministic=True)
+    if path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # The file remembers it. Of several that do this at once, SQLite turns all but one away without any wait.
+        with _file_lock(path), file.connection_context():
+            file.execute_sql("pragma journal_mode = wal")  # type: ignore[no-untyped-call]  # peewee has no types
+    return file
+
+
+def _open_postgresql(url: str) -> Database:
     pool: Database = PooledPostgresqlDatabase(
         **{**IMPATIENCE, **parse_url(url)},
         prefer_psycopg3=True,
@@ -127,19 +156,11 @@ def _lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
 
 
-_bound_url = ""
-
-
 def bind(url: str) -> None:
-    """Make `url` the database of this process."""
-    global _bound_url  # noqa: PLW0603  (set once at start, with the database)
-    database.initialize(open_database(url))
-    _bound_url = url
-
-
-def bound_url() -> str:
-    """Return the address of the bound database."""
-    return _bound_url
+    """Make `url` the database of this process, beside whatever else it runs on."""
+    runtime = current() if is_in_use() else Runtime(settings=Settings(), database=open_database(url))
+    settings = replace(runtime.settings, database_url=url)
+    use(replace(runtime, settings=settings, database=open_database(url)))
 
 
 def is_postgresql() -> bool:

@@ -12,9 +12,9 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from urllib.parse import unquote, urlsplit
 
-from app.config import settings
 from app.mail.models import Mail
 from app.mail.queries import outbox_path
+from app.runtime import settings
 
 TIMEOUT = 20
 """Seconds that the mail server may be silent."""

@@ -1,6 +1,6 @@
 """The words of every mail. Each letter is its subject and its plain text."""
 
-from app.config import settings
+from app.runtime import settings
 
 Letter = tuple[str, str]
 

@@ -6,8 +6,8 @@ from flask import abort, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.authz import facts
-from app.authz.decision_point import decide
-from app.authz.explain.explanation import Question, explain, seen_by
+from app.authz.decision_point import DecisionRequest, decide
+from app.authz.explain.explanation import explain, visible_to
 from app.authz.explain.wording import in_words
 from app.authz.information import directory
 from app.manage import blueprint, url_loaders
@@ -33,7 +33,7 @@ def doors(held: facts.Fact) -> list[Door]:
         return []
     context = facts.Context(held.organisation)
     return [
-        Door(service, bool(decide(held.person, Action.LAUNCH, directory.service(service), context)))
+        Door(service, decide(held.person, Action.LAUNCH, directory.service(service), context).allowed)
         for service in services()
         if can(Action.READ, service)
     ]
@@ -58,14 +58,14 @@ def why(membership: Membership) -> ResponseReturnValue:
         abort(404)
     here = held.organisation
     roles = tuple(directory.role(role, here) for role in roles_of(service))
-    question = Question(held.person, Action.LAUNCH, directory.service(service), facts.Context(here), roles)
+    launch = DecisionRequest(held.person, Action.LAUNCH, directory.service(service), facts.Context(here), roles)
     return render_template(
         "manage/why.html",
         membership=membership,
         person=membership.person,
         organisation=membership.organisation,
         service=service,
-        told=in_words(seen_by(actor(), explain(question))),
+        explanation=in_words(visible_to(actor(), explain(launch))),
         own=held.person == actor(),
         officers=officers_of(membership.organisation, besides=actor()),
     )

@@ -7,7 +7,6 @@ from datetime import date
 from app.accounts.models import Person
 from app.accounts.queries import person_with_address, primary_address
 from app.audit.operations import record
-from app.config import settings
 from app.kernel import clock
 from app.kernel.database import change
 from app.kernel.errors import ProblemError
@@ -18,6 +17,7 @@ from app.memberships.models import Grant, StaffGrant
 from app.organisations.models import DEFAULT_TIME_ZONE, Invitation, Membership, Organisation
 from app.organisations.operations import invite, invite_staff, new_person, record_of, reference_of
 from app.organisations.queries import membership_of
+from app.runtime import settings
 from app.services.models import Role
 from app.services.queries import role_with_slug
 from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState, PersonState, StaffRole

@@ -7,7 +7,6 @@ from app.accounts.models import EmailAddress, Person
 from app.accounts.passwords import hash_password
 from app.accounts.queries import person_with_address, primary_address
 from app.audit.operations import GUEST, OPERATOR, record
-from app.config import settings
 from app.kernel import clock
 from app.kernel.database import change
 from app.kernel.errors import ProblemError
@@ -17,6 +16,7 @@ from app.mail import letters
 from app.mail.operations import queue
 from app.organisations.models import Invitation, Membership, Organisation
 from app.organisations.queries import invitation_with, is_open
+from app.runtime import settings
 from app.vocabulary import EventName, MembershipState, PersonState
 
 INVITATION_LASTS = timedelta(days=14)

@@ -3,9 +3,9 @@
 from flask import abort, render_template
 from flask.typing import ResponseReturnValue
 
-from app.config import settings
 from app.mail.queries import outbox_mail, outbox_mails
 from app.portal import blueprint
+from app.runtime import settings
 from app.services.queries import service_with_slug
 from app.ui.authorization import public
 

@@ -7,8 +7,8 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.authz import facts
-from app.authz.decision_point import decide
-from app.authz.explain.explanation import Question, explain, reason_for, seen_by
+from app.authz.decision_point import DecisionRequest, decide, decide_request
+from app.authz.explain.explanation import explain, reason_for, visible_to
 from app.authz.explain.wording import in_words
 from app.authz.information import directory
 from app.kernel import clock
@@ -68,10 +68,12 @@ def open_service(service: Service) -> ResponseReturnValue:
     place = organisation or _only_organisation()
     person = signed_in_person()
     by, at = person.reference if person else "", organisation.public_id if organisation else ""
-    if can(Action.LAUNCH, service):
+    launch = _launch(service, organisation)
+    decision = reason_for(launch, decide_request(launch))
+    if decision.allowed:
         note_opened(service, by=by, organisation=at)
         return redirect(service.launch_address)
-    why = reason_for(_launch(service, organisation)).reason
+    why = decision.reason
     note_not_opened(service, by=by, organisation=at, reason=why)
     page = render_template(
         "portal/closed_service.html",
@@ -96,7 +98,7 @@ def why(service: Service) -> ResponseReturnValue:
     return render_template(
         "portal/why.html",
         service=service,
-        told=in_words(seen_by(actor(), explain(_launch(service, organisation)))),
+        explanation=in_words(visible_to(actor(), explain(_launch(service, organisation)))),
         organisation=place,
         officers=officers_of(place, besides=actor()),
     )
@@ -132,7 +134,9 @@ def _elsewhere(service: Service, organisation: Organisation | None) -> list[Orga
         other
         for other in current_organisation.open_organisations()
         if other != organisation
-        and decide(actor(), Action.LAUNCH, directory.service(service), facts.Context(directory.organisation(other)))
+        and decide(
+            actor(), Action.LAUNCH, directory.service(service), facts.Context(directory.organisation(other))
+        ).allowed
     ]
 
 
@@ -149,11 +153,11 @@ def _turning_day(service: Service, organisation: Organisation | None, why: Reaso
     return min((grant.first_day for grant in grants if grant.first_day and grant.first_day > today), default=None)
 
 
-def _launch(service: Service, organisation: Organisation | None) -> Question:
-    """Return the question whether whoever is at the door may open `service`, acting in `organisation`."""
+def _launch(service: Service, organisation: Organisation | None) -> DecisionRequest:
+    """Return the request of the signed-in person to open `service`, acting in `organisation`."""
     here = directory.organisation(organisation) if organisation else None
     roles = tuple(directory.role(role, here) for role in roles_of(service))
-    return Question(actor(), Action.LAUNCH, directory.service(service), facts.Context(here), roles)
+    return DecisionRequest(actor(), Action.LAUNCH, directory.service(service), facts.Context(here), roles)
 
 
 def _only_organisation() -> Organisation | None:

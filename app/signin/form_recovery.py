@@ -9,7 +9,7 @@ from flask import request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app.accounts.models import Person
-from app.config import settings
+from app.runtime import settings
 
 _LASTS_SECONDS = 3600
 _LONGEST = 50_000

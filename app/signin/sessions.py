@@ -99,7 +99,7 @@ def proven_person(address: str, password: str) -> Person:
         raise ProblemError(_WRONG)
     facts = directory.person(person.id)
     # Only somebody who knows the password learns that the account is not open.
-    if facts is None or not decide(facts, Action.SIGN_IN, directory.PORTAL):
+    if facts is None or not decide(facts, Action.SIGN_IN, directory.PORTAL).allowed:
         note_failed_sign_in(person)
         raise ProblemError(_CLOSED)
     throttling.forget_sign_in(address, place)

@@ -16,9 +16,9 @@ from app.accounts.models import Person
 from app.authz import facts
 from app.authz.decision_point import Decision, decide
 from app.authz.information import directory
-from app.config import settings
 from app.kernel.database import changing
 from app.organisations.models import Membership, Organisation
+from app.runtime import settings
 from app.services.models import Role, Service
 from app.ui.authentication import serve_nobody, session_goes_on, signed_in_person
 from app.vocabulary import PERMISSIONS, Action
@@ -89,7 +89,7 @@ def ask(action: Action, fact: facts.Fact) -> Decision:
 def can(action: str, thing: Thing) -> bool:
     """Return the answer to `ask` for templates, which draw by it and never by role names. Raises like `ask`."""
     fact = fact_of(thing)
-    return fact is not None and bool(ask(Action(action), fact))
+    return fact is not None and ask(Action(action), fact).allowed
 
 
 def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[[View], View]:
@@ -151,8 +151,10 @@ def _asked(
     if fact is None:
         raise RefusedError(action, None, hidden=True)
     g.asked_about = fact
-    if not ask(action, fact):
-        may_know = isinstance(fact, facts.Portal) or (not isinstance(fact, facts.Platform) and ask(Action.READ, fact))
+    if not ask(action, fact).allowed:
+        may_know = isinstance(fact, facts.Portal) or (
+            not isinstance(fact, facts.Platform) and ask(Action.READ, fact).allowed
+        )
         raise RefusedError(action, fact, hidden=not may_know)
     return view() if thing is load else view(thing)
 

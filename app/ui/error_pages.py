@@ -15,8 +15,8 @@ from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from app.audit.operations import record
 from app.authz import facts
 from app.authz.polar.names import wire_name
-from app.config import settings
 from app.kernel import clock
+from app.runtime import settings
 from app.ui.authentication import serve_nobody, signed_in_person
 from app.ui.authorization import RefusedError
 from app.ui.current_organisation import acting_organisation, is_on_staff

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Flask, g, request
 
 from app.audit.queries import revision
-from app.config import settings
+from app.runtime import settings
 from app.services.queries import service_with_slug
 
 _OPEN = "/open/"
@@ -25,9 +25,9 @@ def init_app(app: Flask) -> None:
     app.after_request(_protect)
 
 
-def of_every_answer() -> tuple[tuple[str, str], ...]:
-    """Return the headers that pages and messages for programs have in common, where nothing else is said."""
-    return (_NO_GUESSING, _NO_KEEPING, _ENCRYPTED) if settings().secure else (_NO_GUESSING, _NO_KEEPING)
+def common_headers(*, secure: bool) -> tuple[tuple[str, str], ...]:
+    """Return the headers of pages and messages for programs alike; `secure` says whether they travel over https."""
+    return (_NO_GUESSING, _NO_KEEPING, _ENCRYPTED) if secure else (_NO_GUESSING, _NO_KEEPING)
 
 
 def let_form_lead_to(path: str) -> None:
@@ -44,7 +44,7 @@ def let_form_lead_to(path: str) -> None:
 
 def _protect(response: Any) -> Any:
     headers = response.headers
-    for name, value in of_every_answer():
+    for name, value in common_headers(secure=settings().secure):
         headers.setdefault(name, value)
     if request.method == "POST" and request.blueprint != _API and response.status_code < HTTPStatus.BAD_REQUEST:
         # At least the one that this request has made: whoever sends it with a question gets an answer that knows of it.

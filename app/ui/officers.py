@@ -28,5 +28,5 @@ def officers_of(organisation: Organisation | None, *, besides: facts.Fact | None
     return [
         Officer(row.shown_name, row.person.mail.address)
         for row in rows
-        if people[row.person_id] != besides and decide(people[row.person_id], Action.ADD_PERSON, here)
+        if people[row.person_id] != besides and decide(people[row.person_id], Action.ADD_PERSON, here).allowed
     ]

@@ -9,12 +9,12 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.api import Door
-from app.authz import decision_point
+from app.api import FastPath
 from app.authz.engine.engine import Engine
 from app.authz.information import cache
 from app.config import ROOT
 from app.services.models import Client
+from tests.running import change, forget_facts
 
 KEY = "demo-key-submit-for-assessment"
 
@@ -43,7 +43,7 @@ def question(
 @pytest.fixture(params=[True, False], ids=["before Flask", "in Flask"])
 def both_doors(request: pytest.FixtureRequest, portal: Flask, monkeypatch: pytest.MonkeyPatch) -> bool:
     """The portal with the door before Flask, and without it. Tests of what callers are promised use it."""
-    assert isinstance(portal.wsgi_app, Door)
+    assert isinstance(portal.wsgi_app, FastPath)
     has_door: bool = request.param
     if not has_door:
         monkeypatch.setattr(portal, "wsgi_app", portal.wsgi_app.application)
@@ -135,6 +135,6 @@ def mark_schemes(app: Flask, tmp_path: Path) -> None:
     """A kind of thing that only the policy knows, which the demo client asks about."""
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "mark_scheme.polar").write_text(MARK_SCHEMES)
-    decision_point.use_policy(Engine.load(ROOT / "policies", tmp_path / "rules"))
+    change(engine=Engine.load(ROOT / "policies", tmp_path / "rules"))
     Client.update(kinds=["service", "role", "mark_scheme"]).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()

@@ -13,17 +13,18 @@ from app.audit.models import Event
 from app.audit.operations import record
 from app.audit.queries import revision
 from app.authz import decision_point
-from app.authz.information import cache
 from app.kernel import clock
 from app.kernel.database import changing, database
 from app.memberships.models import Grant
 from app.memberships.operations import change_roles
 from app.organisations.models import Membership, Organisation
+from app.runtime import current
 from app.services.models import Client, Role, Service
 from app.vocabulary import EventName, ServiceState
 from tests.api.conftest import KEY, Ask, Send, question
 from tests.logged import logged
 from tests.querying import counted_queries
+from tests.running import change, forget_facts
 
 pytestmark = pytest.mark.usefixtures("both_doors")
 
@@ -71,13 +72,13 @@ def test_a_role_that_starts_next_month_says_so(ask: Ask) -> None:
     Client.update(service=Service.get(slug="teaching-resources")).where(
         Client.public_id == "submit-for-assessment"
     ).execute()
-    cache.forget()
+    forget_facts()
     assert told(ask("owen-price", "launch", "service", "teaching-resources")) == (False, "role_not_started")
 
 
 def test_a_service_that_is_not_live_says_so(ask: Ask) -> None:
     Service.update(state=ServiceState.HIDDEN).where(Service.slug == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     assert told(ask()) == (False, "service_not_live")
 
 
@@ -182,8 +183,8 @@ def test_what_cannot_be_recorded_is_not_answered(app: Flask, send: Send, ask: As
     assert "Take it as a no" in answer.json["message"]
 
 
-def test_without_a_policy_nobody_is_answered(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decision_point, "_engine", None)
+def test_without_a_policy_nobody_is_answered(ask: Ask) -> None:
+    change(engine=None)
     answer = ask()
     assert answer.status_code == 500
     assert list(answer.json) == ["message"]
@@ -233,7 +234,7 @@ def test_a_key_that_ends_opens_nothing_from_then_on(ask: Ask) -> None:
     with changing():
         Client.update(ended_at=clock.now()).where(Client.public_id == "submit-for-assessment").execute()
         number = record(EventName.CLIENT_ADDED, by="operator", subject="client:submit-for-assessment")
-    cache.current().fresh(number)
+    current().view.fresh(number)
     assert ask().status_code == 401
 
 
@@ -275,14 +276,14 @@ def test_a_role_belongs_to_a_service_by_its_whole_name(ask: Ask, role: str) -> N
 def test_a_client_asks_only_about_kinds_that_it_has_declared(ask: Ask) -> None:
     assert ask("olivia-marsh", "read", "script", "submit-for-assessment").status_code == 403
     Client.update(kinds=["role"]).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     assert ask().status_code == 403
     assert ask("thomas-reed", "use", "role", TEACHER).status_code == 200
 
 
 def test_a_declared_kind_that_nobody_knows_yet_is_a_no(ask: Ask) -> None:
     Client.update(kinds=["script"]).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     assert told(ask("olivia-marsh", "read", "script", "7")) == (False, "unknown_resource")
 
 
@@ -396,7 +397,7 @@ def add_membership_with_every_role(person: str, centre_number: str) -> None:
 def test_the_number_of_queries_does_not_grow_with_rows(ask: Ask) -> None:
     def queries(person: str) -> tuple[int, ...]:
         """Return how many read rows while nothing is known, and how many afterwards."""
-        cache.forget()
+        forget_facts()
         with counted_queries() as cold:
             ask(person)
         with counted_queries() as warm:

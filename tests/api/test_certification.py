@@ -7,12 +7,11 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.authz import decision_point
 from app.authz.engine.engine import Engine
 from app.authz.lint.verify import check_with_cast
 from app.config import ROOT
-from app.kernel import database as kernel
 from app.seeding.loader import load_pack
+from tests.running import change, restored
 
 PACK = ROOT / "tests" / "packs" / "authzen"
 PATH = "/access/v1"
@@ -24,7 +23,7 @@ Post = Callable[..., TestResponse]
 def post(portal: Flask, both_doors: bool, shipped_policy: Engine, database: None) -> Post:
     """Ask a portal with the pack; what is missing is as the scenario mostly has it."""
     load_pack(PACK / "fixtures")
-    decision_point.use_policy(Engine.load(ROOT / "policies", PACK / "policies"))
+    change(engine=Engine.load(ROOT / "policies", PACK / "policies"))
 
     def post(path: str, body: dict[str, Any], **more: Any) -> TestResponse:
         headers = {"Authorization": "Bearer demo-key-certification", "X-Request-ID": "certification-1"}
@@ -188,8 +187,5 @@ def test_whoever_proves_nothing_is_told_how_to(post: Post) -> None:
 
 @pytest.mark.slow
 def test_the_pack_is_as_it_should_be() -> None:
-    bound = kernel.database.obj
-    try:
+    with restored():
         assert check_with_cast(ROOT / "policies", PACK) == []
-    finally:
-        kernel.database.initialize(bound)

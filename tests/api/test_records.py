@@ -7,11 +7,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.accounts.models import Person
-from app.audit import decision_log
 from app.audit.decision_log import DecisionLog
 from app.audit.models import DecisionBatch, Event
 from app.audit.queries import revision
-from app.authz.information import cache
 from app.config import DecisionLogging
 from app.kernel.errors import ProblemError
 from app.records.models import Record
@@ -20,6 +18,7 @@ from app.services.operations import add_client
 from app.vocabulary import EventName
 from tests.api.conftest import Ask, Send, Tell, question
 from tests.logged import logged
+from tests.running import change, forget_facts
 
 PATH = "/records/mark_scheme/ms-7"
 
@@ -149,7 +148,7 @@ def test_what_a_question_tells_of_a_person_counts_more_than_what_is_known(ask: A
     assert told(ask("thomas-reed", "approve", resource=draft))[0] is False
     assert told(ask("", "approve", resource=draft, subject=senior))[0] is True
     Person.update(properties={"grade": "senior"}).where(Person.public_id == "thomas-reed").execute()
-    cache.forget()
+    forget_facts()
     assert told(ask("thomas-reed", "approve", resource=draft))[0] is True
     junior = senior | {"properties": {"grade": "junior"}}
     assert told(ask("", "approve", resource=draft, subject=junior))[0] is False
@@ -174,7 +173,7 @@ def test_an_action_that_a_declared_kind_does_not_know_is_a_no(ask: Ask) -> None:
 
 def test_a_name_of_a_kind_is_written_in_one_way(ask: Ask) -> None:
     Client.update(kinds=["MarkScheme", "markscheme"]).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     for kind in ("MarkScheme", "markscheme"):
         thing = {"type": kind, "id": "ms-7", "properties": {"status": "published"}}
         assert told(ask("thomas-reed", "read", resource=thing)) == (False, "unknown_resource")
@@ -183,7 +182,7 @@ def test_a_name_of_a_kind_is_written_in_one_way(ask: Ask) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_a_client_reaches_only_kinds_that_it_has_declared(send: Send, method: str) -> None:
     Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     answer = send(b"{}", path=PATH, method=method)
     assert answer.status_code == 403
     assert "only about: service" in answer.json["message"]
@@ -194,9 +193,10 @@ def test_a_client_reaches_only_kinds_that_it_has_declared(send: Send, method: st
 
 
 def test_a_refusal_to_register_is_kept_before_it_is_told(send: Send) -> None:
-    log = decision_log.use(DecisionLog(DecisionLogging.DURABLE))
+    log = DecisionLog(DecisionLogging.DURABLE)
+    change(decision_log=log)
     Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     assert send(b"{}", path=PATH, method="PUT").status_code == 403
     assert DecisionBatch.select().count() == 1
     log.close()
@@ -218,7 +218,7 @@ def test_a_service_reaches_nothing_of_a_kind_that_belongs_to_another(put: Put, s
 @pytest.mark.parametrize("path", ["/records/service/submit-for-assessment", "/records/script/7"])
 def test_only_kinds_that_the_policy_declares_are_registered(send: Send, path: str) -> None:
     Client.update(kinds=["service", "script"]).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     for method in ("GET", "PUT", "DELETE"):
         answer = send(b"{}", path=path, method=method)
         assert answer.status_code == 404

@@ -21,6 +21,7 @@ from app.kernel.database import changing, connected, is_postgresql
 from app.kernel.database import database as bound
 from app.vocabulary import Reason
 from tests.conftest import ON_POSTGRESQL
+from tests.running import change
 
 # They wait for other threads and processes.
 pytestmark = pytest.mark.slow
@@ -460,7 +461,7 @@ def test_a_process_that_ends_does_not_wait_for_a_lost_database_for_ever(
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_of_a_process_gives_ids_of_its_own_and_writes_nothing_of_its_parents(log: DecisionLog) -> None:
-    decision_log.use(log)
+    change(decision_log=log)
     with connected():
         ids = [decision_log.current().write(AT, CLIENT, 1, item()) for _ in range(5)]
         read, write = os.pipe()

@@ -12,6 +12,7 @@ from app.authz.engine.engine import Engine
 from app.authz.facts import Fact, Service
 from app.authz.information.directory import GUEST, PORTAL
 from app.vocabulary import EventName, Reason
+from tests.running import change
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -32,7 +33,7 @@ class Clock:
 def seconds(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("app.authz.decision_point.monotonic", clock)
-    monkeypatch.setattr(decision_point, "_noted", decision_point._Noted())
+    monkeypatch.setattr(decision_point, "_reported", decision_point._ReportedFailures())
     return clock
 
 
@@ -44,7 +45,7 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "allow(_actor, action, _resource, _context) if action.colour = 1;\n"
     )
     engine = Engine.load(tmp_path)
-    monkeypatch.setattr(decision_point, "_engine", engine)
+    change(engine=engine)
     errors.clear()
     return engine.digest
 
@@ -76,7 +77,7 @@ def test_the_same_failure_is_written_down_once_a_minute_and_counted_each_time(se
 def test_another_failure_is_another_event(seconds: Clock, digest: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ask(PORTAL)
     ask(LIVE)
-    monkeypatch.setattr(decision_point, "_engine", None)
+    change(engine=None)
     ask(LIVE, 2)
     assert [kind for kind, _sentence in failures()] == ["Portal", "Service", "Service"]
     assert failures()[2][1] == "no policy has been loaded"
@@ -86,7 +87,7 @@ def test_another_failure_is_another_event(seconds: Clock, digest: str, monkeypat
 def test_of_very_many_different_failures_only_the_first_are_written_down(
     seconds: Clock, digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decision_point, "_MOST_FAILURES", 1)
+    monkeypatch.setattr(decision_point, "_FAILURE_LIMIT", 1)
     ask(PORTAL)
     ask(LIVE)
     assert [kind for kind, _sentence in failures()] == ["Portal"]

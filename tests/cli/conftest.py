@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from app import config
 from app.cli import main
 from app.config import Settings
 from app.kernel import database as kernel
+from tests.running import restored
 
 
 class CommandLine:
@@ -19,15 +19,13 @@ class CommandLine:
 
     def __call__(self, *words: str, env: dict[str, str] | None = None) -> Result:
         """Run a command and return what it said and how it ended."""
-        bound, settings = kernel.database.obj, config.settings()
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            return CliRunner().invoke(main, words, env=env, prog_name="tessera")
-        finally:
-            if kernel.database.obj is not None:
+            with restored():
+                done = CliRunner().invoke(main, words, env=env, prog_name="tessera")
                 kernel.release()
-            kernel.database.initialize(bound)
-            config.use(settings)
+            return done
+        finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 

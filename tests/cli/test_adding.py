@@ -5,7 +5,7 @@ from unittest.mock import ANY
 import pytest
 
 from app.accounts.models import Person
-from app.api.transport.authentication import client_of
+from app.api.transport.authentication import authenticate
 from app.audit.models import Event
 from app.kernel.tokens import hash_token
 from app.mail.models import Mail
@@ -115,7 +115,7 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(tessera: CommandLine, cas
     key = said.splitlines()[-1]
     assert said.count(key) == 1
     client = Client.get(Client.name == "Nightly")
-    assert client_of(f"Bearer {key}").reference == client.reference
+    assert authenticate(f"Bearer {key}").reference == client.reference
     assert (client.name, client.service.slug, client.kinds) == ("Nightly", "training", ["service", "role"])
     assert events() == [(EventName.CLIENT_ADDED, client.reference)]
     kept = [*Client.select().tuples(), *Event.select(Event.subject, Event.details).tuples()]

@@ -4,14 +4,14 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
 
-from app import config
 from app.config import Settings
+from tests.running import change_settings
 
 
 @dataclass
@@ -96,5 +96,5 @@ def mail_server() -> Iterator[MailServer]:
 @pytest.fixture
 def by_smtp(settings: Settings, database: None, mail_server: MailServer) -> MailServer:
     """A database whose mail goes to the mail server."""
-    config.use(replace(settings, smtp_url=mail_server.url))
+    change_settings(smtp_url=mail_server.url)
     return mail_server

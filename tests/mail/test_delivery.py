@@ -1,10 +1,8 @@
 import smtplib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app import config
 from app.config import Settings
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
@@ -14,6 +12,7 @@ from app.mail.operations import queue
 from app.mail.queries import outbox_mail, outbox_mails
 from app.organisations.operations import create_account
 from tests.mail.conftest import MailServer
+from tests.running import change_settings
 
 ADDRESS = "ada@example.org"
 
@@ -59,7 +58,7 @@ def test_a_name_that_the_server_cannot_write_is_refused(by_smtp: MailServer) -> 
 def test_a_password_is_never_sent_in_the_clear(settings: Settings, by_smtp: MailServer) -> None:
     by_smtp.extensions = ("AUTH PLAIN",)
     by_smtp.answers["STARTTLS"] = "502 what?"
-    config.use(replace(settings, smtp_url=f"smtp://ada:secret@127.0.0.1:{by_smtp.port}"))
+    change_settings(smtp_url=f"smtp://ada:secret@127.0.0.1:{by_smtp.port}")
     with pytest.raises(smtplib.SMTPException):
         deliver(queue(ADDRESS, "Hello", "Text"))
     assert not [line for line in by_smtp.commands if line.upper().startswith(("AUTH", "MAIL"))]

@@ -5,7 +5,6 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -13,7 +12,6 @@ from time import monotonic, sleep
 import pytest
 import time_machine
 
-from app import config
 from app.audit.models import Event
 from app.config import Settings
 from app.kernel import clock
@@ -25,6 +23,7 @@ from app.mail.operations import LEASE, claim, mark_sent, postpone, queue
 from app.mail.worker import send_next
 from app.vocabulary import EventName
 from tests.mail.conftest import MailServer
+from tests.running import change_settings
 
 ADDRESS = "ada@example.org"
 MOMENT = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
@@ -80,7 +79,7 @@ def test_a_mail_that_is_put_off_is_tried_again(
 
 
 def test_a_server_that_is_away_puts_a_mail_off(settings: Settings, database: None) -> None:
-    config.use(replace(settings, smtp_url="smtp://127.0.0.1:1"))
+    change_settings(smtp_url="smtp://127.0.0.1:1")
     queue(ADDRESS, "Hello", "Text")
     send_next()
     assert only_mail().state == MailState.WAITING

@@ -17,6 +17,7 @@ from app.authz.polar import parser
 from app.config import ROOT
 from app.kernel import database as kernel
 from app.seeding.loader import load_cast
+from tests.running import restored
 
 Findings = Callable[[str], list[str]]
 SHIPPED = ROOT / "policies"
@@ -64,13 +65,12 @@ REMOVALS = list(removals())
 
 @pytest.fixture(scope="module", autouse=True)
 def cast_in_memory() -> Iterator[None]:
-    bound = kernel.database.obj
-    kernel.bind("sqlite:///:memory:")
-    with kernel.connected():
-        kernel.migrate()
-        load_cast()
-        yield
-    kernel.database.initialize(bound)
+    with restored():
+        kernel.bind("sqlite:///:memory:")
+        with kernel.connected():
+            kernel.migrate()
+            load_cast()
+            yield
 
 
 @pytest.fixture(scope="module")
@@ -222,24 +222,18 @@ def test_an_error_while_deciding_is_a_finding(folder: Path, sentences: Findings)
 def test_the_whole_check_finds_what_the_load_checks_and_what_the_tables_find(
     folder: Path,
 ) -> None:
-    bound = kernel.database.obj
     replace(folder / "portal_test.toml", "guest = ", "sam-portr = ")
     with (folder / "service.polar").open("a") as file:
         file.write('has_rol(_person: Person, "visitor", _service: Service);\n')
-    try:
+    with restored():
         found = {finding.file for finding in check_with_cast(folder)}
-    finally:
-        kernel.database.initialize(bound)
     assert {"portal_test.toml", "service.polar"} <= found
 
 
 @pytest.mark.slow
 def test_the_whole_check_of_the_shipped_policy_finds_nothing() -> None:
-    bound = kernel.database.obj
-    try:
+    with restored():
         assert check_with_cast(SHIPPED) == []
-    finally:
-        kernel.database.initialize(bound)
 
 
 def test_a_policy_that_does_not_load_is_not_compared(folder: Path) -> None:

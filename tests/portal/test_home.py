@@ -1,13 +1,11 @@
 """The tiles, and the doors behind them: exactly what may be opened now, here, by this person."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
 
-from app import config
 from app.audit.models import Event
 from app.config import Settings
 from app.kernel.clock import in_words
@@ -17,6 +15,7 @@ from app.organisations.models import Membership, Organisation
 from app.services.models import Role, Service
 from app.vocabulary import EventName, OrganisationState
 from tests.browsing import Browser
+from tests.running import change_settings
 
 NewBrowser = Callable[[], Browser]
 
@@ -376,7 +375,7 @@ class TestOutsideDevelopment:
     def test_the_pages_of_development_are_not_there(self, browser: Browser, settings: Settings) -> None:
         browser.signed_in_as("olivia-marsh")
         assert browser.get("/demo-service/training").status == 200
-        config.use(replace(settings, development=False))
+        change_settings(development=False)
         for path in ("/outbox", "/outbox/x", "/demo-service/training"):
             assert browser.get(path).status == 404
 

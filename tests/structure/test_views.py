@@ -15,17 +15,18 @@ from werkzeug.routing import Rule
 
 import app as house
 from app.accounts.models import Session
-from app.api.transport.fast_path import ANSWERS
+from app.api.handlers import HANDLERS
 from app.audit.models import Event
 from app.authz import facts
 from app.authz.information import directory
 from app.config import Settings
 from app.factory import create_app
-from app.kernel.database import BaseModel, database
+from app.kernel.database import BaseModel
 from app.organisations.models import Membership
 from app.ui.authorization import can, public, requires
 from app.vocabulary import PERMISSIONS, Action, EventName, MembershipState
 from tests.browsing import Browser
+from tests.running import restored
 
 STATIC = {"static", "bootstrap.static"}
 
@@ -108,9 +109,8 @@ def test_every_view_that_asks_about_a_fact_asks_what_the_policy_knows(app: Flask
 
 def portal_with(view: Callable[[], Any], app: Flask, settings: Settings) -> Flask:
     """Return one more portal, with `view` at /toy."""
-    bound = database.obj
-    portal = create_app(settings)
-    database.initialize(bound)
+    with restored():
+        portal = create_app(settings)
     portal.add_url_rule("/toy", "toy", view)
     return portal
 
@@ -220,7 +220,7 @@ def test_no_address_vanishes_or_appears_without_thought(rules: list[Rule]) -> No
 
 
 def test_the_door_before_flask_answers_no_address_that_flask_does_not_know(rules: list[Rule]) -> None:
-    assert set(ANSWERS) <= {rule.rule for rule in rules}, "whatever the door answers, a view answers too, and asks"
+    assert set(HANDLERS) <= {rule.rule for rule in rules}, "whatever the door answers, a view answers too, and asks"
 
 
 def filled(rule: Rule, **parts: str) -> str:

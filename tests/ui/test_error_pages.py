@@ -9,6 +9,7 @@ from flask import Flask
 from app.accounts.models import Person
 from app.kernel import database as kernel
 from tests.browsing import PASSWORD, Browser, Page
+from tests.running import change, restored
 
 PEOPLE = ("olivia-marsh", "thomas-reed", "amara-lewis", "helen-frost", "sam-porter", "leila-haddad")
 
@@ -43,18 +44,17 @@ def test_without_the_database_pages_still_say_what_is_wrong_and_keep_their_style
     app: Flask, browser: Browser, tmp_path: Path
 ) -> None:
     browser.signed_in_as("olivia-marsh")
-    there = kernel.database.obj
-    kernel.bind(f"sqlite:///{tmp_path / 'moved' / 'tessera.db'}")
-    shutil.rmtree(tmp_path / "moved")
-    # As in earnest, where an error ends in a page.
+    # As in production, where an error ends in a page.
     app.testing = False
     try:
-        answer = browser.client.get("/")
-        with browser.client.get("/static/tessera.css") as style:
-            assert style.status_code == 200
+        with restored():
+            change(database=kernel.open_database(f"sqlite:///{tmp_path / 'moved' / 'tessera.db'}"))
+            shutil.rmtree(tmp_path / "moved")
+            answer = browser.client.get("/")
+            with browser.client.get("/static/tessera.css") as style:
+                assert style.status_code == 200
     finally:
         app.testing = True
-        kernel.database.initialize(there)
     page = Page(answer)
     assert (page.status, page.heading) == (500, "Something went wrong")
     assert page.faults() == []

@@ -1,83 +1,84 @@
-"""What a client may ask about: the policy says so, for a kind of thing of a service."""
+"""The scope of a client: what it may ask about. The policy decides, by type of resource and service."""
 
+from functools import lru_cache
 from time import perf_counter_ns
 from typing import Self
 
-from app.api.decisions.recording import account_all
-from app.api.errors import ApiError
+from msgspec import Struct, field
+
+from app.api.errors import NotPermittedError, RequestError, UndecidedError
+from app.audit import decision_log
 from app.audit.decision_codec import Item
 from app.authz import facts
-from app.authz.decision_point import decide
+from app.authz.decision_point import Decision, decide
 from app.authz.explain.steps import trace_of
 from app.authz.information import cache
 from app.authz.information.cache import Caller
-from app.vocabulary import Action, Reason
+from app.kernel import clock
+from app.vocabulary import DIRECTORY_KINDS, Action, Reason
 
 
-class UndecidedError(Exception):
-    """The policy could not say whether a client may ask, so nothing is answered."""
+class ClientScope(Struct):
+    """What one client may ask about. Asks the policy once for each type of resource, however many evaluations come.
 
-
-class Reach:
-    """How far one client reaches. Asks the policy once for each kind of thing, however many questions there are.
-
-    What is refused inside its block is logged at the end: by then whoever was about to change something has given back
-    the lock that the log may wait for.
+    What is refused inside its `with` block is recorded at the end: by then a request that was about to change something
+    has released the lock that the log may wait for.
     """
 
-    def __init__(self, client: Caller) -> None:
-        self._caller = client
-        self._client = client.fact
-        self._refused: list[Item] = []
-        self._policies: dict[tuple[Action, str, bool], str] = {}
+    caller: Caller
+    _refused: list[Item] = field(default_factory=list)
+    _policies: dict[tuple[Action, str, bool], str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Log what was refused. Raises `ApiError` 503."""
+        """Record what was refused. Raises `NotLoggedError`."""
         if self._refused:
-            account_all(self._caller, cache.current().revision, self._refused)
+            log, revision = decision_log.current(), cache.current().revision
+            log.write_all(clock.timestamp(), self.caller.reference, revision, self._refused)
 
-    def check(self, kind: str, name: str | None, action: Action = Action.ASK) -> str:
-        """Return the digest of the policy that lets the client do `action` with the thing `name` of a `kind`.
+    def check(self, type_name: str, resource_id: str | None, action: Action = Action.ASK) -> str:
+        """Return the digest of the policy that lets the client do `action` with a resource.
 
-        None names whatever its own service has of them.
-
-        Raises `ApiError` 403 when it does not, `UndecidedError` when it cannot say.
+        A `resource_id` of None stands for whatever resources of this type its own service has. Raises
+        `NotPermittedError` when the policy does not allow it, `UndecidedError` when it cannot say.
         """
-        # Told from the name alone: another service's things are refused alike whether they exist or not.
-        key = (action, kind, self._is_own(kind, name))
+        # Decided from the name alone: another service's resources are refused alike whether they exist or not.
+        service = self.caller.client.service
+        own = service is not None and (
+            resource_id is None
+            or (type_name == "service" and resource_id == service.slug)
+            or (type_name == "role" and resource_id.startswith(f"{service.slug}:"))
+            or type_name not in DIRECTORY_KINDS
+        )
+        key = (action, type_name, own)
         digest = self._policies.get(key)
         if digest is None:
-            digest = self._policies[key] = self._asked(*key, name)
+            started = perf_counter_ns()
+            decision = decide(self.caller.client, action, _evaluation(type_name, service if own else None))
+            if not decision.allowed:
+                resource = f"{type_name}:{'*' if resource_id is None else resource_id}"
+                raise self._refusal(action, resource, decision, perf_counter_ns() - started)
+            digest = self._policies[key] = decision.policy
         return digest
 
-    def _asked(self, action: Action, kind: str, own: bool, name: str | None) -> str:  # noqa: FBT001  (one caller)
-        began = perf_counter_ns()
-        asked = decide(self._client, action, facts.Evaluation(kind, self._client.service if own else None))
-        if asked.allowed:
-            return asked.policy
-        resource, took = f"{kind}:{'*' if name is None else name}", perf_counter_ns() - began
-        client = self._caller.reference
-        self._refused.append((client, action, resource, "", False, asked.reason, asked.policy, took, trace_of(asked)))
-        if asked.reason is Reason.POLICY_ERROR:
-            raise UndecidedError("The policy could not say whether this may be asked.")
-        raise ApiError(403, self._sentence())
+    def _refusal(self, action: Action, resource: str, decision: Decision, nanoseconds: int) -> RequestError:
+        """Remember a refusal for the log, and return the error that says so."""
+        client, reason, trace = self.caller.client, decision.reason, trace_of(decision)
+        self._refused.append(
+            (self.caller.reference, action, resource, "", False, reason, decision.policy, nanoseconds, trace)
+        )
+        if reason is Reason.POLICY_ERROR:
+            return UndecidedError("The policy could not say whether this may be asked.")
+        if client.service is None or not client.kinds:
+            return NotPermittedError("This key may not ask about anything yet.")
+        types = ", ".join(sorted(client.kinds))
+        return NotPermittedError(
+            f"This key may ask only about the service {client.service.slug}, and only about: {types}."
+        )
 
-    def _is_own(self, kind: str, name: str | None) -> bool:
-        if self._client.service is None:
-            return False
-        if name is None:
-            return True
-        if kind == "service":
-            return name == self._client.service.slug
-        if kind == "role":
-            return name.startswith(f"{self._client.service.slug}:")
-        return True
 
-    def _sentence(self) -> str:
-        if self._client.service is None or not self._client.kinds:
-            return "This key may not ask about anything yet."
-        kinds = ", ".join(sorted(self._client.kinds))
-        return f"This key may ask only about the service {self._client.service.slug}, and only about: {kinds}."
+@lru_cache(maxsize=256)
+def _evaluation(type_name: str, service: facts.Service | None) -> facts.Evaluation:
+    return facts.Evaluation(type_name, service)

@@ -1,31 +1,62 @@
-"""The facts that questions are about, as the caller describes them and all as of one revision."""
+"""Resolves the names in a request to facts: as the caller describes them, and all of one revision."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from operator import attrgetter
-from typing import TypeVar
 
-from app.api.errors import ApiError
+import msgspec
+from msgspec import Struct
+
 from app.api.wire.requests import Entity, EvaluationRequest
 from app.authz import facts
-from app.authz.decision_point import policy
+from app.authz.decision_point import DecisionRequest, policy
 from app.authz.information import cache
 from app.authz.polar.names import declared_kinds
-from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES
+from app.runtime import current
+from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Reason
 
-T = TypeVar("T")
-
-_TELLS_NOTHING = facts.Context()
-_RETRY_AFTER = "1"
-"""In seconds: when to ask again for what is not known here yet."""
+_EMPTY_CONTEXT = facts.Context()
 
 
-class Gatherer:
-    """Finds what the questions of one request are about, which is made on behalf of the service `own`."""
+class Resolved(Struct, frozen=True):
+    """What an evaluation is about: the request that the policy is to decide, or why there is none (`unknown`)."""
 
-    def __init__(self, view: cache.View, own: facts.Service | None = None) -> None:
-        self.view = view
-        self._own = own
-        self._described: dict[int, facts.Person | None] = {}
+    subject: facts.Person | None
+    organisation: facts.Organisation | None
+    request: DecisionRequest | None
+    unknown: Reason | None = None
+
+
+class Resolver(Struct):
+    """Finds the facts, as of one `revision`, that the evaluations of one request are about.
+
+    The request is made on behalf of a service (None: of none). `resolvers` makes them.
+    """
+
+    view: cache.DirectoryView
+    service: facts.Service | None
+    revision: int
+    _described: dict[int, facts.Person | None] = msgspec.field(default_factory=dict)
+
+    def resolve(self, request: EvaluationRequest) -> Resolved:
+        """Return what `request` is about; nothing that it names has to exist."""
+        organisation = None if request.organisation is None else self.view.organisation(request.organisation)
+        subject = self.person(request.subject)
+        resource = self.resource(request.resource, organisation)
+        action = request.action.name
+        if resource is None:
+            unknown = Reason.UNKNOWN_RESOURCE
+        elif action not in current().engine.permissions[type(resource).__name__]:
+            unknown = Reason.UNKNOWN_ACTION
+        elif request.organisation is not None and organisation is None:
+            unknown = Reason.UNKNOWN_ORGANISATION
+        elif subject is None:
+            unknown = Reason.UNKNOWN_SUBJECT
+        else:
+            has_context = organisation is not None or request.action.properties or request.context
+            context = context_of(request, organisation) if has_context else _EMPTY_CONTEXT
+            return Resolved(subject, organisation, DecisionRequest(subject, action, resource, context))
+        return Resolved(subject, organisation, None, unknown)
 
     def person(self, subject: Entity) -> facts.Person | None:
         """Return the person that `subject` names, as the caller describes them, or None."""
@@ -33,120 +64,102 @@ class Gatherer:
             return None
         if not subject.properties:
             return self.view.person(subject.id)
-        # In a batch the questions share one subject; it is described once.
+        # The evaluations of a batch share one subject; it is described once.
         if id(subject) not in self._described:
-            known = self.view.person(subject.id)
-            self._described[id(subject)] = known and described(known, subject)
+            person = self.view.person(subject.id)
+            self._described[id(subject)] = person and _described_person(person, subject)
         return self._described[id(subject)]
 
     def organisation(self, name: str | None) -> facts.Organisation | None:
         """Return the organisation with this id or centre number, or None."""
         return None if name is None else self.view.organisation(name)
 
-    def thing(self, resource: Entity, at: facts.Organisation | None) -> facts.Fact | None:
-        """Return what `resource` names, as the caller describes it, or None."""
+    def resource(self, resource: Entity, organisation: facts.Organisation | None) -> facts.Fact | None:
+        """Return what `resource` names, as the caller describes it, or None; a role as held at `organisation`."""
         if resource.type == "service":
             return self.view.service(resource.id)
         if resource.type == "role":
-            return self.view.role(resource.id, at)
+            return self.view.role(resource.id, organisation)
         kind = declared_kinds(policy()).get(resource.type)
         return None if kind is None else self._record(kind, resource)
 
-    def roles(self, thing: facts.Fact) -> tuple[facts.Role, ...]:
-        """Return the roles that could be given for `thing`, as held at any organisation.
+    def people_after(self, subject: Entity, public_id: str, limit: int) -> list[facts.Person]:
+        """Return at most `limit` people whose ids follow `public_id`, in order, as `subject` describes them."""
+        return [_described_person(person, subject) for person in self.view.people_after(public_id, limit)]
 
-        For one of a kind that the service declares itself these are all of its roles.
-        """
-        service = self._own if isinstance(thing, facts.Record) else thing
-        if isinstance(service, facts.Service):
-            return self.view.roles_of(service)
-        role = self.view.role(thing.slug) if isinstance(thing, facts.Role) else None
-        return () if role is None else (role,)
-
-    def people_after(self, subject: Entity, public_id: str, most: int) -> list[facts.Person]:
-        """Return at most `most` people by id, from the first one after `public_id` on, as `subject` describes them."""
-        return [described(person, subject) for person in self.view.people_after(public_id, most)]
-
-    def things_after(
-        self, resource: Entity, at: facts.Organisation | None, name: str, most: int
+    def resources_after(
+        self, resource: Entity, organisation: facts.Organisation | None, name: str, limit: int
     ) -> Sequence[facts.Service | facts.Role | facts.Record]:
-        """Return at most `most` things of the type of `resource` by name, from the first one after `name` on.
+        """Return at most `limit` resources of the type of `resource` whose names follow `name`, in order.
 
         Services and roles are those of the service itself; records are as `resource` describes them.
         """
         if resource.type in DIRECTORY_KINDS:
-            found = self._own_things(resource.type, at)
-            return sorted((thing for thing in found if thing.slug > name), key=attrgetter("slug"))[:most]
+            found = self._own_resources(resource.type, organisation)
+            return sorted((one for one in found if one.slug > name), key=attrgetter("slug"))[:limit]
         kind = declared_kinds(policy()).get(resource.type)
         if kind is None:
             return []
-        return [
-            _described_record(record, resource) for record in self.view.records_after(kind, resource.type, name, most)
-        ]
+        records = self.view.records_after(kind, resource.type, name, limit)
+        return [_described_record(record, resource) for record in records]
 
-    def _own_things(self, kind: str, at: facts.Organisation | None) -> Iterable[facts.Service | facts.Role]:
-        if self._own is None:
+    def grantable_roles(self, resource: facts.Fact) -> tuple[facts.Role, ...]:
+        """Return the roles that could be granted for `resource`, as held at any organisation.
+
+        For a resource of a type that the service declares itself these are all roles of the service.
+        """
+        service = self.service if isinstance(resource, facts.Record) else resource
+        if isinstance(service, facts.Service):
+            return self.view.roles_of(service)
+        role = self.view.role(resource.slug) if isinstance(resource, facts.Role) else None
+        return () if role is None else (role,)
+
+    def _own_resources(
+        self, type_name: str, organisation: facts.Organisation | None
+    ) -> Iterable[facts.Service | facts.Role]:
+        if self.service is None:
             return []
-        if kind == "service":
-            return [self._own]
-        roles = (self.view.role(role.slug, at) for role in self.view.roles_of(self._own))
+        if type_name == "service":
+            return [self.service]
+        roles = (self.view.role(role.slug, organisation) for role in self.view.roles_of(self.service))
         return (role for role in roles if role is not None)
 
     def _record(self, kind: type[facts.Record], resource: Entity) -> facts.Record | None:
-        """Return the thing that was registered, told about, or both; None if it was neither."""
-        stored = self.view.record(kind, resource.type, resource.id)
-        if stored is not None:
-            return _described_record(stored, resource)
+        """Return the resource as it was registered, as the caller describes it, or both; None if it was neither."""
+        registered = self.view.record(kind, resource.type, resource.id)
+        if registered is not None:
+            return _described_record(registered, resource)
         return None if resource.properties is None else kind(resource.id, facts.Properties(resource.properties))
 
 
-def gathered(
-    collect: Callable[[Gatherer], T], at_least: int, *, own: facts.Service | None = None, has_looked: bool = False
-) -> tuple[T, int]:
-    """Return what `collect` finds for the service `own`, and the revision as of which all of it is.
+def resolvers(service: facts.Service | None, at_least: int, *, is_fresh: bool = False) -> Iterator[Resolver]:
+    """Yield a resolver for the loop's body, and a new one until all that it resolved is of one revision.
 
-    `has_looked` as for `cache.View.gather`.
-    Raises `ApiError` 503 if `at_least` does not come to be known here for a while.
+    `at_least` and `is_fresh` as for `DirectoryView.snapshots`, which also says what is raised.
     """
-    try:
-        return cache.current().gather(
-            lambda view: collect(Gatherer(view, own)), at_least=at_least, has_looked=has_looked
-        )
-    except cache.NotFreshError:
-        raise ApiError(
-            503,
-            "The revision that you want is not known here yet. Take it as a no, and ask again in a moment.",
-            headers={"Retry-After": _RETRY_AFTER},
-        ) from None
+    view = current().view
+    for revision in view.snapshots(at_least, is_fresh=is_fresh):
+        yield Resolver(view, service, revision)
 
 
-def context_of(request: EvaluationRequest, at: facts.Organisation | None) -> facts.Context:
-    """Return what `request` tells the rules of itself."""
-    action, told = request.action.properties, request.context
-    if at is None and not action and not told:
-        return _TELLS_NOTHING
+def context_of(request: EvaluationRequest, organisation: facts.Organisation | None) -> facts.Context:
+    """Return the circumstances of `request` as rules see them."""
+    action, context = request.action.properties, request.context
     return facts.Context(
-        at,
+        organisation,
         facts.Properties(action) if action else facts.NO_PROPERTIES,
-        facts.Properties(told) if told else facts.NO_PROPERTIES,
+        facts.Properties(context) if context else facts.NO_PROPERTIES,
     )
 
 
-def described(person: facts.Person, subject: Entity) -> facts.Person:
-    """Return `person`, or a copy in which the properties that the caller tells are in the place of their own."""
+def _described_person(person: facts.Person, subject: Entity) -> facts.Person:
+    """Return `person`, or a copy in which the properties that the caller sent override the registered ones."""
     if not subject.properties:
         return person
-    copy = facts.Person(
-        person.public_id, person.state, person.staff_roles, person.properties.with_values(subject.properties)
-    )
-    copy.memberships = tuple(
-        facts.Membership(held.public_id, copy, held.organisation, held.state, held.grants)
-        for held in person.memberships
-    )
-    return copy
+    return facts.changed_person(person, properties=person.properties.with_values(subject.properties))
 
 
-def _described_record(stored: facts.Record, resource: Entity) -> facts.Record:
+def _described_record(registered: facts.Record, resource: Entity) -> facts.Record:
     if not resource.properties:
-        return stored
-    return type(stored)(stored.id, stored.properties.with_values(resource.properties))
+        return registered
+    return replace(registered, properties=registered.properties.with_values(resource.properties))

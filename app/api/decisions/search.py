@@ -1,89 +1,81 @@
-"""Searching: the one question, asked for each candidate in a stable order, page by page. Knows nothing of HTTP."""
+"""Searches: the same decision for each candidate in a stable order, page by page. Knows no HTTP."""
 
 import time
 from typing import NamedTuple
 
-from app.api.decisions.client_scope import Reach
-from app.api.decisions.page_token import Place, place_of, token_for
-from app.api.decisions.recording import account
-from app.api.decisions.resolver import Gatherer, context_of, gathered
-from app.api.errors import ApiError
-from app.api.wire.schemas.search import SearchRequest, Sought
+from app.api.decisions.client_scope import ClientScope
+from app.api.decisions.page_token import PageStart, start_of_page, token_for
+from app.api.decisions.resolver import Resolver, context_of, resolvers
+from app.api.errors import NotPermittedError
+from app.api.wire.requests import SearchRequest, SearchTarget
+from app.api.wire.responses import SearchResult
+from app.audit import decision_log
 from app.audit.decision_codec import Item
 from app.authz import facts
 from app.authz.decision_point import decide, policy
 from app.authz.information.cache import Caller
+from app.kernel import clock
 from app.vocabulary import SUBJECT_TYPES, Reason
 
 BUDGET_SECONDS = 0.2
-"""After this long a page is given as it is; the next one goes on from there."""
-AT_A_TIME = 200
-"""How many candidates are looked up at once."""
-
-
-class Found(NamedTuple):
-    """A page of names in their order, recorded under `id`; `next_token` is empty on the last one."""
-
-    id: str
-    names: list[str]
-    next_token: str
-    policy: str
-    revision: int
+"""After this long a page is given as it is; the next one continues from there."""
+CANDIDATES_LIMIT = 200
+"""How many candidates are loaded at once."""
 
 
 class _Candidate(NamedTuple):
-    """One that takes its place in the question."""
+    """One that takes its place in the evaluation."""
 
     name: str
     person: facts.Person
     action: str
-    thing: facts.Fact
+    resource: facts.Fact
 
 
 class _Stretch(NamedTuple):
-    """What came of some candidates: the `names` of those that may, and how far we came."""
+    """What came of some candidates: the `names` of those that are allowed, and the last candidate that was examined."""
 
     names: list[str]
     after: str
     is_end: bool
     subject: str = "unknown"
-    """About whom was asked, as the log names them."""
+    """Whom the evaluations were about, as the log names them."""
     has_failed: bool = False
-    """Whether the policy could not say something about a candidate."""
+    """Whether the policy could not decide about a candidate."""
 
 
-def search(client: Caller, request: SearchRequest) -> Found:
-    """Return a page of what `request` of `client` looks for, and record that it was given.
+def search(caller: Caller, request: SearchRequest) -> SearchResult:
+    """Return a page of what `request` of `caller` searches for, and record that it was given.
 
-    Raises `ApiError` 400 for a token of another search, 403 when the policy does not let the client ask this, and 503
-    when too little is known here yet; `UndecidedError` when the policy cannot say.
+    Raises `InvalidRequestError` for a token of another search, `NotPermittedError` and `UndecidedError` from the
+    caller's scope, `NotFreshError`, `NotLoggedError`.
     """
     started = time.perf_counter_ns()
-    place = place_of(client, request)
-    asked_under = _asked_under(client, request)
-    page, revision = _Search(client, request, is_in_reach=asked_under is not None).page(place)
-    token = "" if page.is_end else token_for(client, request, Place(page.after, place.limit))
-    took = time.perf_counter_ns() - started
-    under = asked_under or policy().digest
-    record_id = account(client, revision, _logged(request, page, under, took))
-    return Found(record_id, page.names, token, under, revision)
+    start = start_of_page(caller, request)
+    digest = _digest_in_scope(caller, request)
+    page, revision = _Search(caller, request, is_in_scope=digest is not None).page(start)
+    token = "" if page.is_end else token_for(caller, request, PageStart(page.after, start.limit))
+    digest = digest or policy().digest
+    item = _log_item(request, page, digest, time.perf_counter_ns() - started)
+    recorded = decision_log.current().write(clock.timestamp(), caller.reference, revision, item)
+    return SearchResult(recorded, page.names, token, digest, revision)
 
 
 class _Search:
-    """One search, as far as its time goes."""
+    """One search, within its budget of time."""
 
-    def __init__(self, client: Caller, request: SearchRequest, *, is_in_reach: bool) -> None:
-        self._own = client.fact.service
-        self._sought = request.sought
-        self._question = request.question
-        self._is_in_reach = is_in_reach
+    def __init__(self, caller: Caller, request: SearchRequest, *, is_in_scope: bool) -> None:
+        self._service = caller.client.service
+        self._target = request.target
+        self._evaluation = request.evaluation
+        self._is_in_scope = is_in_scope
         self._deadline = time.perf_counter() + BUDGET_SECONDS
 
-    def page(self, place: Place) -> tuple[_Stretch, int]:
-        """Return what stands on the page that begins at `place`, and a revision of which all of it knows."""
+    def page(self, start: PageStart) -> tuple[_Stretch, int]:
+        """Return the page that begins at `start`, and a revision that all of it includes."""
         # One more than is shown: only then is it certain that there is more.
-        wanted = place.limit + 1
-        stretch, revision = self._next(place.after, wanted)
+        wanted = start.limit + 1
+        stretch, revision = self._next(start.after, wanted)
         names = stretch.names
         while not stretch.is_end and len(names) < wanted and time.perf_counter() < self._deadline:
             more, _later = self._next(stretch.after, wanted - len(names))
@@ -92,98 +84,99 @@ class _Search:
         if len(names) < wanted:
             return stretch._replace(names=names), revision
         names.pop()
-        return stretch._replace(names=names, after=names[-1] if names else place.after, is_end=False), revision
+        return stretch._replace(names=names, after=names[-1] if names else start.after, is_end=False), revision
 
     def _next(self, after: str, wanted: int) -> tuple[_Stretch, int]:
-        return gathered(
-            lambda gatherer: self._examined(gatherer, after, wanted), self._question.at_least_revision, own=self._own
-        )
+        for resolver in resolvers(self._service, self._evaluation.at_least_revision):
+            stretch = self._examine(resolver, after, wanted)
+        return stretch, resolver.revision
 
-    def _examined(self, gatherer: Gatherer, after: str, wanted: int) -> _Stretch:
-        """Ask for the candidates after `after`, until `wanted` were found or the time is over; for one at least."""
-        at = gatherer.organisation(self._question.organisation)
-        if self._question.organisation is not None and at is None:
-            return _Stretch([], after, is_end=True, subject=self._subject(gatherer))
-        context = context_of(self._question, at)
-        candidates = self._candidates(gatherer, at, after)
+    def _examine(self, resolver: Resolver, after: str, wanted: int) -> _Stretch:
+        """Decide about the candidates after `after`, until `wanted` are found or time is over; about one at least."""
+        organisation = resolver.organisation(self._evaluation.organisation)
+        if self._evaluation.organisation is not None and organisation is None:
+            return _Stretch([], after, is_end=True, subject=self._subject(resolver))
+        context = context_of(self._evaluation, organisation)
+        candidates = self._candidates(resolver, organisation, after)
         names: list[str] = []
         examined, has_failed = 0, False
-        for examined, candidate in enumerate(candidates, 1):  # noqa: B007  (how far we came, asked below)
-            decision = decide(candidate.person, candidate.action, candidate.thing, context)
+        for examined, candidate in enumerate(candidates, 1):  # noqa: B007  (how far we came, used below)
+            decision = decide(candidate.person, candidate.action, candidate.resource, context)
             has_failed = has_failed or decision.reason is Reason.POLICY_ERROR
             if decision.allowed:
                 names.append(candidate.name)
             after = candidate.name
             if len(names) == wanted or time.perf_counter() >= self._deadline:
                 break
-        is_end = examined == len(candidates) < AT_A_TIME
-        return _Stretch(names, after, is_end, self._subject(gatherer), has_failed)
+        is_end = examined == len(candidates) < CANDIDATES_LIMIT
+        return _Stretch(names, after, is_end, self._subject(resolver), has_failed)
 
-    def _subject(self, gatherer: Gatherer) -> str:
+    def _subject(self, resolver: Resolver) -> str:
         """Return how the log names whom the search is about; a star is everybody."""
-        if self._sought is Sought.SUBJECT:
+        if self._target is SearchTarget.SUBJECT:
             return "person:*"
-        asked = gatherer.person(self._question.subject)
-        return "unknown" if asked is None else f"person:{asked.public_id}"
+        person = resolver.person(self._evaluation.subject)
+        return "unknown" if person is None else f"person:{person.public_id}"
 
-    def _candidates(self, gatherer: Gatherer, at: facts.Organisation | None, after: str) -> list[_Candidate]:
-        """Return the next candidates by name, at most as many as are looked up at once."""
-        subject, action, resource = self._question.subject, self._question.action.name, self._question.resource
-        if not self._is_in_reach or subject.type not in SUBJECT_TYPES:
+    def _candidates(self, resolver: Resolver, organisation: facts.Organisation | None, after: str) -> list[_Candidate]:
+        """Return the next candidates by name, at most as many as are loaded at once."""
+        subject, action, resource = self._evaluation.subject, self._evaluation.action.name, self._evaluation.resource
+        if not self._is_in_scope or subject.type not in SUBJECT_TYPES:
             return []
-        if self._sought is Sought.SUBJECT:
-            thing = gatherer.thing(resource, at)
-            if thing is None or not _knows(thing, action):
+        if self._target is SearchTarget.SUBJECT:
+            found = resolver.resource(resource, organisation)
+            if found is None or not _has_action(found, action):
                 return []
-            people = gatherer.people_after(subject, after, AT_A_TIME)
-            return [_Candidate(person.public_id, person, action, thing) for person in people]
-        asked = gatherer.person(subject)
+            people = resolver.people_after(subject, after, CANDIDATES_LIMIT)
+            return [_Candidate(person.public_id, person, action, found) for person in people]
+        asked = resolver.person(subject)
         if asked is None:
             return []
-        if self._sought is Sought.RESOURCE:
-            things = gatherer.things_after(resource, at, after, AT_A_TIME)
-            return [_Candidate(_name(one), asked, action, one) for one in things if _knows(one, action)]
-        thing = gatherer.thing(resource, at)
-        if thing is None:
+        if self._target is SearchTarget.RESOURCE:
+            resources = resolver.resources_after(resource, organisation, after, CANDIDATES_LIMIT)
+            return [_Candidate(_name(one), asked, action, one) for one in resources if _has_action(one, action)]
+        found = resolver.resource(resource, organisation)
+        if found is None:
             return []
-        actions = sorted(name for name in policy().permissions[type(thing).__name__] if name > after)
-        return [_Candidate(name, asked, name, thing) for name in actions[:AT_A_TIME]]
+        actions = sorted(name for name in policy().permissions[type(found).__name__] if name > after)
+        return [_Candidate(name, asked, name, found) for name in actions[:CANDIDATES_LIMIT]]
 
 
-def _asked_under(client: Caller, request: SearchRequest) -> str | None:
-    """Return the digest of the policy that lets the client ask this; None of a kind that it may not ask about at all.
+def _digest_in_scope(caller: Caller, request: SearchRequest) -> str | None:
+    """Return the digest of the policy that lets the caller search this; None of a type that it may not ask about.
 
-    As of one that nobody knows, nothing is found of it: which kinds others have is not to be learned here.
+    Searching a type that a key may not use returns no results, as for an unknown type: which types others have is not
+    to be learned here.
     """
-    resource = request.question.resource
-    with Reach(client) as reach:
+    resource = request.evaluation.resource
+    with ClientScope(caller) as scope:
         try:
-            own = reach.check(resource.type, None)
-        except ApiError:
+            digest = scope.check(resource.type, None)
+        except NotPermittedError:
             return None
-        return own if request.sought is Sought.RESOURCE else reach.check(resource.type, resource.id)
+        return digest if request.target is SearchTarget.RESOURCE else scope.check(resource.type, resource.id)
 
 
-def _knows(thing: facts.Fact, action: str) -> bool:
-    return action in policy().permissions[type(thing).__name__]
+def _has_action(resource: facts.Fact, action: str) -> bool:
+    return action in policy().permissions[type(resource).__name__]
 
 
-def _name(thing: facts.Service | facts.Role | facts.Record) -> str:
-    return thing.id if isinstance(thing, facts.Record) else thing.slug
+def _name(resource: facts.Service | facts.Role | facts.Record) -> str:
+    return resource.id if isinstance(resource, facts.Record) else resource.slug
 
 
-def _logged(request: SearchRequest, page: _Stretch, asked_under: str, nanoseconds: int) -> Item:
-    """Return how the log names a search: what was looked for is a star."""
-    question, sought = request.question, request.sought
+def _log_item(request: SearchRequest, page: _Stretch, digest: str, nanoseconds: int) -> Item:
+    """Return how the log names a search: what was searched for is a star."""
+    evaluation, target = request.evaluation, request.target
     reason = Reason.ALLOWED if page.names else Reason.POLICY_ERROR if page.has_failed else Reason.NOT_ALLOWED
     return (
         page.subject,
-        "*" if sought is Sought.ACTION else question.action.name,
-        f"{question.resource.type}:{'*' if sought is Sought.RESOURCE else question.resource.id}",
+        "*" if target is SearchTarget.ACTION else evaluation.action.name,
+        f"{evaluation.resource.type}:{'*' if target is SearchTarget.RESOURCE else evaluation.resource.id}",
         "",
         bool(page.names),
         reason,
-        asked_under,
+        digest,
         nanoseconds,
         None,
     )

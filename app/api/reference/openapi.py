@@ -11,11 +11,12 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from app.api.reference.samples import samples
-from app.api.transport.json_body import DEEPEST, LARGEST_BODY
-from app.api.transport.routing import LONGEST_REQUEST_ID
-from app.api.wire.schemas import evaluation, explanation
+from app.api.transport.exchange import LONGEST_REQUEST_ID
+from app.api.transport.request_body import LARGEST_BODY
+from app.api.wire.schemas import answers, evaluation, explanation
 from app.api.wire.schemas import search as found
 from app.api.wire.schemas.records import RecordRequestSchema, RecordSchema, RemovedSchema
+from app.api.wire.strict_json import DEEPEST
 from app.config import LONG_COUNTS
 from app.vocabulary import REASON_SENTENCES
 
@@ -96,7 +97,7 @@ def document(address: str, key: str, batch_limit: int) -> dict[str, Any]:
     spec.components.security_scheme(
         "key", {"type": "http", "scheme": "bearer", "description": "The key that your service was given."}
     )
-    spec.components.schema("FailedItem", schema=evaluation.FailedItemSchema)
+    spec.components.schema("FailedItem", schema=answers.FailedItemSchema)
     spec.components.header(
         "RetryAfter", {"description": "In how many seconds to ask again.", "schema": {"type": "integer", "minimum": 0}}
     )
@@ -184,10 +185,10 @@ def _paths(address: str, key: str) -> dict[str, dict[str, Any]]:
         "evaluation",
         "Ask whether a person may do something",
         evaluation.EvaluationRequestSchema,
-        evaluation.AnswerSchema,
+        answers.AnswerSchema,
     )
     several = _asking(
-        "evaluations", "Ask several questions at once", evaluation.EvaluationsRequestSchema, evaluation.AnswersSchema
+        "evaluations", "Ask several questions at once", evaluation.EvaluationsRequestSchema, answers.AnswersSchema
     )
     short = _explaining(_either(single, several))
     short["x-codeSamples"] = [
@@ -230,7 +231,7 @@ def _asking(name: str, summary: str, request: type[Schema], answer: type[Schema]
 
 def _either(single: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
     """Return the operation that takes one question or several, and answers alike."""
-    answered = {"anyOf": [evaluation.AnswerSchema, evaluation.AnswersSchema]}
+    answered = {"anyOf": [answers.AnswerSchema, answers.AnswersSchema]}
     return {
         **single,
         "operationId": several["operationId"],
@@ -241,7 +242,7 @@ def _either(single: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
 
 def _explaining(operation: dict[str, Any]) -> dict[str, Any]:
     """Return the operation that takes and answers what `operation` does, and says why if it is asked to."""
-    answered = {"anyOf": [evaluation.AnswerSchema, evaluation.AnswersSchema, explanation.ExplainedAnswerSchema]}
+    answered = {"anyOf": [answers.AnswerSchema, answers.AnswersSchema, explanation.ExplainedAnswerSchema]}
     request = {"required": True, "content": {"application/json": {"schema": explanation.AuthorizeRequestSchema}}}
     described = operation["responses"]["200"]["description"]
     return {
@@ -301,15 +302,15 @@ def _health() -> dict[str, Any]:
         "summary": "Find out whether questions can be answered",
         "security": [],
         "responses": {
-            "200": _response("The database answers and the rules are loaded.", evaluation.HealthSchema),
-            "503": _response("Questions cannot be answered at the moment.", evaluation.ErrorSchema),
+            "200": _response("The database answers and the rules are loaded.", answers.HealthSchema),
+            "503": _response("Questions cannot be answered at the moment.", answers.ErrorSchema),
         },
     }
 
 
 def _refusals(statuses: Mapping[int, str]) -> dict[str, Any]:
     return {
-        str(status): _response(sentence, evaluation.ErrorSchema, **_HEADERS.get(status, {}))
+        str(status): _response(sentence, answers.ErrorSchema, **_HEADERS.get(status, {}))
         for status, sentence in statuses.items()
     }
 

@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 
 from app.api.reference import openapi
 from app.api.transport.routing import json_response, json_route
-from app.api.wire.schemas.evaluation import HealthSchema
+from app.api.wire.schemas.answers import HealthSchema
 from app.audit import decision_log
 from app.audit.decision_log import NotLoggedError
 from app.authz.decision_point import policy
-from app.config import settings
 from app.kernel.database import database
+from app.runtime import settings
 from app.ui.authorization import public
 
 _NO_SECRET = "how to ask is no secret"  # noqa: S105  (the opposite)

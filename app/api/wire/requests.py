@@ -1,56 +1,84 @@
-"""What can be asked, as it was read from a message: plain values, checked for their form and for nothing else."""
+"""What callers ask, as plain values that were read from a message: checked for their form and for nothing else."""
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from app.api.errors import RequestError
+from app.authz.polar.names import LONGEST_KIND
 
 Values = Mapping[str, Any]
 
+LONGEST_TYPE = LONGEST_KIND
+LONGEST_SUBJECT = 254
+LONGEST_ACTION = 100
+LONGEST_RESOURCE = 200
+LONGEST_ORGANISATION = 100
+LARGEST_REVISION = 2**53 - 1
+
 
 class Semantic(StrEnum):
-    """How far a batch is answered."""
+    """How far a batch is evaluated, by the names that AuthZEN gives."""
 
     EXECUTE_ALL = "execute_all"
     DENY_ON_FIRST_DENY = "deny_on_first_deny"
     PERMIT_ON_FIRST_PERMIT = "permit_on_first_permit"
 
 
-class Entity(NamedTuple):
-    """A subject or a resource. `properties` is None where the caller told none."""
+class SearchTarget(StrEnum):
+    """What a search looks for."""
 
-    type: str
-    id: str
-    properties: Values | None = None
+    SUBJECT = "subject"
+    RESOURCE = "resource"
+    ACTION = "action"
 
 
-class ActionAsked(NamedTuple):
+class Entity(Struct, frozen=True):
+    """A subject or a resource. `properties` is None where the caller sent none."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=LONGEST_TYPE)]
+    id: Annotated[str, Meta(min_length=1, max_length=LONGEST_SUBJECT)]
+    properties: dict[str, Any] | None = None
+
+
+class RequestedAction(Struct, frozen=True):
     """What would be done."""
 
-    name: str
-    properties: Values | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=LONGEST_ACTION)]
+    properties: dict[str, Any] | None = None
 
 
-class EvaluationRequest(NamedTuple):
-    """One question. `organisation` is None where it is about any."""
+class EvaluationRequest(Struct, frozen=True):
+    """One evaluation. `organisation` is None where any of the person's counts."""
 
     subject: Entity
-    action: ActionAsked
+    action: RequestedAction
     resource: Entity
-    context: Values | None = None
+    context: dict[str, Any] | None = None
     organisation: str | None = None
     at_least_revision: int = 0
 
 
-class Failure(NamedTuple):
-    """What stands in the place of a decision when one question of a batch gets none."""
+class FailedItem(Struct, frozen=True):
+    """Takes the place of one evaluation of a batch that gets no decision."""
 
-    status: int
-    sentence: str
+    error: RequestError
 
 
-class Batch(NamedTuple):
-    """Several questions in their order; what could not be read is a failure already."""
+class Batch(Struct, frozen=True):
+    """Several evaluations in their order; an item that could not be read has failed already."""
 
-    items: list[EvaluationRequest | Failure]
+    items: list[EvaluationRequest | FailedItem]
     semantic: Semantic
     at_least_revision: int = 0
+
+
+class SearchRequest(Struct, frozen=True):
+    """A search. Each candidate takes its place in `evaluation`; `limit` is None where the caller sent none."""
+
+    target: SearchTarget
+    evaluation: EvaluationRequest
+    token: str = ""
+    limit: int | None = None

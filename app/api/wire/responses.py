@@ -3,79 +3,87 @@
 import json
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any
 
-from app.api.decisions.search import Found
-from app.api.wire.requests import Failure
-from app.api.wire.schemas.evaluation import AnswerSchema, FailedItemSchema
-from app.api.wire.schemas.explanation import ExplainedAnswerSchema, Message
-from app.api.wire.schemas.search import ActionsSchema, EntitiesSchema, SearchRequest, Sought
+from msgspec import Struct
+
+from app.api.problems import problem_of
+from app.api.wire.requests import FailedItem, SearchRequest, SearchTarget
+from app.api.wire.schemas.answers import AnswerSchema, FailedItemSchema
+from app.api.wire.schemas.explanation import ExplainedAnswerSchema
+from app.api.wire.schemas.search import ActionsSchema, EntitiesSchema
 from app.authz.decision_point import Decision
 from app.vocabulary import REASON_SENTENCES, Reason
 
 _ID, _REVISION = "\0id", 7_700_770_077
 
 
-class Answer(NamedTuple):
-    """A decision that was given and recorded under `id`, with everything known up to `revision`."""
+class Answer(Struct, frozen=True):
+    """A decision that is recorded under `id`, the revision that it includes, and its explanation if one was wanted."""
 
     id: str
     decision: Decision
     revision: int
+    explanation: dict[str, Any] | None = None
 
 
-def answer_json(answer: Answer | Failure) -> bytes:
-    """Return the one answer as a message."""
-    return _text(answer).encode()
+class SearchResult(Struct, frozen=True):
+    """A page of names in their order, recorded under `id`; `next_token` is empty on the last one."""
+
+    id: str
+    names: list[str]
+    next_token: str
+    policy: str
+    revision: int
 
 
-def explained_json(answer: Answer, why: Message) -> bytes:
-    """Return the one answer, with why, as a message."""
+def answer_json(answer: Answer) -> bytes:
+    """Return the answer to one evaluation as a message."""
+    decision = answer.decision
+    return (_template(decision.allowed, decision.reason, decision.policy) % (answer.id, answer.revision)).encode()
+
+
+def explained_json(answer: Answer) -> bytes:
+    """Return the answer to one evaluation as a message, with its explanation."""
     decision = answer.decision
     context = {
         "id": answer.id,
         "policy": decision.policy,
         "revision": answer.revision,
         "reason": _reason(decision.reason),
-        "explanation": why,
+        "explanation": answer.explanation,
     }
     return json.dumps(ExplainedAnswerSchema().dump({"decision": decision.allowed, "context": context})).encode()
 
 
-def answers_json(answers: Iterable[Answer | Failure]) -> bytes:
+def answers_json(answers: Iterable[Answer | FailedItem]) -> bytes:
     """Return the answers to a batch as a message."""
-    return f'{{"evaluations": [{", ".join(map(_text, answers))}]}}'.encode()
+    texts = (_failure_json(one) if isinstance(one, FailedItem) else answer_json(one) for one in answers)
+    return b'{"evaluations": [' + b", ".join(texts) + b"]}"
 
 
-def found_json(request: SearchRequest, found: Found) -> bytes:
-    """Return what was found as a message."""
-    question = request.question
-    match request.sought:
-        case Sought.ACTION:
-            results = [{"name": name} for name in found.names]
-        case Sought.SUBJECT:
-            results = [{"type": question.subject.type, "id": name} for name in found.names]
-        case Sought.RESOURCE:
-            results = [{"type": question.resource.type, "id": name} for name in found.names]
+def found_json(request: SearchRequest, result: SearchResult) -> bytes:
+    """Return what a search found as a message."""
+    evaluation = request.evaluation
+    match request.target:
+        case SearchTarget.ACTION:
+            results = [{"name": name} for name in result.names]
+        case SearchTarget.SUBJECT:
+            results = [{"type": evaluation.subject.type, "id": name} for name in result.names]
+        case SearchTarget.RESOURCE:
+            results = [{"type": evaluation.resource.type, "id": name} for name in result.names]
     message = {
-        "page": {"next_token": found.next_token, "count": len(found.names)},
-        "context": {"id": found.id, "policy": found.policy, "revision": found.revision},
+        "page": {"next_token": result.next_token, "count": len(result.names)},
+        "context": {"id": result.id, "policy": result.policy, "revision": result.revision},
         "results": results,
     }
-    schema = ActionsSchema() if request.sought is Sought.ACTION else EntitiesSchema()
+    schema = ActionsSchema() if request.target is SearchTarget.ACTION else EntitiesSchema()
     return json.dumps(schema.dump(message)).encode()
 
 
-def _text(answer: Answer | Failure) -> str:
-    if isinstance(answer, Failure):
-        return _failure_text(answer)
-    decision = answer.decision
-    return _frame(decision.allowed, decision.reason, decision.policy) % (answer.id, answer.revision)
-
-
 @lru_cache(maxsize=256)
-def _frame(allowed: bool, reason: Reason, policy: str) -> str:  # noqa: FBT001  (called in one place, with names)
-    """Return the text of an answer with places for its id and its revision."""
+def _template(allowed: bool, reason: Reason, policy: str) -> str:  # noqa: FBT001  (called in one place, with names)
+    """Return the text of an answer with placeholders for its id and its revision."""
     text = json.dumps(
         AnswerSchema().dump(
             {
@@ -87,18 +95,12 @@ def _frame(allowed: bool, reason: Reason, policy: str) -> str:  # noqa: FBT001  
     return text.replace("%", "%%").replace(json.dumps(_ID), '"%s"').replace(str(_REVISION), "%d")
 
 
-def _failure_text(failure: Failure) -> str:
-    return json.dumps(
-        FailedItemSchema().dump(
-            {
-                "decision": False,
-                "context": {
-                    "reason": _reason(Reason.NOT_ANSWERED),
-                    "error": {"status": failure.status, "message": failure.sentence},
-                },
-            }
-        )
-    )
+def _failure_json(item: FailedItem) -> bytes:
+    problem = problem_of(item.error)
+    assert problem is not None
+    error = {"status": problem.status, "message": problem.message}
+    message = {"decision": False, "context": {"reason": _reason(Reason.NOT_ANSWERED), "error": error}}
+    return json.dumps(FailedItemSchema().dump(message)).encode()
 
 
 def _reason(reason: Reason) -> dict[str, object]:

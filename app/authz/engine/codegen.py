@@ -115,7 +115,7 @@ class _Writer:
             return f"{first} {operator} {second}"
         if operator == "==" and all(issubclass(kind, Fact) for kind in compared):
             # Most facts come from one cache: the same one is the same object, and another one has another hash.
-            return f"{first} is {second} or ({first}._hash == {second}._hash and {first} == {second})"
+            return f"{first} is {second} or ({first}._hash == {second}._hash and {first}._key == {second}._key)"
         return f"compare({operator!r}, {first}, {second})"
 
     def _test(self, question: Question, key: Key) -> str:

@@ -1,15 +1,16 @@
-"""What could be changed about the facts, and which smallest changes turn a no into a yes.
+"""Counterfactuals: which smallest sets of changes to the facts would turn a deny into an allow.
 
-Nothing here knows the rules: each change is made to a copy of the facts, and the policy is asked. So an explanation
+Nothing here knows the rules: each change is applied to a copy of the facts, and the policy is asked. So an explanation
 cannot say something that the policy does not.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
 from app.authz import facts
-from app.authz.decision_point import decide
+from app.authz.decision_point import DecisionRequest, decide_request
 from app.kernel import clock
 from app.vocabulary import MembershipState, OrganisationState, PersonState, Reason, ServiceState, StaffRole
 
@@ -25,38 +26,28 @@ ORDER = (
     Reason.ROLE_MISSING,
     Reason.NOT_ALLOWED,
 )
-"""What can stand in the way, most fundamental first; last, that somebody else stands otherwise than this needs."""
+"""What can stand in the way, most fundamental first; last, that another person's state is not the one needed."""
 
-# Plain texts, as facts from the database hold: a member of an enumeration is of another kind, which no replay knows.
-_ACTIVE_ACCOUNT = str(PersonState.ACTIVE)
-_ACTIVE_PLACE = str(MembershipState.ACTIVE)
-_SUSPENDED_PLACE = str(MembershipState.SUSPENDED)
-_INVITED = str(PersonState.INVITED)
-_OPEN_ORGANISATION = str(OrganisationState.ACTIVE)
-_LIVE = str(ServiceState.LIVE)
+# Plain strings, as facts from the database hold: a member of an enumeration is of a type that no replay knows.
+_ACTIVE_PERSON = str(PersonState.ACTIVE)
+_INVITED_PERSON = str(PersonState.INVITED)
+_ACTIVE_MEMBERSHIP = str(MembershipState.ACTIVE)
+_SUSPENDED_MEMBERSHIP = str(MembershipState.SUSPENDED)
+_ACTIVE_ORGANISATION = str(OrganisationState.ACTIVE)
+_LIVE_SERVICE = str(ServiceState.LIVE)
 
 _RANK = {reason: rank for rank, reason in enumerate(ORDER)}
-ANYWHERE = facts.Organisation("", _OPEN_ORGANISATION, "UTC")
-"""In the place of an organisation, for somebody who belongs to none when none is asked about."""
-_NEW_PLACE = ""
-
-
-class Question(NamedTuple):
-    """What is asked, and the roles that could be given for it."""
-
-    actor: facts.Fact
-    action: str
-    resource: facts.Fact
-    context: facts.Context
-    roles: tuple[facts.Role, ...] = ()
+ANY_ORGANISATION = facts.Organisation("", _ACTIVE_ORGANISATION, "UTC")
+"""Stands for an organisation, for a person who belongs to none when none is asked about."""
+_NEW_MEMBERSHIP = ""
 
 
 class Change(NamedTuple):
-    """One thing that stands in the way, and is taken away: a state, a place, a day of a role, a role.
+    """One change of the facts: a state, a membership, a day of a grant, a role.
 
-    `organisation` says where, `membership` names the place there if there is one yet, `role` is the role as held
-    there, `grant` the one whose days are wrong. `staff_role` is a role at no place. `state` is the one that the
-    membership asked about takes on, or its person (`invited`).
+    `organisation` says where, `membership` is the one there if there is one yet, `role` is the role as held there,
+    `grant` the one whose days are wrong. `staff_role` is a role on the platform. `state` is the new state of the
+    membership that is asked about, or of its person (`invited`).
     """
 
     reason: Reason
@@ -71,69 +62,72 @@ class Change(NamedTuple):
 Changes = tuple[Change, ...]
 
 
-def smallest_changes(question: Question) -> Iterator[Changes]:
-    """Yield the sets of changes that would turn a no into a yes: the smallest ones, most fundamental first.
+def smallest_changes(request: DecisionRequest) -> Iterator[Changes]:
+    """Yield the smallest sets of changes that would turn a deny into an allow, most fundamental first.
 
-    None where nothing would help. All sets have the same number of changes; each was tried.
+    Yields nothing where no set would. All sets have the same number of changes; each was tried.
     """
-    possible = sorted(possible_changes(question), key=lambda change: _RANK[change.reason])
+    possible = sorted(possible_changes(request), key=lambda change: _RANK[change.reason])
     found = False
     for change in possible:
-        if _helps(question, (change,)):
+        if _is_allowed_after(request, (change,)):
             found = True
             yield (change,)
     if not found:
-        # What belongs to no place is found at each.
-        sets = dict.fromkeys(changes for place in _places(possible) for changes in _of_place(question, possible, place))
+        # A set without an organisation is found at each of them.
+        sets = dict.fromkeys(
+            changes
+            for organisation_id in _organisation_ids(possible)
+            for changes in _sets_at(request, possible, organisation_id)
+        )
         fewest = min(map(len, sets), default=0)
         yield from (changes for changes in sets if len(changes) == fewest)
 
 
-def made(question: Question, changes: Collection[Change]) -> Question:
-    """Return the question as it would be after the changes."""
+def apply_changes(request: DecisionRequest, changes: Collection[Change]) -> DecisionRequest:
+    """Return the request as it would be after the changes."""
     reasons = {change.reason for change in changes}
-    resource, context = question.resource, question.context
-    opened = {change.organisation for change in changes if change.reason is Reason.ORGANISATION_NOT_ACTIVE}
-    if context.organisation is not None and context.organisation in opened:
-        context = facts.Context(_opened(context.organisation), context.action, context.request)
+    actor, resource, context = request.actor, request.resource, request.context
+    reopened = {change.organisation for change in changes if change.reason is Reason.ORGANISATION_NOT_ACTIVE}
+    if context.organisation is not None and context.organisation in reopened:
+        context = replace(context, organisation=_reopened(context.organisation))
     if Reason.SERVICE_NOT_LIVE in reasons:
-        resource = _live(resource)
-    if opened:
-        resource = _at_open_organisation(resource, opened)
+        resource = _with_live_service(resource)
+    if reopened:
+        resource = _at_open_organisation(resource, reopened)
     if isinstance(resource, facts.Membership):
         if Reason.OWN_MEMBERSHIP in reasons:
-            other = facts.Person("", resource.person.state)
-            resource = facts.Membership("", other, resource.organisation, resource.state, resource.grants)
-        # One's own place is part of the actor as well, and must not stand otherwise here than there.
-        if resource.person != question.actor:
-            resource = _otherwise(resource, {change.state for change in changes})
-    actor = question.actor
+            resource = replace(resource, public_id="", person=facts.Person("", resource.person.state))
+        # The actor's own membership is part of the actor as well, and must not differ between the two.
+        if resource.person != actor:
+            resource = _in_states(resource, {change.state for change in changes})
     if isinstance(actor, facts.Person):
-        actor = _person(actor, changes, opened)
-    return Question(actor, question.action, resource, context, question.roles)
+        actor = _changed_actor(actor, changes, reopened)
+    return request._replace(actor=actor, resource=resource, context=context)
 
 
-def _helps(question: Question, changes: Collection[Change]) -> bool:
-    changed = made(question, changes)
-    return decide(changed.actor, changed.action, changed.resource, changed.context).allowed
+def _is_allowed_after(request: DecisionRequest, changes: Collection[Change]) -> bool:
+    return decide_request(apply_changes(request, changes)).allowed
 
 
-def _places(possible: list[Change]) -> list[str | None]:
-    """Return where changes can be made; that a set spreads over two organisations never makes it smaller."""
-    places = dict.fromkeys(change.organisation.public_id for change in possible if change.organisation is not None)
-    return list(places) or [None]
+def _organisation_ids(possible: list[Change]) -> list[str | None]:
+    """Return where changes can be made; to spread a set over two organisations never makes it smaller."""
+    found = dict.fromkeys(change.organisation.public_id for change in possible if change.organisation is not None)
+    return list(found) or [None]
 
 
-def _of_place(question: Question, possible: list[Change], place: str | None) -> list[Changes]:
-    """Return the smallest sets of at least two changes that help, among those at one place and those at none.
+def _sets_at(request: DecisionRequest, possible: list[Change], organisation_id: str | None) -> list[Changes]:
+    """Return the smallest sets of two changes or more that help, of those at one organisation and those at none.
 
     One change may stand in the way of all the others: a role that a rule forbids, a state of somebody else that is
     right already. Without it they are tried again. Where two do, nothing is found; to try every set would take too
     long.
     """
-    here = [change for change in possible if change.organisation is None or change.organisation.public_id == place]
-    if _helps(question, here):
-        return _smallest(question, here)
+    here = [
+        change for change in possible if change.organisation is None or change.organisation.public_id == organisation_id
+    ]
+    if _is_allowed_after(request, here):
+        return _smallest_sets(request, here)
     if len(here) == 2:
         # Each was tried by itself.
         return []
@@ -141,8 +135,8 @@ def _of_place(question: Question, possible: list[Change], place: str | None) -> 
         changes
         for change in here
         if change.role is not None or change.state is not None
-        if _helps(question, others := [other for other in here if other is not change])
-        for changes in _smallest(question, others)
+        if _is_allowed_after(request, others := [other for other in here if other is not change])
+        for changes in _smallest_sets(request, others)
     ]
     fewest = min(map(len, sets), default=0)
     return sorted((changes for changes in sets if len(changes) == fewest), key=_ranks)
@@ -152,172 +146,172 @@ def _ranks(changes: Changes) -> list[int]:
     return [_RANK[change.reason] for change in changes]
 
 
-def _smallest(question: Question, here: Sequence[Change]) -> list[Changes]:
-    """Return the smallest sets of at least two changes that help, among those that help all together."""
-    needed = [change for change in here if not _helps(question, [other for other in here if other is not change])]
+def _smallest_sets(request: DecisionRequest, here: Sequence[Change]) -> list[Changes]:
+    """Return the smallest sets of two changes or more that help, given that all of `here` together do."""
+    needed = [
+        change for change in here if not _is_allowed_after(request, [other for other in here if other is not change])
+    ]
     others = [change for change in here if change not in needed]
     for size in range(max(0, 2 - len(needed)), len(others) + 1):
         sets = [
-            tuple(change for change in here if change in needed or change in more)
-            for more in combinations(others, size)
-            if _helps(question, [*needed, *more])
+            tuple(change for change in here if change in needed or change in added)
+            for added in combinations(others, size)
+            if _is_allowed_after(request, [*needed, *added])
         ]
         if sets:
             return sets
     return []
 
 
-def possible_changes(question: Question) -> Iterator[Change]:
+def possible_changes(request: DecisionRequest) -> Iterator[Change]:
     """Yield every change that would change something, helpful or not."""
-    actor, resource = question.actor, question.resource
+    actor, resource = request.actor, request.resource
     if not isinstance(actor, facts.Person):
         return
-    if actor.state != _ACTIVE_ACCOUNT:
+    if actor.state != _ACTIVE_PERSON:
         yield Change(Reason.PERSON_NOT_ACTIVE)
-    yield from _possible_for(actor, resource)
-    wanted = _asked_organisations(question)
+    yield from _changes_for(actor, resource)
+    asked = _organisations_of(request)
     now = clock.timestamp()
-    for held in actor.memberships:
-        if not wanted or held.organisation in wanted:
-            yield from _possible_at(held, question.roles, now)
-    missing = [at for at in wanted if all(held.organisation != at for held in actor.memberships)]
-    for at in missing or ([] if actor.memberships else [ANYWHERE]):
-        yield from _possible_at_new_place(at, question.roles)
+    for membership in actor.memberships:
+        if not asked or membership.organisation in asked:
+            yield from _changes_of(membership, request.grantable_roles, now)
+    missing = [
+        organisation
+        for organisation in asked
+        if all(membership.organisation != organisation for membership in actor.memberships)
+    ]
+    for organisation in missing or ([] if actor.memberships else [ANY_ORGANISATION]):
+        yield from _changes_of_new_membership(organisation, request.grantable_roles)
 
 
-def _possible_for(actor: facts.Person, resource: facts.Fact) -> Iterator[Change]:
+def _changes_for(actor: facts.Person, resource: facts.Fact) -> Iterator[Change]:
     match resource:
-        case facts.Membership(organisation=at):
+        case facts.Membership(organisation=organisation):
             if resource.person == actor:
-                yield Change(Reason.OWN_MEMBERSHIP, at, resource)
-            other = _SUSPENDED_PLACE if resource.state == _ACTIVE_PLACE else _ACTIVE_PLACE
-            yield Change(Reason.NOT_ALLOWED, at, resource, state=other)
-            if resource.person.state != _INVITED:
-                yield Change(Reason.NOT_ALLOWED, at, resource, state=_INVITED)
+                yield Change(Reason.OWN_MEMBERSHIP, organisation, resource)
+            other = _SUSPENDED_MEMBERSHIP if resource.state == _ACTIVE_MEMBERSHIP else _ACTIVE_MEMBERSHIP
+            yield Change(Reason.NOT_ALLOWED, organisation, resource, state=other)
+            if resource.person.state != _INVITED_PERSON:
+                yield Change(Reason.NOT_ALLOWED, organisation, resource, state=_INVITED_PERSON)
         case facts.Platform():
             for staff_role in map(str, StaffRole):
                 if staff_role not in actor.staff_roles:
                     yield Change(Reason.ROLE_MISSING, staff_role=staff_role)
-        case facts.Service(state=state) | facts.Role(service=facts.Service(state=state)) if state != _LIVE:
+        case facts.Service(state=state) | facts.Role(service=facts.Service(state=state)) if state != _LIVE_SERVICE:
             yield Change(Reason.SERVICE_NOT_LIVE)
 
 
-def _asked_organisations(question: Question) -> list[facts.Organisation]:
-    resource = question.resource
+def _organisations_of(request: DecisionRequest) -> list[facts.Organisation]:
+    resource = request.resource
     of_resource = resource if isinstance(resource, facts.Organisation) else getattr(resource, "organisation", None)
-    asked = (question.context.organisation, of_resource)
-    return list(dict.fromkeys(at for at in asked if isinstance(at, facts.Organisation)))
+    asked = (request.context.organisation, of_resource)
+    return list(dict.fromkeys(one for one in asked if isinstance(one, facts.Organisation)))
 
 
-def _possible_at(held: facts.Membership, roles: tuple[facts.Role, ...], now: float) -> Iterator[Change]:
-    at = held.organisation
-    if at.state != _OPEN_ORGANISATION:
-        yield Change(Reason.ORGANISATION_NOT_ACTIVE, at, held)
-    if held.state != _ACTIVE_PLACE:
-        yield Change(Reason.MEMBERSHIP_NOT_ACTIVE, at, held)
-    for grant in held.grants:
+def _changes_of(membership: facts.Membership, roles: tuple[facts.Role, ...], now: float) -> Iterator[Change]:
+    organisation = membership.organisation
+    if organisation.state != _ACTIVE_ORGANISATION:
+        yield Change(Reason.ORGANISATION_NOT_ACTIVE, organisation, membership)
+    if membership.state != _ACTIVE_MEMBERSHIP:
+        yield Change(Reason.MEMBERSHIP_NOT_ACTIVE, organisation, membership)
+    for grant in membership.grants:
         if not grant.in_force(now):
             has_ended = grant.ends_at is not None and grant.ends_at.timestamp() <= now
             reason = Reason.ROLE_ENDED if has_ended else Reason.ROLE_NOT_STARTED
-            yield Change(reason, at, held, grant.role, grant)
-    slugs = {grant.role.slug for grant in held.grants}
+            yield Change(reason, organisation, membership, grant.role, grant)
+    held = {grant.role.slug for grant in membership.grants}
     for role in roles:
-        if role.slug not in slugs:
-            yield Change(Reason.ROLE_MISSING, at, held, _role_at(role, at))
+        if role.slug not in held:
+            yield Change(Reason.ROLE_MISSING, organisation, membership, replace(role, organisation=organisation))
 
 
-def _possible_at_new_place(at: facts.Organisation, roles: tuple[facts.Role, ...]) -> Iterator[Change]:
-    yield Change(Reason.NO_MEMBERSHIP, at)
-    if at.state != _OPEN_ORGANISATION:
-        yield Change(Reason.ORGANISATION_NOT_ACTIVE, at)
+def _changes_of_new_membership(organisation: facts.Organisation, roles: tuple[facts.Role, ...]) -> Iterator[Change]:
+    yield Change(Reason.NO_MEMBERSHIP, organisation)
+    if organisation.state != _ACTIVE_ORGANISATION:
+        yield Change(Reason.ORGANISATION_NOT_ACTIVE, organisation)
     for role in roles:
-        yield Change(Reason.ROLE_MISSING, at, None, _role_at(role, at))
+        yield Change(Reason.ROLE_MISSING, organisation, None, replace(role, organisation=organisation))
 
 
-def _role_at(role: facts.Role, at: facts.Organisation) -> facts.Role:
-    return facts.Role(role.slug, role.service, at, officers_may_give=role.officers_may_give)
+def _reopened(organisation: facts.Organisation) -> facts.Organisation:
+    return replace(organisation, state=_ACTIVE_ORGANISATION)
 
 
-def _opened(organisation: facts.Organisation) -> facts.Organisation:
-    return facts.Organisation(organisation.public_id, _OPEN_ORGANISATION, organisation.time_zone)
+def _in_states(membership: facts.Membership, states: Collection[str | None]) -> facts.Membership:
+    """Return `membership` as it is in `states`: `invited` is a state of its person, any other of itself."""
+    person = membership.person
+    if _INVITED_PERSON in states:
+        person = facts.changed_person(person, state=_INVITED_PERSON)
+    own = next((state for state in states if state not in (None, _INVITED_PERSON)), None)
+    return replace(membership, person=person, state=own or membership.state)
 
 
-def _otherwise(held: facts.Membership, states: Collection[str | None]) -> facts.Membership:
-    """Return `held` as it is in `states`: `invited` is its person's, any other its own."""
-    person = held.person
-    if _INVITED in states:
-        person = facts.Person(person.public_id, _INVITED, person.staff_roles, person.properties)
-        person.memberships = held.person.memberships
-    own = next((state for state in states if state not in (None, _INVITED)), None)
-    return facts.Membership(held.public_id, person, held.organisation, own or held.state, held.grants)
-
-
-def _live(resource: facts.Fact) -> facts.Fact:
+def _with_live_service(resource: facts.Fact) -> facts.Fact:
     if isinstance(resource, facts.Service):
-        return facts.Service(resource.slug, _LIVE)
+        return replace(resource, state=_LIVE_SERVICE)
     if isinstance(resource, facts.Role) and resource.service is not None:
-        live = facts.Service(resource.service.slug, _LIVE)
-        return facts.Role(resource.slug, live, resource.organisation, officers_may_give=resource.officers_may_give)
+        return replace(resource, service=replace(resource.service, state=_LIVE_SERVICE))
     return resource
 
 
-def _at_open_organisation(resource: facts.Fact, opened: Collection[facts.Organisation | None]) -> facts.Fact:
+def _at_open_organisation(resource: facts.Fact, reopened: Collection[facts.Organisation | None]) -> facts.Fact:
     if isinstance(resource, facts.Organisation):
-        return _opened(resource) if resource in opened else resource
-    at = getattr(resource, "organisation", None)
-    if at is None or at not in opened:
-        return resource
-    if isinstance(resource, facts.Role):
-        return _role_at(resource, _opened(at))
-    if isinstance(resource, facts.Membership):
-        return facts.Membership(resource.public_id, resource.person, _opened(at), resource.state, resource.grants)
+        return _reopened(resource) if resource in reopened else resource
+    if isinstance(resource, facts.Role | facts.Membership):
+        organisation = resource.organisation
+        if organisation is not None and organisation in reopened:
+            return replace(resource, organisation=_reopened(organisation))
     return resource
 
 
-def _person(
-    person: facts.Person, changes: Collection[Change], opened: Collection[facts.Organisation | None]
+def _changed_actor(
+    actor: facts.Person, changes: Collection[Change], reopened: Collection[facts.Organisation | None]
 ) -> facts.Person:
-    state, staff_roles = person.state, person.staff_roles
-    by_place: dict[str, list[Change]] = {}
-    new: facts.Organisation | None = None
+    state, staff_roles = actor.state, actor.staff_roles
+    by_membership: dict[str, list[Change]] = {}
+    joined: facts.Organisation | None = None
     for change in changes:
         if change.reason is Reason.PERSON_NOT_ACTIVE:
-            state = _ACTIVE_ACCOUNT
+            state = _ACTIVE_PERSON
         elif change.reason is Reason.NO_MEMBERSHIP:
-            new = change.organisation
+            joined = change.organisation
         elif change.staff_role is not None:
             staff_roles = tuple(sorted((*staff_roles, change.staff_role)))
-        place = _NEW_PLACE if change.membership is None else change.membership.public_id
-        by_place.setdefault(place, []).append(change)
-    copy = facts.Person(person.public_id, state, staff_roles, person.properties)
-    memberships = []
-    for held in person.memberships:
-        here = by_place.get(held.public_id, ())
-        at = _opened(held.organisation) if opened and held.organisation in opened else held.organisation
-        grants = _grants(held.grants, here) if here else held.grants
-        standing = held.state
-        if any(change.reason is Reason.MEMBERSHIP_NOT_ACTIVE for change in here):
-            standing = _ACTIVE_PLACE
-        memberships.append(facts.Membership(held.public_id, copy, at, standing, grants))
-    if new is not None:
-        at = _opened(new) if new in opened else new
-        grants = _grants((), by_place.get(_NEW_PLACE, ()))
-        memberships.append(facts.Membership(_NEW_PLACE, copy, at, _ACTIVE_PLACE, grants))
-    copy.memberships = tuple(memberships)
-    return copy
+        membership_id = _NEW_MEMBERSHIP if change.membership is None else change.membership.public_id
+        by_membership.setdefault(membership_id, []).append(change)
+    memberships = list(actor.memberships)
+    if joined is not None:
+        memberships.append(facts.Membership(_NEW_MEMBERSHIP, actor, joined, _ACTIVE_MEMBERSHIP, ()))
+    return facts.changed_person(
+        actor,
+        state=state,
+        staff_roles=staff_roles,
+        memberships=[_changed_membership(one, by_membership.get(one.public_id, ()), reopened) for one in memberships],
+    )
 
 
-def _grants(held: tuple[facts.Grant, ...], changes: Collection[Change]) -> tuple[facts.Grant, ...]:
+def _changed_membership(
+    membership: facts.Membership, changes: Collection[Change], reopened: Collection[facts.Organisation | None]
+) -> facts.Membership:
+    organisation, state = membership.organisation, membership.state
+    if organisation in reopened:
+        organisation = _reopened(organisation)
+    if any(change.reason is Reason.MEMBERSHIP_NOT_ACTIVE for change in changes):
+        state = _ACTIVE_MEMBERSHIP
+    grants = _changed_grants(membership.grants, changes)
+    return replace(membership, organisation=organisation, state=state, grants=grants)
+
+
+def _changed_grants(grants: tuple[facts.Grant, ...], changes: Collection[Change]) -> tuple[facts.Grant, ...]:
     in_force = {change.grant: _in_force(change.grant, change.reason) for change in changes if change.grant is not None}
-    given = [
+    added = [
         facts.Grant(change.role, None, None)
         for change in changes
         if change.reason is Reason.ROLE_MISSING and change.role is not None
     ]
-    return (*(in_force.get(grant, grant) for grant in held), *given)
+    return (*(in_force.get(grant, grant) for grant in grants), *added)
 
 
 def _in_force(grant: facts.Grant, reason: Reason) -> facts.Grant:
-    if reason is Reason.ROLE_ENDED:
-        return facts.Grant(grant.role, grant.starts_at, None)
-    return facts.Grant(grant.role, None, grant.ends_at)
+    return replace(grant, ends_at=None) if reason is Reason.ROLE_ENDED else replace(grant, starts_at=None)

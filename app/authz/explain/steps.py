@@ -1,6 +1,6 @@
-"""The paths of recorded decisions in words, for those who look a decision up: what was read, and what it said.
+"""The path of a recorded decision in words, for people who look a decision up: what was read, and its value.
 
-They name fields, and what the policy itself compares with; of people and things they say nothing else.
+The words name fields, and what the policy itself compares with; they say nothing else of people and resources.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ Steps = Sequence[tuple[str, str]]
 """Questions and their answers, in the order in which they were asked."""
 
 _ARGUMENTS = ("the actor", "the resource", "the request")
-_ORDERS = {"==": "is", "<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
+_OPERATORS = {"==": "is", "<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
 
 
 def steps_of(policy: str, leaf: int) -> Steps | None:
-    """Return what was asked and answered on the way to a leaf of the policy in force; None for one of another policy.
+    """Return the path to a leaf of the policy in force, in words; None if `policy` is the digest of another one.
 
     Raises IndexError where there is no such leaf.
     """
@@ -27,7 +27,7 @@ def steps_of(policy: str, leaf: int) -> Steps | None:
 
 
 def trace_of(decision: decision_point.Decision) -> int | Steps:
-    """Return how `decision` came about as the decision log takes it: the number of its leaf, or what led there."""
+    """Return how `decision` came about in the form that the decision log takes: the number of its leaf, or its path."""
     return steps(decision.path) if decision.leaf is None else decision.leaf
 
 
@@ -39,25 +39,25 @@ def _steps_to(engine: Engine, leaf: int) -> Steps:
 def steps(path: Path) -> Steps:
     """Return a path in words, without the questions whose answers only lead to others."""
     names = list(_ARGUMENTS)
-    told: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = []
     for question, answer in path:
         if isinstance(question, Field):
             name, key = f"{_words(question.name)} of {names[question.slot]}", answer
         elif isinstance(question, Next):
             collection = names[question.slot]
             if answer == END:
-                told.append((f"number of {collection}", str(question.position)))
+                found.append((f"number of {collection}", str(question.position)))
                 continue
             name, key = _element(collection, question.position), _element_key(answer)
         else:
             left, right = _operand(question.left, names), _operand(question.right, names)
-            name, key = f"{left} {_ORDERS[question.operator]} {right}", answer
+            name, key = f"{left} {_OPERATORS[question.operator]} {right}", answer
         if isinstance(key, type):
-            # A fact, a collection or a text: what of it mattered is asked next.
+            # A fact, a collection or a text: the next questions ask what matters of it.
             names.append(name)
         else:
-            told.append((name, value_in_words(key)))
-    return tuple(told)
+            found.append((name, value_in_words(key)))
+    return tuple(found)
 
 
 def _words(field: str) -> str:

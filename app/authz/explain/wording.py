@@ -1,4 +1,4 @@
-"""Explanations in plain words, for people: names instead of ids, sentences instead of codes."""
+"""Explanations in words, for people: names instead of ids, sentences instead of codes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from app.authz import facts
 from app.authz.engine.proof import Reading, RuleUsed
-from app.authz.explain.counterfactuals import ANYWHERE, Change
+from app.authz.explain.counterfactuals import ANY_ORGANISATION, Change
 from app.authz.explain.explanation import Explanation, Needed
 from app.authz.explain.steps import value_in_words
 from app.kernel import clock
@@ -32,7 +32,7 @@ from app.vocabulary import (
 
 
 @dataclass(frozen=True)
-class ToldChange:
+class ChangeText:
     """A change that would help, in words: what it is, and who can make it."""
 
     sentence: str
@@ -41,36 +41,36 @@ class ToldChange:
 
 
 @dataclass(frozen=True)
-class Told:
-    """An explanation in words. Of the `alternatives`, any one is enough; of one of them, everything is needed."""
+class ExplanationText:
+    """An explanation in words. Any one of the `alternatives` is enough; within one of them, everything is needed."""
 
     allowed: bool
     sentence: str
-    looked_at: list[str]
-    alternatives: list[list[ToldChange]]
+    facts: list[str]
+    alternatives: list[list[ChangeText]]
     rules: list[str]
 
 
-def in_words(explanation: Explanation) -> Told:
-    """Return `explanation` in words. Everything in it is told, so hand in what the reader may know."""
+def in_words(explanation: Explanation) -> ExplanationText:
+    """Return `explanation` in words. Leaves nothing out, so pass what is `visible_to` the reader."""
     names = _Names(explanation)
-    looked_at = (sentence for reading in explanation.readings for sentence in names.of_reading(reading))
-    return Told(
+    sentences = (sentence for reading in explanation.readings for sentence in names.of_reading(reading))
+    return ExplanationText(
         allowed=explanation.decision.allowed,
         sentence=REASON_SENTENCES[explanation.decision.reason],
-        looked_at=list(dict.fromkeys(looked_at)),
+        facts=list(dict.fromkeys(sentences)),
         alternatives=[[names.of_needed(one) for one in needed] for needed in explanation.alternatives],
         rules=[rule_in_words(rule) for rule in explanation.rules],
     )
 
 
 def rule_in_words(rule: RuleUsed) -> str:
-    """Return where a rule stands, such as: service, line 16."""
+    """Return where a rule is, such as: service, line 16."""
     return f"{rule.file.removesuffix('.polar')}, line {rule.line}"
 
 
 class _Names:
-    """What the things in one explanation are called, read in a few queries."""
+    """The names of everything that one explanation refers to, read in a few queries."""
 
     def __init__(self, explanation: Explanation) -> None:
         self._organisations = {
@@ -86,27 +86,27 @@ class _Names:
             if isinstance(fact, facts.Membership)
         )
 
-    def of_needed(self, needed: Needed) -> ToldChange:
+    def of_needed(self, needed: Needed) -> ChangeText:
         """Return a change in words."""
         at = self._organisation(needed.change.organisation)
         role = self._role(needed.change)
-        return ToldChange(
+        return ChangeText(
             _sentence(needed.change).format(organisation=at, role=role),
             needed.who,
             WHO_SENTENCES[needed.who].format(organisation=at),
         )
 
     def of_reading(self, reading: Reading) -> Iterator[str]:
-        """Yield what a reading says to people; nothing for what only leads from one thing to the next."""
+        """Yield a reading in words; nothing for one that only leads from one fact to the next."""
         owner, value = reading.owner, reading.value
         kind = type(owner).__name__
         if reading.field == "state" and isinstance(value, str) and value in STATE_SENTENCES.get(kind, {}):
             yield STATE_SENTENCES[kind][value].format(
-                organisation=self._organisation(_place_of(owner)),
+                organisation=self._organisation(_organisation_of(owner)),
                 service=self._service(owner),
             )
         elif reading.field == "memberships" and isinstance(owner, facts.Person):
-            names = [self._organisation(held.organisation) for held in owner.memberships if held in _tuple(value)]
+            names = [self._organisation(one.organisation) for one in owner.memberships if one in _tuple(value)]
             yield _list(Seen.PLACES, Seen.NO_PLACES, names, "organisations")
         elif reading.field == "grants" and isinstance(owner, facts.Membership):
             names = [self._roles[grant.role.slug].full_name for grant in owner.grants if grant in _tuple(value)]
@@ -120,8 +120,8 @@ class _Names:
             yield SEEN_SENTENCES[seen].format(field=field, value=value_in_words(value))
 
     def _grant(self, reading: Reading, grant: facts.Grant) -> Iterator[str]:
-        held = next(fact for fact in reversed(reading.chain) if isinstance(fact, facts.Membership))
-        row = self._grants.get((held.public_id, grant.role.slug))
+        membership = next(fact for fact in reversed(reading.chain) if isinstance(fact, facts.Membership))
+        row = self._grants.get((membership.public_id, grant.role.slug))
         if row is None:
             return
         days = {name: clock.in_words(day) for name, day in _days(row).items() if day is not None}
@@ -131,7 +131,9 @@ class _Names:
             has_started = grant.starts_at is None or grant.starts_at <= clock.now()
             seen = Seen.ROLE_ENDED if has_started else Seen.ROLE_STARTS
         sentence = SEEN_SENTENCES[seen].format(
-            role=self._roles[grant.role.slug].full_name, organisation=self._organisation(held.organisation), **days
+            role=self._roles[grant.role.slug].full_name,
+            organisation=self._organisation(membership.organisation),
+            **days,
         )
         given = Seen.ROLE_GIVEN_BY if row.given_by else Seen.ROLE_GIVEN
         day = row.created_at.astimezone(ZoneInfo(row.membership.organisation.time_zone)).date()
@@ -160,18 +162,18 @@ def _organisations_in(explanation: Explanation) -> list[str]:
         organisation
         for reading in explanation.readings
         for fact in (*reading.chain, *_tuple(reading.value))
-        if (organisation := _place_of(fact)) is not None
+        if (organisation := _organisation_of(fact)) is not None
     ]
     found += [
         one.change.organisation
         for needed in explanation.alternatives
         for one in needed
-        if one.change.organisation not in (None, ANYWHERE)
+        if one.change.organisation not in (None, ANY_ORGANISATION)
     ]
     return sorted({organisation.public_id for organisation in found})
 
 
-def _place_of(fact: object) -> facts.Organisation | None:
+def _organisation_of(fact: object) -> facts.Organisation | None:
     return (
         fact.organisation
         if isinstance(fact, facts.Membership)

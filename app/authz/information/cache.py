@@ -1,13 +1,15 @@
-"""The facts that decisions are made about, kept in memory and never stale.
+"""The facts that decisions are made about, cached in memory and never stale.
 
-Every entry is as the database held it at `View.revision`. Whoever finds a newer revision reads the events since, drops
-just what they name, and only then loads anything else; so facts of two revisions never meet in one decision. Half from
-before a change and half from after it, they would be facts that never held together, and could allow what was never
-allowed. Time needs no dropping: facts hold when a grant begins and ends, and are asked with the moment.
+Every entry is as the database held it at `DirectoryView.revision`. A thread that finds a newer revision reads the
+events since, invalidates just the entries that they name, and only then loads anything else; so facts of two revisions
+never meet in one decision. Facts from before and after a change would never have been true together, and could allow
+what was never allowed. The passing of time invalidates nothing: facts know when a grant begins and ends, and are asked
+with the moment.
 """
 
 import gc
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from threading import Lock, RLock
 from time import monotonic, sleep
@@ -17,26 +19,26 @@ from app.audit.queries import events_after
 from app.audit.queries import revision as newest_revision
 from app.authz import facts
 from app.authz.information import directory
-from app.authz.information.people import Found
-from app.config import settings
-from app.kernel.change_feed import watch
+from app.authz.information.people import LoadedPerson
+from app.kernel.change_feed import PostgresqlWatch, SqliteWatch, watch
 from app.kernel.database import database, reading, staying_connected
 from app.records.queries import record_named, records_after
+from app.runtime import current as current_runtime
 from app.vocabulary import EventName
 
 T = TypeVar("T")
 
-_MOST_OTHERS = 20_000
-"""How many organisations, records and roles at organisations are kept, each."""
-_SETTLED_AT_ONCE = 500
-"""People that are loaded before Python is told not to look for garbage among them."""
-_MOST_EVENTS = 2_000
-"""After more events than this at once, to drop everything is less work than to look at each."""
+_CAPACITY = 20_000
+"""How many organisations, records and roles at organisations are cached, each."""
+_FREEZE_AFTER = 500
+"""How many people are loaded before they are taken out of the garbage collector's sight."""
+_EVENT_LIMIT = 2_000
+"""After more events than this at once, invalidating everything is less work than looking at each."""
 _PATIENCE_SECONDS = 1.0
-"""How long a question waits for a revision that this process has not heard of yet."""
-_LOOK_SECONDS = 0.01
+"""How long a request waits for a revision that this process has not heard of yet."""
+_POLL_SECONDS = 0.01
 
-HARMLESS: Final = frozenset(
+IRRELEVANT_EVENTS: Final = frozenset(
     {
         EventName.DECIDING_FAILED,
         EventName.INVITATION_SENT,
@@ -51,40 +53,40 @@ HARMLESS: Final = frozenset(
         EventName.SIGN_IN_FAILED,
     }
 )
-"""Events that change no fact. Any other that names nobody in particular makes everything be read anew."""
+"""Events that change no fact. Any other event that names no particular entry invalidates everything."""
 
 
 class NotFreshError(Exception):
-    """The revision that a caller asked for at least has not come to be known in time."""
+    """The revision that a caller asked for at least did not become known in time."""
 
 
 class Caller(NamedTuple):
-    """A client with what is said to it and of it."""
+    """An authenticated client and its audit reference (`client:ID`)."""
 
-    fact: facts.Client
+    client: facts.Client
     reference: str
 
 
-class View:
+class DirectoryView:
     """What this process knows of the directory. Threads share it; it must not be carried through a fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, people_capacity: int) -> None:
         self.revision = -1
-        """The newest change that everything here knows of."""
-        self._most_people = settings().cache_people
+        """The newest change that everything in this view includes."""
+        self._people_capacity = people_capacity
         self._lock = RLock()
-        """Held by whoever loads or drops; who finds what is here needs none."""
+        """Held while loading or invalidating; a cache hit needs no lock."""
         self._looking = Lock()
-        self._watch = watch()
+        self._watch: SqliteWatch | PostgresqlWatch | None = None
         self._is_behind = True
-        """Whether something was noticed that has not been read yet."""
+        """Whether a change was noticed that has not been read yet."""
         self._people: dict[str, facts.Person] = {}
-        self._unsettled = 0
-        """How many people were loaded since the last time that they were settled."""
-        self._gone = 0
-        """How many settled people were dropped, at most, and are not free yet."""
-        self._addresses: dict[str, str] = {}
-        self._addresses_of: dict[str, tuple[str, ...]] = {}
+        self._unfrozen = 0
+        """How many people were loaded since the garbage collector last froze them."""
+        self._evicted = 0
+        """At most how many frozen people have been evicted and not freed yet."""
+        self._ids_by_address: dict[str, str] = {}
+        self._addresses_by_id: dict[str, tuple[str, ...]] = {}
         self._organisations: dict[str, facts.Organisation] = {}
         self._catalogue: directory.Catalogue | None = None
         self._roles_at: dict[tuple[str, str], facts.Role] = {}
@@ -93,30 +95,33 @@ class View:
 
     def close(self) -> None:
         """Stop watching the database."""
-        self._watch.close()
+        if self._watch is not None:
+            self._watch.close()
 
-    def gather(self, collect: Callable[["View"], T], *, at_least: int = 0, has_looked: bool = False) -> tuple[T, int]:
-        """Return what `collect` takes from this view, all of one revision that is not older than `at_least`, and which.
+    def snapshots(self, at_least: int = 0, *, is_fresh: bool = False) -> Iterator[int]:
+        """Yield the revision at which the loop's body reads this view, again until all that it read is of one revision.
 
-        `has_looked` tells that `fresh` was called since the request came in, and need not be again: what was changed
-        after that was changed while the question was asked. Raises `NotFreshError`.
+        The revision is not older than `at_least`. `is_fresh` says that `fresh` was called since the request arrived and
+        need not be again: what was changed after that was changed while the request was under way. Nearly always one
+        pass is enough; another one follows if somebody's change invalidated entries meanwhile. Raises `NotFreshError`.
         """
         while True:
-            revision = self.revision if has_looked and self.revision >= at_least else self.fresh(at_least)
-            collected = collect(self)
-            # Somebody else's change may have come in between, and with it newer facts than the first ones.
+            revision = self.revision if is_fresh and self.revision >= at_least else self.fresh(at_least)
+            yield revision
             if self.revision == revision:
-                return collected, revision
+                return
 
     def fresh(self, at_least: int = 0) -> int:
-        """Learn of every change that has been committed, and return the newest one's revision.
+        """Learn of every change that has been committed, and return the revision of the newest.
 
-        On PostgreSQL a change takes a few milliseconds to be heard of; `at_least` makes certain. Raises
-        `NotFreshError` when that revision has not come within a second.
+        On PostgreSQL news of a change takes a few milliseconds; `at_least` makes certain. Raises `NotFreshError` when
+        that revision has not arrived within a second.
         """
-        # Who looks tells nobody else what there was to see, so the others wait until it has been read; and when that
-        # fails, the next one has to try again.
+        # A look at the watch resets it, so the other threads wait until the change has been read; and when that fails,
+        # the next thread has to try again.
         with self._looking:
+            # Begun by the process that uses the view, which may have been forked.
+            self._watch = self._watch or watch()
             self._is_behind = self._watch.has_changed() or self._is_behind
             if self._is_behind:
                 self._catch_up()
@@ -129,14 +134,14 @@ class View:
         """Return the person with this public id or e-mail address."""
         if "@" in name:
             address = name.strip().lower()
-            public_id = self._addresses.get(address)
-            known = None if public_id is None else self._people.get(public_id)
-            return known or self._load(lambda: self._load_people(directory.people_by_address(address)))
+            public_id = self._ids_by_address.get(address)
+            cached = None if public_id is None else self._people.get(public_id)
+            return cached or self._load(lambda: self._load_people(directory.people_by_address(address)))
         return self._people.get(name) or self._load(lambda: self._load_people(directory.people_by_public_id(name)))
 
     def people_after(self, public_id: str, limit: int) -> list[facts.Person]:
-        """Return up to `limit` people in the order of their public ids, from after `public_id` on; none is kept."""
-        return self._load(lambda: [found.person for found in directory.people_after(public_id, limit)])
+        """Return up to `limit` people whose public ids follow `public_id`, in order; they are not cached."""
+        return self._load(lambda: [loaded.person for loaded in directory.people_after(public_id, limit)])
 
     def organisation(self, name: str) -> facts.Organisation | None:
         """Return the organisation with this public id or centre number."""
@@ -144,54 +149,55 @@ class View:
 
     def services(self) -> Iterable[facts.Service]:
         """Return the whole catalogue, by slug."""
-        return self._known_catalogue().services.values()
+        return (self._catalogue or self._load_catalogue()).services.values()
 
     def service(self, slug: str) -> facts.Service | None:
         """Return the service with this slug."""
-        return self._known_catalogue().services.get(slug)
+        return (self._catalogue or self._load_catalogue()).services.get(slug)
 
-    def role(self, slug: str, at: facts.Organisation | None = None) -> facts.Role | None:
-        """Return the role with this slug, as held at organisation `at`; at any, where that is None."""
-        role = self._known_catalogue().roles.get(slug)
-        return role if role is None or at is None else self._role_at(role, at)
+    def role(self, slug: str, organisation: facts.Organisation | None = None) -> facts.Role | None:
+        """Return the role with this slug as held at `organisation`; at any organisation where that is None."""
+        role = (self._catalogue or self._load_catalogue()).roles.get(slug)
+        return role if role is None or organisation is None else self._role_at(role, organisation)
 
     def roles_of(self, service: facts.Service) -> tuple[facts.Role, ...]:
         """Return the roles of a service, in their order."""
-        return self._known_catalogue().roles_of.get(service.slug, ())
+        return (self._catalogue or self._load_catalogue()).roles_of.get(service.slug, ())
 
     def roles(self) -> list[facts.Role]:
         """Return every role, in their order."""
-        return list(self._known_catalogue().roles.values())
+        return list((self._catalogue or self._load_catalogue()).roles.values())
 
     def record(self, kind: type[facts.Record], type_name: str, public_id: str) -> facts.Record | None:
-        """Return the registered thing of a `kind`, which messages call `type_name`."""
-        known = self._records.get((type_name, public_id))
-        return known or self._load(lambda: self._load_record(kind, type_name, public_id))
+        """Return the registered resource of a `kind`, which messages call `type_name`."""
+        cached = self._records.get((type_name, public_id))
+        return cached or self._load(lambda: self._load_record(kind, type_name, public_id))
 
     def records_after(self, kind: type[facts.Record], type_name: str, public_id: str, limit: int) -> list[facts.Record]:
-        """Return up to `limit` registered things in the order of their ids, from after `public_id` on; none is kept."""
+        """Return up to `limit` registered resources whose ids follow `public_id`, in order; they are not cached."""
         return self._load(lambda: [directory.record(kind, row) for row in records_after(type_name, public_id, limit)])
 
     def caller(self, key_hash: str) -> Caller | None:
-        """Return the client whose key has this hash. One that has ended takes as long as one that never was."""
+        """Return the client whose key has this hash. A key that has ended takes as long as one that never existed."""
         return self._callers.get(key_hash) or self._load(lambda: self._load_caller(key_hash))
 
     def _catch_up(self) -> None:
         self._load(lambda: None)
 
     def _wait_for(self, revision: int) -> None:
-        give_up = monotonic() + _PATIENCE_SECONDS
+        give_up_at = monotonic() + _PATIENCE_SECONDS
         while True:
             self._catch_up()
             if self.revision >= revision:
                 return
-            if monotonic() > give_up:
+            if monotonic() > give_up_at:
                 raise NotFreshError
-            sleep(_LOOK_SECONDS)
+            sleep(_POLL_SECONDS)
 
     def _load(self, load: Callable[[], T]) -> T:
-        """Return what `load` reads, at a moment of which everything else here knows too."""
-        # There, a change would be kept here that may yet be undone, or one be missed that has come since.
+        """Return what `load` reads in a snapshot of the database that everything else here has caught up with."""
+        # Inside a transaction, a change that is yet to be undone would be cached, or one that has been committed since
+        # would be missed.
         if database.in_transaction():
             raise RuntimeError("ask the view outside of any transaction")
         with self._lock, staying_connected(), reading():
@@ -199,105 +205,106 @@ class View:
             return load()
 
     def _apply_events(self) -> None:
-        """Drop what has changed since `revision`. Called in a snapshot, whose newest revision becomes ours."""
+        """Invalidate what has changed since `revision`. Called in a snapshot, whose newest revision becomes ours."""
         newest = newest_revision()
         if newest == self.revision:
             return
-        events = list(islice(events_after(self.revision), _MOST_EVENTS)) if self.revision >= 0 else []
-        # A number that goes back is one of another history: a backup, or a standby that had not heard everything.
-        if len(events) == _MOST_EVENTS or newest < self.revision:
-            self._drop_everything()
+        events = list(islice(events_after(self.revision), _EVENT_LIMIT)) if self.revision >= 0 else []
+        # A number that goes back belongs to another history: a backup, or a standby that had not received everything.
+        if len(events) == _EVENT_LIMIT or newest < self.revision:
+            self._invalidate_all()
         for name, subject, person in events:
-            if name not in HARMLESS:
-                self._drop(subject, person)
-        # Before anything of the new revision comes in: who gathers looks at this number last.
+            if name not in IRRELEVANT_EVENTS:
+                self._invalidate(subject, person)
+        # Before anything of the new revision comes in: a thread that reads several entries looks at this number last.
         self.revision = newest
 
-    def _drop(self, subject: str, person: str) -> None:
+    def _invalidate(self, subject: str, person: str) -> None:
         kind, _, public_id = subject.partition(":")
         if person:
-            self._drop_person(person)
+            self._evict_person(person)
         elif kind == "organisation":
-            self._drop_organisation(public_id)
+            self._invalidate_organisation(public_id)
         elif kind == "record":
             type_name, _, record_id = public_id.partition(":")
             self._records.pop((type_name, record_id), None)
         elif kind == "client":
             self._callers.clear()
         else:
-            self._drop_everything()
+            self._invalidate_all()
 
-    def _drop_person(self, public_id: str) -> None:
-        self._gone += 1
+    def _evict_person(self, public_id: str) -> None:
+        self._evicted += 1
         self._people.pop(public_id, None)
-        for address in self._addresses_of.pop(public_id, ()):
-            self._addresses.pop(address, None)
+        for address in self._addresses_by_id.pop(public_id, ()):
+            self._ids_by_address.pop(address, None)
 
-    def _drop_organisation(self, public_id: str) -> None:
-        # Known by its number as well.
-        for name in [name for name, known in self._organisations.items() if known.public_id == public_id]:
+    def _invalidate_organisation(self, public_id: str) -> None:
+        # It is cached under its centre number as well.
+        for name in [name for name, cached in self._organisations.items() if cached.public_id == public_id]:
             del self._organisations[name]
         for key in [key for key in self._roles_at if key[1] == public_id]:
             del self._roles_at[key]
         members = [
             person.public_id
             for person in self._people.values()
-            if any(held.organisation.public_id == public_id for held in person.memberships)
+            if any(membership.organisation.public_id == public_id for membership in person.memberships)
         ]
         for member in members:
-            self._drop_person(member)
+            self._evict_person(member)
 
-    def _drop_everything(self) -> None:
+    def _invalidate_all(self) -> None:
         self._catalogue = None
-        self._gone += len(self._people)
+        self._evicted += len(self._people)
         self._people.clear()
-        self._addresses.clear()
-        self._addresses_of.clear()
+        self._ids_by_address.clear()
+        self._addresses_by_id.clear()
         self._organisations.clear()
         self._roles_at.clear()
         self._records.clear()
         self._callers.clear()
 
-    def _known_catalogue(self) -> directory.Catalogue:
-        return self._catalogue or self._load(self._load_catalogue)
-
     def _load_catalogue(self) -> directory.Catalogue:
+        return self._load(self._read_catalogue)
+
+    def _read_catalogue(self) -> directory.Catalogue:
+        # Set while the lock is held: afterwards it could be that of a revision before the last invalidation.
         self._catalogue = directory.catalogue()
         return self._catalogue
 
-    def _load_people(self, found: Iterator[Found]) -> facts.Person | None:
-        """Keep the people that were found, and return the first."""
+    def _load_people(self, found: Iterator[LoadedPerson]) -> facts.Person | None:
+        """Cache the people that were found, and return the first."""
         first = None
         for person, addresses in found:
-            _make_room(self._people, self._most_people, self._drop_person)
+            _make_room(self._people, self._people_capacity, self._evict_person)
             self._people[person.public_id] = person
-            self._addresses_of[person.public_id] = addresses
-            self._addresses.update(dict.fromkeys(addresses, person.public_id))
+            self._addresses_by_id[person.public_id] = addresses
+            self._ids_by_address.update(dict.fromkeys(addresses, person.public_id))
             first = first or person
-            self._unsettled += 1
-        if self._unsettled >= _SETTLED_AT_ONCE:
-            self._settle()
+            self._unfrozen += 1
+        if self._unfrozen >= _FREEZE_AFTER:
+            self._freeze()
         return first
 
-    def _settle(self) -> None:
-        """Free the people who are not kept any more, and have Python not look for garbage among the others.
+    def _freeze(self) -> None:
+        """Free the people who were evicted, and have the garbage collector ignore those who are cached.
 
-        A person and their memberships name each other, so somebody has to go and look. Python looks through all that
-        has grown old whenever a quarter has come on top of it, be it of answers on their way into the log: with 20,000
-        people kept that stopped all threads for 0.2 seconds, several times a minute, and nothing was to be freed. So
-        it happens only when a quarter of those who are kept have been dropped.
+        A person and their memberships refer to each other, so only the collector frees them. It scans all old objects
+        whenever a quarter has been added to them, be it by answers on their way into the log: with 20,000 people cached
+        that stopped all threads for 0.2 seconds, several times a minute, with nothing to free. So it happens only when
+        a quarter of those who are cached have been evicted.
         """
-        if self._gone >= max(_SETTLED_AT_ONCE, self._most_people // 4):
+        if self._evicted >= max(_FREEZE_AFTER, self._people_capacity // 4):
             gc.unfreeze()
-            self._gone = 0
+            self._evicted = 0
         gc.collect()
         gc.freeze()
-        self._unsettled = 0
+        self._unfrozen = 0
 
     def _load_organisation(self, name: str) -> facts.Organisation | None:
         found = directory.organisation_named(name)
         if found is not None:
-            _make_room(self._organisations, _MOST_OTHERS)
+            _make_room(self._organisations, _CAPACITY)
             self._organisations[name] = found
         return found
 
@@ -305,51 +312,35 @@ class View:
         row = record_named(type_name, public_id)
         if row is None:
             return None
-        _make_room(self._records, _MOST_OTHERS)
+        _make_room(self._records, _CAPACITY)
         self._records[type_name, public_id] = directory.record(kind, row)
         return self._records[type_name, public_id]
 
     def _load_caller(self, key_hash: str) -> Caller | None:
-        found = directory.client_with_key_hash(key_hash)
-        if found is None:
+        client = directory.client_with_key_hash(key_hash)
+        if client is None:
             return None
-        # A guessed or ended key finds nobody, so only those in force take room.
-        self._callers[key_hash] = Caller(found, f"client:{found.public_id}")
+        # A guessed or ended key finds no client, so only keys in force take room.
+        self._callers[key_hash] = Caller(client, f"client:{client.public_id}")
         return self._callers[key_hash]
 
-    def _role_at(self, role: facts.Role, at: facts.Organisation) -> facts.Role:
-        known = self._roles_at.get((role.slug, at.public_id))
-        # The organisation may have been dropped and loaded anew, and its state is part of the role's facts.
-        if known is None or known.organisation is not at:
-            known = facts.Role(role.slug, role.service, at, officers_may_give=role.officers_may_give)
+    def _role_at(self, role: facts.Role, organisation: facts.Organisation) -> facts.Role:
+        cached = self._roles_at.get((role.slug, organisation.public_id))
+        # The organisation may have been evicted and loaded anew, and its state is one of the role's facts.
+        if cached is None or cached.organisation is not organisation:
+            cached = replace(role, organisation=organisation)
             with self._lock:
-                _make_room(self._roles_at, _MOST_OTHERS)
-                self._roles_at[role.slug, at.public_id] = known
-        return known
+                _make_room(self._roles_at, _CAPACITY)
+                self._roles_at[role.slug, organisation.public_id] = cached
+        return cached
 
 
-def _make_room(entries: dict[T, Any], most: int, drop: Callable[[T], object] | None = None) -> None:
-    """Drop the oldest of `entries` if there are `most`. By age, not by use: a look-up must not have to write."""
-    if len(entries) >= most:
-        (drop or entries.pop)(next(iter(entries)))
+def _make_room(entries: dict[T, Any], capacity: int, evict: Callable[[T], object] | None = None) -> None:
+    """Evict the oldest of `entries` if the cache is full. By age, not by use: a hit must not have to write."""
+    if len(entries) >= capacity:
+        (evict or entries.pop)(next(iter(entries)))
 
 
-_view: View | None = None
-_making = Lock()
-
-
-def current() -> View:
-    """Return the view of this process, made when it is first asked for: in the process that uses it."""
-    global _view  # noqa: PLW0603  (one view is what makes it shared)
-    if _view is None:
-        with _making:
-            _view = _view or View()
-    return _view
-
-
-def forget() -> None:
-    """Close the view of this process; the next one looks at the database that is bound then."""
-    global _view  # noqa: PLW0603  (as in `current`)
-    if _view is not None:
-        _view.close()
-    _view = None
+def current() -> DirectoryView:
+    """Return the view of the current runtime."""
+    return current_runtime().view

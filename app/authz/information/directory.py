@@ -1,4 +1,4 @@
-"""From rows to facts: what the policy is told, read in a fixed number of queries however many rows there are."""
+"""From rows to facts: what decisions are made about, in a fixed number of queries however many rows there are."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -8,12 +8,12 @@ from peewee import JOIN
 from app.accounts.models import EmailAddress, Person
 from app.authz import facts
 from app.authz.information.people import (
-    Found,
-    found_people,
-    found_people_after,
-    found_person,
+    LoadedPerson,
+    interned,
+    load_people,
+    load_people_after,
+    load_person,
     properties,
-    word,
 )
 from app.organisations import queries as organisations
 from app.organisations.models import Membership, Organisation
@@ -40,10 +40,10 @@ class Catalogue(NamedTuple):
 def people(ids: Iterable[int]) -> dict[int, facts.Person]:
     """Return the facts of the people with these row ids, in two queries however many there are.
 
-    Ended memberships are left out: to the policy they never were.
+    Memberships that have ended are left out: to the policy they do not exist.
     """
     wanted = list(ids)
-    return {row_id: found.person for row_id, found in found_people(Person.id.in_(wanted)).items()} if wanted else {}
+    return {row_id: loaded.person for row_id, loaded in load_people(Person.id.in_(wanted)).items()} if wanted else {}
 
 
 def person(row_id: int) -> facts.Person | None:
@@ -51,27 +51,27 @@ def person(row_id: int) -> facts.Person | None:
     return people([row_id]).get(row_id)
 
 
-def people_by_public_id(public_id: str) -> Iterator[Found]:
+def people_by_public_id(public_id: str) -> Iterator[LoadedPerson]:
     """Yield the person with this public id, if there is one."""
-    yield from found_person(Person.public_id, public_id).values()
+    yield from load_person(Person.public_id, public_id).values()
 
 
-def people_by_address(address: str) -> Iterator[Found]:
+def people_by_address(address: str) -> Iterator[LoadedPerson]:
     """Yield the person with this e-mail address (in normal form), if there is one."""
-    yield from found_person(EmailAddress.address, address).values()
+    yield from load_person(EmailAddress.address, address).values()
 
 
-def people_after(public_id: str, limit: int) -> Iterator[Found]:
+def people_after(public_id: str, limit: int) -> Iterator[LoadedPerson]:
     """Yield up to `limit` people in the order of their public ids, from after `public_id` on."""
-    found = found_people_after(public_id, limit)
-    yield from sorted(found.values(), key=lambda one: one.person.public_id)
+    loaded = load_people_after(public_id, limit)
+    yield from sorted(loaded.values(), key=lambda one: one.person.public_id)
 
 
 def person_named(name: str) -> facts.Person | None:
     """Return the facts of the person with this public id or e-mail address, or None."""
     by_address = "@" in name
     found = people_by_address(name.strip().lower()) if by_address else people_by_public_id(name)
-    return next((one.person for one in found), None)
+    return next((loaded.person for loaded in found), None)
 
 
 def memberships(rows: Iterable[Membership]) -> list[facts.Membership | None]:
@@ -79,8 +79,8 @@ def memberships(rows: Iterable[Membership]) -> list[facts.Membership | None]:
     rows = list(rows)
     by_id = {
         membership.public_id: membership
-        for found in people({row.person_id for row in rows}).values()
-        for membership in found.memberships
+        for loaded in people({row.person_id for row in rows}).values()
+        for membership in loaded.memberships
     }
     return [by_id.get(row.public_id) for row in rows]
 
@@ -93,16 +93,15 @@ def organisation_named(name: str) -> facts.Organisation | None:
 
 def catalogue() -> Catalogue:
     """Return the facts of all services and roles."""
-    known = {row.slug: service(row) for row in Service.select().order_by(Service.slug)}
+    services = {row.slug: service(row) for row in Service.select().order_by(Service.slug)}
     all_roles = {}
-    for row in roles():
-        owner = None if row.service is None else known[row.service.slug]
-        all_roles[row.slug] = facts.Role(row.slug, owner, None, officers_may_give=row.officers_may_give)
     by_service: dict[str, list[facts.Role]] = {}
-    for role_known in all_roles.values():
-        if role_known.service is not None:
-            by_service.setdefault(role_known.service.slug, []).append(role_known)
-    return Catalogue(known, all_roles, {slug: tuple(held) for slug, held in by_service.items()})
+    for row in roles():
+        owner = None if row.service is None else services[row.service.slug]
+        found = all_roles[row.slug] = facts.Role(row.slug, owner, None, officers_may_give=row.officers_may_give)
+        if owner is not None:
+            by_service.setdefault(owner.slug, []).append(found)
+    return Catalogue(services, all_roles, {slug: tuple(of_one) for slug, of_one in by_service.items()})
 
 
 def client_with_key_hash(key_hash: str) -> facts.Client | None:
@@ -114,22 +113,18 @@ def client_with_key_hash(key_hash: str) -> facts.Client | None:
 
 def organisation(row: Organisation) -> facts.Organisation:
     """Return the facts of an organisation."""
-    return facts.Organisation(row.public_id, word(row.state), row.time_zone)
+    return facts.Organisation(row.public_id, interned(row.state), row.time_zone)
 
 
 def service(row: Service) -> facts.Service:
     """Return the facts of a service."""
-    return facts.Service(row.slug, word(row.state))
+    return facts.Service(row.slug, interned(row.state))
 
 
 def role(row: Role, at: facts.Organisation | None) -> facts.Role:
-    """Return the facts of a role as held at organisation `at`; at any, where that is None."""
-    return facts.Role(
-        row.slug,
-        None if row.service is None else service(row.service),
-        at,
-        officers_may_give=row.officers_may_give,
-    )
+    """Return the facts of a role as held at organisation `at`; at any organisation where that is None."""
+    owner = None if row.service is None else service(row.service)
+    return facts.Role(row.slug, owner, at, officers_may_give=row.officers_may_give)
 
 
 def client(row: Client) -> facts.Client:
@@ -143,5 +138,5 @@ def client(row: Client) -> facts.Client:
 
 
 def record(kind: type[facts.Record], row: Record) -> facts.Record:
-    """Return the facts of a registered thing of a kind that the policy declares."""
+    """Return the facts of a registered resource of a `kind` that the policy declares."""
     return kind(row.public_id, properties(row.properties))

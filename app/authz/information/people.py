@@ -1,4 +1,4 @@
-"""From rows to people: who somebody is, where they belong and what they hold, in two queries however many they are."""
+"""Loads people from rows to facts: state, memberships, grants and staff roles, in two queries however many they are."""
 
 import json
 from collections.abc import Iterator
@@ -21,79 +21,80 @@ from app.services.models import Role, Service
 from app.vocabulary import MembershipState
 
 Statement = tuple[str, list[Any]]
-"""SQL with its values."""
+"""SQL with its parameters."""
 
 Row = tuple[Any, ...]
-"""A person with one of their grants, as `_queries` names the columns; the rest is nothing for somebody without any."""
+"""A person with one of their grants, in the order of the columns in `_queries`; a person without grants has one row
+that ends in nulls."""
 
 
-class Found(NamedTuple):
-    """A person, and the addresses under which callers may name them."""
+class LoadedPerson(NamedTuple):
+    """A person, and the e-mail addresses under which callers may name them."""
 
     person: facts.Person
     addresses: tuple[str, ...]
 
 
-def found_people(which: Expression) -> dict[int, Found]:
-    """Return the people for whom the condition `which` holds, by row id.
+def load_people(condition: Expression) -> dict[int, LoadedPerson]:
+    """Return the people who meet a `condition` on `Person`, by row id.
 
-    Ended memberships are left out: to the policy they never were.
+    Memberships that have ended are left out: to the policy they do not exist.
     """
-    return _read(*(query.sql() for query in _queries(which)))
+    return _execute(*(query.sql() for query in _queries(condition)))
 
 
-def found_person(field: Field, value: str) -> dict[int, Found]:
+def load_person(field: Field, value: str) -> dict[int, LoadedPerson]:
     """Return the person whose public id or e-mail address (a `field`) is `value`, by row id."""
-    return _read(*_filled(_written_for_one(field, database.obj.__class__), value))
+    return _execute(*_with_parameter(_sql_for_one(field, database.obj.__class__), value))
 
 
-def found_people_after(public_id: str, limit: int) -> dict[int, Found]:
+def load_people_after(public_id: str, limit: int) -> dict[int, LoadedPerson]:
     """Return up to `limit` people whose public ids come next after `public_id`, by row id."""
-    return _read(*_filled(_written_for_next(limit, database.obj.__class__), public_id))
+    return _execute(*_with_parameter(_sql_for_next(limit, database.obj.__class__), public_id))
 
 
-def word(text: str) -> str:
-    """Return a text that many facts have, such as a state, so that they share it.
+def interned(text: str) -> str:
+    """Return a text that many facts hold, such as a state, as one shared string.
 
-    A member of an enumeration comes back as its word: a recorded decision takes nothing else for a text.
+    A member of an enumeration comes back as a plain string: a recorded decision takes nothing else for a text.
     """
     return intern(str.__str__(text))
 
 
 def properties(values: Any) -> facts.Properties:
-    """Return stored properties as a fact; SQLite has them as text, PostgreSQL as they are."""
+    """Return stored properties as a fact; SQLite returns them as text, PostgreSQL decoded."""
     if not values:
         return facts.NO_PROPERTIES
     return facts.Properties(json.loads(values) if isinstance(values, str) else values)
 
 
-# To write SQL takes peewee longer than to answer it takes the database, so what decisions wait for is written once.
+# peewee takes longer to write SQL than the database to answer it, so the SQL that decisions wait for is written once.
 
-_VALUE = "\0"
-"""Stands where the value will be; no name and no address can hold it."""
+_PLACEHOLDER = "\0"
+"""Stands where the parameter will be; no public id and no address can contain it."""
 
 
 @cache
-def _written_for_one(field: Field, _kind_of_database: type) -> list[Statement]:
-    owner = EmailAddress.select(EmailAddress.person).where(EmailAddress.address == _VALUE)
-    which = Person.id == owner if field is EmailAddress.address else field == _VALUE
-    return [query.sql() for query in _queries(which)]
+def _sql_for_one(field: Field, _database_class: type) -> list[Statement]:
+    owner = EmailAddress.select(EmailAddress.person).where(EmailAddress.address == _PLACEHOLDER)
+    condition = Person.id == owner if field is EmailAddress.address else field == _PLACEHOLDER
+    return [query.sql() for query in _queries(condition)]
 
 
 @lru_cache(maxsize=16)
-def _written_for_next(limit: int, _kind_of_database: type) -> list[Statement]:
-    following = Person.select(Person.id).where(Person.public_id > _VALUE).order_by(Person.public_id).limit(limit)
+def _sql_for_next(limit: int, _database_class: type) -> list[Statement]:
+    following = Person.select(Person.id).where(Person.public_id > _PLACEHOLDER).order_by(Person.public_id).limit(limit)
     return [query.sql() for query in _queries(Person.id.in_(following))]
 
 
-def _filled(written: list[Statement], value: str) -> Iterator[Statement]:
-    for sql, values in written:
-        yield sql, [value if one is _VALUE else one for one in values]
+def _with_parameter(statements: list[Statement], value: str) -> Iterator[Statement]:
+    for sql, parameters in statements:
+        yield sql, [value if one is _PLACEHOLDER else one for one in parameters]
 
 
-def _queries(which: Expression) -> tuple[Any, Any]:
-    """Return the query for the people with all that they hold, and that for their addresses and staff roles."""
-    held = (Membership.person == Person.id) & (Membership.state != MembershipState.ENDED)
+def _queries(condition: Expression) -> tuple[Any, Any]:
+    """Return the query for people with their grants, and that for their addresses and staff roles."""
+    has_not_ended = (Membership.person == Person.id) & (Membership.state != MembershipState.ENDED)
     people = (
         Person.select(
             Person.id,
@@ -112,67 +113,70 @@ def _queries(which: Expression) -> tuple[Any, Any]:
             Grant.first_day,
             Grant.last_day,
         )
-        .join(Membership, JOIN.LEFT_OUTER, on=held)
+        .join(Membership, JOIN.LEFT_OUTER, on=has_not_ended)
         .join(Organisation, JOIN.LEFT_OUTER)
         .join_from(Membership, Grant, JOIN.LEFT_OUTER)
         .join(Role, JOIN.LEFT_OUTER)
         .join(Service, JOIN.LEFT_OUTER)
-        .where(which)
+        .where(condition)
         .order_by(Person.id, Membership.id, Grant.id)
     )
-    addresses = EmailAddress.select(EmailAddress.person, EmailAddress.address, SQL("null")).join(Person).where(which)
-    staff_roles = StaffGrant.select(StaffGrant.person, SQL("null"), StaffGrant.role).join(Person).where(which)
-    return people, addresses.union_all(staff_roles)
+    addresses = EmailAddress.select(EmailAddress.person, EmailAddress.address, SQL("null"))
+    staff_roles = StaffGrant.select(StaffGrant.person, SQL("null"), StaffGrant.role)
+    return people, addresses.join(Person).where(condition).union_all(staff_roles.join(Person).where(condition))
 
 
-def _read(people: Statement, more: Statement) -> dict[int, Found]:
+def _execute(people: Statement, details: Statement) -> dict[int, LoadedPerson]:
     with reading():
         rows = list(database.execute_sql(*people))
-        more_rows = list(database.execute_sql(*more))
+        detail_rows = list(database.execute_sql(*details))
     addresses: dict[int, list[str]] = {}
     staff_roles: dict[int, list[str]] = {}
-    for row_id, address, staff_role in more_rows:
+    for row_id, address, staff_role in detail_rows:
         if address is None:
-            staff_roles.setdefault(row_id, []).append(word(staff_role))
+            staff_roles.setdefault(row_id, []).append(interned(staff_role))
         else:
             addresses.setdefault(row_id, []).append(address)
-    found: dict[int, Found] = {}
-    for row_id, own_rows in groupby(rows, itemgetter(0)):
-        held = list(own_rows)
-        _row_id, public_id, state, told, *_rest = held[0]
-        person = facts.Person(public_id, word(state), tuple(sorted(staff_roles.get(row_id, ()))), properties(told))
-        person.memberships = tuple(_memberships(person, held))
-        found[row_id] = Found(person, tuple(addresses.get(row_id, ())))
-    return found
+    loaded: dict[int, LoadedPerson] = {}
+    for row_id, group in groupby(rows, itemgetter(0)):
+        person = _person(list(group), tuple(sorted(staff_roles.get(row_id, ()))))
+        loaded[row_id] = LoadedPerson(person, tuple(addresses.get(row_id, ())))
+    return loaded
+
+
+def _person(rows: list[Row], staff_roles: tuple[str, ...]) -> facts.Person:
+    _row_id, public_id, state, stored_properties, *_rest = rows[0]
+    person = facts.Person(public_id, interned(state), staff_roles, properties(stored_properties))
+    return facts.with_memberships(person, lambda owner: _memberships(owner, rows))
 
 
 def _memberships(person: facts.Person, rows: list[Row]) -> Iterator[facts.Membership]:
-    for public_id, own_rows in groupby(rows, itemgetter(4)):
+    for public_id, group in groupby(rows, itemgetter(4)):
         if public_id is None:
             return
-        held = list(own_rows)
-        state, place, place_state, time_zone = held[0][5:9]
-        at = facts.Organisation(word(place), word(place_state), word(time_zone))
-        grants = tuple(_grant(at, row) for row in held if row[9] is not None)
-        yield facts.Membership(public_id, person, at, word(state), grants)
+        held = list(group)
+        state, organisation_id, organisation_state, time_zone = held[0][5:9]
+        organisation = facts.Organisation(interned(organisation_id), interned(organisation_state), interned(time_zone))
+        grants = tuple(_grant(organisation, row) for row in held if row[9] is not None)
+        yield facts.Membership(public_id, person, organisation, interned(state), grants)
 
 
-def _grant(at: facts.Organisation, row: Row) -> facts.Grant:
-    slug, officers_may_give, service, service_state, first_day, last_day = row[9:]
-    owner = None if service is None else _service(service, service_state)
+def _grant(organisation: facts.Organisation, row: Row) -> facts.Grant:
+    slug, officers_may_give, service_slug, service_state, first_day, last_day = row[9:]
+    service = None if service_slug is None else _service(service_slug, service_state)
     return facts.Grant(
-        facts.Role(word(slug), owner, at, officers_may_give=bool(officers_may_give)),
-        None if first_day is None else clock.start_of_day(_day(first_day), at.time_zone),
-        None if last_day is None else clock.end_of_day(_day(last_day), at.time_zone),
+        facts.Role(interned(slug), service, organisation, officers_may_give=bool(officers_may_give)),
+        None if first_day is None else clock.start_of_day(_day(first_day), organisation.time_zone),
+        None if last_day is None else clock.end_of_day(_day(last_day), organisation.time_zone),
     )
 
 
 @lru_cache(maxsize=1_000)
 def _service(slug: str, state: str) -> facts.Service:
-    """Return the one fact for a service in this state, whoever has a role of it."""
-    return facts.Service(word(slug), word(state))
+    """Return the one fact for a service in this state, shared by all who hold a role of it."""
+    return facts.Service(interned(slug), interned(state))
 
 
 def _day(stored: date | str) -> date:
-    """Return a day as SQLite (a text) or PostgreSQL has it."""
+    """Return a day from what SQLite (text) or PostgreSQL (a date) returns."""
     return date.fromisoformat(stored) if isinstance(stored, str) else stored

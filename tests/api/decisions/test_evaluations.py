@@ -1,16 +1,14 @@
 """Several questions in one message, and how far they are answered."""
 
 import json
-from dataclasses import replace
 from threading import Thread
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from app import config
 from app.accounts.models import Person
-from app.api.wire.schemas.evaluation import LARGEST_REVISION
+from app.api.wire.requests import LARGEST_REVISION
 from app.audit.operations import record
 from app.audit.queries import revision
 from app.authz.information import cache
@@ -20,6 +18,7 @@ from app.vocabulary import EventName, PersonState
 from tests.api.conftest import KEY, Send, Tell, question
 from tests.logged import logged
 from tests.querying import counted_queries
+from tests.running import change_settings, forget_facts
 
 pytestmark = pytest.mark.usefixtures("both_doors")
 
@@ -188,7 +187,7 @@ def test_a_batch_may_be_as_long_as_the_limit(tell: Tell) -> None:
 
 def test_a_batch_looks_nothing_up_twice(tell: Tell) -> None:
     def queries(*items: Any) -> int:
-        cache.forget()
+        forget_facts()
         with counted_queries() as run:
             tell(batch(*items))
         return sum(" FROM " in query.sql for query in run)
@@ -260,8 +259,8 @@ def test_an_explanation_is_as_fresh_as_the_caller_wants_it(send: Send) -> None:
         assert answer.status_code == status
 
 
-def test_how_much_may_be_asked_at_once_is_a_setting(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "_current", replace(config.settings(), batch_limit=2))
+def test_how_much_may_be_asked_at_once_is_a_setting(tell: Tell) -> None:
+    change_settings(batch_limit=2)
     assert tell(batch(YES, YES)).status_code == 200
     assert tell(batch(YES, YES, YES)).status_code == 400
 
@@ -292,5 +291,5 @@ def test_every_address_keeps_the_manners(app: Flask, send: Send, path: str) -> N
 
 def test_a_client_without_a_service_gets_a_no_for_each_question(tell: Tell) -> None:
     Client.update(service=None).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     assert codes(tell(batch(YES, YES), headers={"Authorization": f"Bearer {KEY}"})) == ["not_answered"] * 2

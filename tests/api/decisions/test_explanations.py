@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.api.wire.schemas.evaluation import AnswerSchema
-from app.authz.information import cache
+from app.api.wire.schemas.answers import AnswerSchema
 from app.config import ROOT
 from app.kernel import clock
 from app.memberships.models import Grant
 from app.services.models import Client, Role, Service
 from app.vocabulary import REASON_SENTENCES, Reason, ServiceState
 from tests.api.conftest import Ask, Tell, question
+from tests.running import forget_facts
 
 TEACHER = "submit-for-assessment:teacher"
 OFFICER = "submit-for-assessment:exams-officer"
@@ -35,7 +35,7 @@ def why(answer: TestResponse) -> dict[str, Any]:
 def test_a_yes_says_by_which_rules_and_which_role_until_when(ask: Ask) -> None:
     last_day = clock.today("Europe/London") + timedelta(days=3)
     Grant.update(last_day=last_day).where(Grant.role == Role.get(Role.slug == TEACHER)).execute()
-    cache.forget()
+    forget_facts()
     told = why(ask("thomas-reed", explain=True))
     places = [(ROOT / "policies" / rule["file"]).read_text().splitlines()[rule["line"] - 1] for rule in told["rules"]]
     assert [place.partition("(")[0] for place in places] == [rule["name"] for rule in told["rules"]]
@@ -84,7 +84,7 @@ def test_a_no_says_what_is_needed_and_who_may_change_it(
 
 def test_the_same_role_at_two_organisations_is_told_once_and_neither_is_named(ask: Ask) -> None:
     Grant.delete().where(Grant.role.in_(Role.select().where(Role.slug.startswith("submit-for-assessment")))).execute()
-    cache.forget()
+    forget_facts()
     answer = ask("amara-lewis", explain=True)
     assert [needed[0]["role"] for needed in why(answer)["needed"]] == [OFFICER, TEACHER]
     for name in ("northfield", "westbrook", "90101", "90102", "Amara", "amara"):
@@ -114,7 +114,7 @@ def test_what_is_unknown_is_said_to_be_and_no_more(ask: Ask) -> None:
 
 def test_a_service_that_is_not_live_needs_to_be(ask: Ask) -> None:
     Service.update(state=ServiceState.HIDDEN).where(Service.slug == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     told = why(ask("thomas-reed", explain=True))
     assert told["needed"] == [[{"change": "service_not_live", "who": "nobody"}]]
     assert told["facts"] == [{"about": "service", "id": "submit-for-assessment", "field": "state", "value": "hidden"}]
@@ -138,7 +138,7 @@ def test_what_the_caller_told_of_its_own_things_is_its_own(ask: Ask, mark_scheme
 
 def test_giving_a_role_that_the_board_keeps_says_so(ask: Ask) -> None:
     Client.update(service=Service.get(slug="exam-entries")).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
     told = why(ask("olivia-marsh", "give", "role", "exam-entries:late-entries", context=NORTHFIELD, explain=True))
     assert {"about": "role", "id": "exam-entries:late-entries", "field": "officers_may_give", "value": False} in told[
         "facts"

@@ -10,7 +10,6 @@ from app.api.decisions import search
 from app.api.wire.schemas.search import DEFAULT_LIMIT, LARGEST_LIMIT
 from app.audit.queries import revision
 from app.authz import decision_point
-from app.authz.information import cache
 from app.kernel import clock
 from app.kernel.database import changing
 from app.records.operations import put_record
@@ -19,6 +18,7 @@ from app.vocabulary import Reason
 from tests.api.conftest import Ask, Send, Tell
 from tests.logged import logged
 from tests.querying import counted_queries
+from tests.running import forget_facts
 
 SUBJECT = {"type": "person", "id": "thomas-reed"}
 LAUNCH = {"name": "launch"}
@@ -74,7 +74,7 @@ def test_the_roles_of_the_own_service_that_somebody_may_use_are_found(find: Any)
 
 def test_roles_are_found_in_the_order_of_their_names_page_by_page(find: Any) -> None:
     Role.update(position=9).where(Role.slug == "submit-for-assessment:exams-officer").execute()
-    cache.forget()
+    forget_facts()
     at_northfield = {"type": "role", "properties": {"organisation": "northfield"}}
     give: dict[str, Any] = {
         "subject": {"type": "person", "id": "olivia-marsh"},
@@ -190,7 +190,7 @@ def test_a_token_is_good_for_the_same_client_alone(find: Any) -> None:
     Client.update(service=Client.get(public_id="submit-for-assessment").service).where(
         Client.public_id == "access-to-scripts"
     ).execute()
-    cache.forget()
+    forget_facts()
     answer = find("subject", page={"token": token}, headers={"Authorization": "Bearer demo-key-access-to-scripts"})
     assert answer.status_code == 400
 
@@ -199,7 +199,10 @@ def test_a_token_cannot_be_made_up(find: Any) -> None:
     token = find("subject", page={"limit": 1}).json["page"]["next_token"]
     for wrong in (token[:-1], token[1:], f"{token}x", "nonsense", "WyIiLCIiLDEwXQ.xxxx"):
         answer = find("subject", page={"token": wrong})
-        assert (answer.status_code, answer.json) == (400, {"message": "page.token is none that was given out here."})
+        assert (answer.status_code, answer.json) == (
+            400,
+            {"message": "page.token is invalid or was not issued by this server."},
+        )
 
 
 @pytest.mark.parametrize(
@@ -283,7 +286,7 @@ def test_of_a_kind_that_it_has_not_declared_a_client_finds_what_it_finds_of_none
     asked = {} if sought == "action" else {"action": {"name": "read"}}
     assert names(find(sought, resource=mark_scheme, **asked)) != []
     Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
-    cache.forget()
+    forget_facts()
 
     def told(kind: dict[str, str]) -> dict[str, Any]:
         answer = find(sought, resource=kind, **asked)
@@ -354,7 +357,7 @@ def test_a_search_that_takes_long_says_that_there_is_more(find: Any, monkeypatch
 def test_a_search_looks_at_more_people_than_it_reads_at_once(find: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = names(find("subject"))
     for at_a_time in (1, 3):
-        monkeypatch.setattr(search, "AT_A_TIME", at_a_time)
+        monkeypatch.setattr(search, "CANDIDATES_LIMIT", at_a_time)
         answer = find("subject")
         assert (names(answer), answer.json["page"]["next_token"]) == (whole, "")
 
@@ -400,7 +403,7 @@ class TestOfKindsThatThePolicyDeclares:
 
     def test_what_is_known_and_told_of_people_is_taken_of_each(self, find: Any) -> None:
         Person.update(properties={"grade": "senior"}).where(Person.public_id == "iris-bell").execute()
-        cache.forget()
+        forget_facts()
         draft = {"type": "mark_scheme", "id": "ms-1"}
         assert names(find("subject", action={"name": "approve"}, resource=draft)) == ["iris-bell"]
         seniors = {"type": "person", "properties": {"grade": "senior"}}
@@ -436,4 +439,4 @@ def add_people(number: int) -> None:
     ]
     with changing():
         Person.insert_many(rows).execute()
-    cache.forget()
+    forget_facts()

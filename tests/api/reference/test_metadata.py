@@ -1,18 +1,16 @@
 """Where AuthZEN's clients learn the addresses."""
 
-from dataclasses import replace
-
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import config
 from app.config import Settings
+from tests.running import change_settings
 
 PATH = "/.well-known/authzen-configuration"
 
 
 def test_the_addresses_are_the_public_ones_however_the_request_came(app: Flask, settings: Settings) -> None:
-    config.use(replace(settings, public_url="https://portal.example.org"))
+    change_settings(public_url="https://portal.example.org")
     answer = app.test_client().get(PATH, headers={"Host": "10.0.0.7:8000"})
     assert (answer.status_code, answer.content_type) == (200, "application/json")
     assert answer.json["policy_decision_point"] == "https://portal.example.org"
@@ -20,7 +18,7 @@ def test_the_addresses_are_the_public_ones_however_the_request_came(app: Flask, 
 
 
 def test_every_address_that_is_named_is_there(app: Flask, settings: Settings) -> None:
-    config.use(replace(settings, public_url="https://portal.example.org"))
+    change_settings(public_url="https://portal.example.org")
     client = app.test_client()
     named = client.get(PATH).json
     for name, address in named.items():

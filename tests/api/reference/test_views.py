@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from werkzeug.serving import make_server
 
-from app import config
 from app.api.reference.samples import Sample, samples
 from app.audit.decision_log import DecisionLog
-from app.authz import decision_point
 from app.config import ROOT, Settings
 from app.kernel import database as kernel
 from app.vocabulary import REASON_SENTENCES
 from tests.api.conftest import KEY, Ask, Tell, question
+from tests.running import change, change_settings, forget_facts, restored
 
 GUIDE = ROOT / "docs" / "decisions.md"
 COMMANDS = {
@@ -118,7 +116,7 @@ def test_the_document_says_what_a_name_may_hold(client: FlaskClient) -> None:
 
 
 def test_the_document_says_how_many_questions_fit_into_a_message(app: Flask, settings: Settings) -> None:
-    config.use(replace(settings, batch_limit=7))
+    change_settings(batch_limit=7)
     schemas = app.test_client().get("/openapi.json").json["components"]["schemas"]
     for name in ("EvaluationsRequest", "AuthorizeRequest"):
         assert schemas[name]["properties"]["evaluations"]["maxItems"] == 7
@@ -169,7 +167,7 @@ def test_the_page_shows_what_the_document_says(client: FlaskClient) -> None:
 
 
 def test_the_page_never_shows_the_demo_key_outside_development(app: Flask, settings: Settings) -> None:
-    config.use(replace(settings, development=False, public_url="https://portal.example.org"))
+    change_settings(development=False, public_url="https://portal.example.org")
     page = app.test_client().get("/docs").text
     assert KEY not in page
     assert "Bearer YOUR-KEY" in page
@@ -226,8 +224,8 @@ def test_health_is_well_while_database_and_policy_are_there(client: FlaskClient)
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_health_is_not_well_without_a_policy(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decision_point, "_engine", None)
+def test_health_is_not_well_without_a_policy(client: FlaskClient) -> None:
+    change(engine=None)
     answer = client.get("/health")
     assert (answer.status_code, answer.json) == (503, {"message": "Questions cannot be answered at the moment."})
 
@@ -244,13 +242,11 @@ def test_health_is_not_well_while_answers_cannot_be_recorded(
 def test_without_the_database_everything_for_programs_is_still_json(
     client: FlaskClient, ask: Ask, tmp_path: Path
 ) -> None:
-    there = kernel.database.obj
-    kernel.bind(f"sqlite:///{tmp_path / 'moved' / 'tessera.db'}")
-    shutil.rmtree(tmp_path / "moved")
-    try:
+    with restored():
+        change(database=kernel.open_database(f"sqlite:///{tmp_path / 'moved' / 'tessera.db'}"))
+        forget_facts()
+        shutil.rmtree(tmp_path / "moved")
         health, answer = client.get("/health"), ask()
-    finally:
-        kernel.database.initialize(there)
     assert (health.status_code, list(health.json)) == (503, ["message"])
     assert (answer.status_code, list(answer.json)) == (500, ["message"])
     assert "moved" not in answer.text

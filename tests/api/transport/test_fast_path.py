@@ -1,18 +1,17 @@
 """Two doors, one answer: what is said before Flask has the headers that it has in Flask, and no more than it needs."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from app.api import Door
+from app.api import FastPath
 from app.audit import decision_log
-from app.authz.information import cache
-from app.config import Settings, use
+from app.config import Settings
 from app.kernel.database import database
 from tests.api.conftest import KEY, Send, question
+from tests.running import change_settings, forget_facts
 
 GOOD = json.dumps(question("olivia.marsh@example.org")).encode()
 WITH_KEY = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
@@ -26,7 +25,7 @@ OVER_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"
 # What is left of a body would be taken for the next request, so the connection ends, and the caller is told.
 UNREAD = {"Connection": "close"}
 
-ANSWERS = {
+HANDLERS = {
     "an answer": (200, GOOD, {}, {}),
     "an answer to whoever gave an id": (200, GOOD, {"X-Request-ID": "r-1"}, {"X-Request-ID": "r-1"}),
     "a cookie changes nothing": (200, GOOD, {"Cookie": "tessera=nonsense"}, {}),
@@ -48,16 +47,17 @@ def told(answer: TestResponse) -> tuple[int, dict[str, str]]:
 
 def at_both_doors(app: Flask, body: bytes, headers: dict[str, str]) -> list[tuple[int, dict[str, str]]]:
     """Return what is told at the door and in Flask."""
-    assert isinstance(app.wsgi_app, Door)
-    doors = (app.wsgi_app, app.wsgi_app.application)
+    assert isinstance(app.wsgi_app, FastPath)
+    # Made anew: the one of the portal has the headers of the settings that it was made with.
+    doors = (FastPath(app, app.wsgi_app.application), app.wsgi_app.application)
     return [told(Client(door).post("/authorize", data=body, headers=WITH_KEY | headers)) for door in doors]
 
 
-@pytest.mark.parametrize("case", ANSWERS)
+@pytest.mark.parametrize("case", HANDLERS)
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_the_headers_are_the_same(app: Flask, settings: Settings, case: str, secure: bool) -> None:
-    use(replace(settings, public_url="https://portal.example.org" if secure else settings.public_url))
-    status, body, headers, more = ANSWERS[case]
+    change_settings(public_url="https://portal.example.org" if secure else settings.public_url)
+    status, body, headers, more = HANDLERS[case]
     expected = (status, EVERYWHERE | (OVER_HTTPS if secure else {}) | more)
     assert at_both_doors(app, body, headers) == [expected] * 2
 
@@ -66,7 +66,7 @@ def test_the_headers_are_the_same_when_something_breaks(app: Flask) -> None:
     decision_log.current().close()
     assert at_both_doors(app, GOOD, {}) == [(503, EVERYWHERE | {"Retry-After": "1"})] * 2
     database.execute_sql("drop table email_address")
-    cache.forget()
+    forget_facts()
     assert at_both_doors(app, GOOD, {}) == [(500, EVERYWHERE)] * 2
 
 

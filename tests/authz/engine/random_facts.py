@@ -1,5 +1,6 @@
 """Random facts for Hypothesis: directories that are mostly in good standing, so that much is allowed."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -46,24 +47,20 @@ class Directory:
             return facts.Role(slug, owner, at, officers_may_give=givable[slug])
 
         self.roles = [role(slug, service, at) for slug, service in slugs for at in (None, *self.places)]
+
+        def memberships(person: facts.Person) -> Iterator[facts.Membership]:
+            for at in draw(st.lists(st.sampled_from(self.places), max_size=2, unique=True)):
+                grants = tuple(
+                    facts.Grant(role(*draw(st.sampled_from(slugs)), at), draw(MOMENTS), draw(MOMENTS))
+                    for _ in range(draw(st.integers(0, 3)))
+                )
+                yield facts.Membership(f"{person.public_id}@{at.public_id}", person, at, draw(mostly), grants)
+
         self.people = []
         for name in "abc":
             staff = tuple(draw(st.lists(st.sampled_from(["support", "auditor"]), max_size=2)))
             person = facts.Person(name, draw(mostly), staff, facts.Properties(draw(PROPERTIES)))
-            person.memberships = tuple(
-                facts.Membership(
-                    f"{name}@{at.public_id}",
-                    person,
-                    at,
-                    draw(mostly),
-                    tuple(
-                        facts.Grant(role(*draw(st.sampled_from(slugs)), at), draw(MOMENTS), draw(MOMENTS))
-                        for _ in range(draw(st.integers(0, 3)))
-                    ),
-                )
-                for at in draw(st.lists(st.sampled_from(self.places), max_size=2, unique=True))
-            )
-            self.people.append(person)
+            self.people.append(facts.with_memberships(person, memberships))
         # Left to chance alone, hardly anybody would be an exams officer with somebody to look after.
         officers = facts.Grant(role(MANAGES, None, self.places[0]), None, None)
         self.officer = self._member("o", "active", "active", (officers,))
@@ -89,7 +86,9 @@ class Directory:
 
     def _member(self, name: str, state: str, standing: str, grants: tuple[facts.Grant, ...]) -> facts.Person:
         person, at = facts.Person(name, state, ()), self.places[0]
-        person.memberships = (facts.Membership(f"{name}@{at.public_id}", person, at, standing, grants),)
+        facts.with_memberships(
+            person, lambda _: (facts.Membership(f"{name}@{at.public_id}", person, at, standing, grants),)
+        )
         return person
 
     @property

@@ -13,7 +13,18 @@ import pytest
 from app.authz.engine import sandbox
 from app.authz.engine.engine import Engine
 from app.authz.engine.sandbox import TIMEOUT_MS, PolicyError
-from app.authz.facts import Context, Fact, Grant, Membership, Organisation, Person, Role, Service, read
+from app.authz.facts import (
+    Context,
+    Fact,
+    Grant,
+    Membership,
+    Organisation,
+    Person,
+    Role,
+    Service,
+    read,
+    with_memberships,
+)
 from app.config import ROOT
 from app.vocabulary import PERMISSIONS, Action, PersonState
 
@@ -54,7 +65,7 @@ class Leaky(Fact):
 def person(state: str = "active") -> Person:
     found = Person("person-1", state, ("support", "auditor"))
     grant = Grant(Role("scripts:viewer", LIVE, SCHOOL, officers_may_give=True), None, None)
-    found.memberships = (Membership("membership-1", found, SCHOOL, "active", (grant,)),)
+    with_memberships(found, lambda _: (Membership("membership-1", found, SCHOOL, "active", (grant,)),))
     return found
 
 

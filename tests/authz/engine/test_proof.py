@@ -26,11 +26,14 @@ def role(slug: str, service: facts.Service | None, at: facts.Organisation) -> fa
 
 def person(name: str, *places: tuple[facts.Organisation, tuple[facts.Role, ...]]) -> facts.Person:
     found = facts.Person(name, "active")
-    found.memberships = tuple(
-        facts.Membership(
-            f"{name}@{at.public_id}", found, at, "active", tuple(facts.Grant(one, None, None) for one in roles)
-        )
-        for at, roles in places
+    facts.with_memberships(
+        found,
+        lambda _: tuple(
+            facts.Membership(
+                f"{name}@{at.public_id}", found, at, "active", tuple(facts.Grant(one, None, None) for one in roles)
+            )
+            for at, roles in places
+        ),
     )
     return found
 

@@ -14,12 +14,18 @@ from hypothesis import strategies as st
 
 from app.accounts.models import Person
 from app.accounts.queries import primary_address
-from app.authz import decision_point, facts
-from app.authz.decision_point import decide, use_policy
+from app.authz import facts
+from app.authz.decision_point import Decision, DecisionRequest, decide, decide_request
 from app.authz.engine.engine import Engine
 from app.authz.explain import explanation
-from app.authz.explain.counterfactuals import ANYWHERE, Change, made, possible_changes, smallest_changes
-from app.authz.explain.explanation import Explanation, Question, explain, reason_for, seen_by, seen_by_client
+from app.authz.explain.counterfactuals import (
+    ANY_ORGANISATION,
+    Change,
+    apply_changes,
+    possible_changes,
+    smallest_changes,
+)
+from app.authz.explain.explanation import Explanation, explain, reason_for, visible_to, visible_to_client
 from app.authz.information import directory
 from app.config import ROOT
 from app.kernel import clock
@@ -42,6 +48,7 @@ from app.vocabulary import (
 )
 from tests.authz.engine.random_facts import Directory, directories
 from tests.authz.engine.test_replay import thorough
+from tests.running import change, restored
 
 ENGINE = Engine.load(ROOT / "policies")
 
@@ -49,30 +56,33 @@ ENGINE = Engine.load(ROOT / "policies")
 @pytest.fixture(autouse=True)
 def policy() -> Iterator[None]:
     """The shipped policy, and nothing remembered."""
-    before = decision_point._engine
-    use_policy(ENGINE)
-    explanation._remembered.clear()
-    yield
-    if before is not None:
-        use_policy(before)
+    with restored():
+        change(engine=ENGINE)
+        explanation._reasons.clear()
+        yield
 
 
-def asked(person: str, service: str, at: str | None = None, action: str = "launch") -> Question:
+def reasoned(question: DecisionRequest) -> Decision:
+    """Decide, and return the decision with its reason."""
+    return reason_for(question, decide_request(question))
+
+
+def asked(person: str, service: str, at: str | None = None, action: str = "launch") -> DecisionRequest:
     """Return the question whether somebody of the cast may open a service."""
     place = None if at is None else directory.organisation(Organisation.get(Organisation.public_id == at))
     found = directory.person_named(person)
     row = Service.get(Service.slug == service)
     assert found
     given = tuple(directory.role(role, place) for role in roles_of(row))
-    return Question(found, action, directory.service(row), facts.Context(place), given)
+    return DecisionRequest(found, action, directory.service(row), facts.Context(place), given)
 
 
-def of_membership(person: str, action: Action, membership: str) -> Question:
+def of_membership(person: str, action: Action, membership: str) -> DecisionRequest:
     found = directory.person_named(person)
     (thing,) = directory.memberships([Membership.get(Membership.public_id == membership)])
     assert found
     assert thing
-    return Question(found, action, thing, facts.Context())
+    return DecisionRequest(found, action, thing, facts.Context())
 
 
 def claims(explanation: Explanation) -> list[list[tuple[str, str, str]]]:
@@ -160,19 +170,22 @@ def test_a_no_names_the_smallest_changes_and_who_may_make_them(
     question = asked(person, service, at)
     explanation = explain(question)
     assert claims(explanation) == expected
-    assert explanation.decision.reason == reason_for(question).reason == expected[0][0][0]
+    assert explanation.decision.reason == reasoned(question).reason == expected[0][0][0]
 
 
-def two_places(first: tuple[str, str], second: tuple[str, str]) -> Question:
+def two_places(first: tuple[str, str], second: tuple[str, str]) -> DecisionRequest:
     """Return whether somebody without a role may launch a service; each place has its own state and a membership's."""
     service = facts.Service("s", "live")
     person = facts.Person("p", "active")
-    person.memberships = tuple(
-        facts.Membership(name, person, facts.Organisation(name, place, "UTC"), state, ())
-        for name, (place, state) in (("first", first), ("second", second))
+    facts.with_memberships(
+        person,
+        lambda _: tuple(
+            facts.Membership(name, person, facts.Organisation(name, place, "UTC"), state, ())
+            for name, (place, state) in (("first", first), ("second", second))
+        ),
     )
     role = facts.Role("s:1", service, None, officers_may_give=True)
-    return Question(person, "launch", service, facts.Context(), (role,))
+    return DecisionRequest(person, "launch", service, facts.Context(), (role,))
 
 
 def test_of_two_places_the_one_that_needs_less_is_told() -> None:
@@ -188,10 +201,10 @@ def test_what_is_more_fundamental_is_told_first() -> None:
     question = two_places(("active", "active"), ("active", "suspended"))
     assert isinstance(question.actor, facts.Person)
     first, second = question.actor.memberships
-    role = facts.Role("s:1", question.roles[0].service, second.organisation, officers_may_give=True)
+    role = facts.Role("s:1", question.grantable_roles[0].service, second.organisation, officers_may_give=True)
     held = (facts.Grant(role, None, None),)
     suspended = facts.Membership("second", question.actor, second.organisation, "suspended", held)
-    question.actor.memberships = (first, suspended)
+    facts.with_memberships(question.actor, lambda _: (first, suspended))
     singles = smallest_changes(question)
     assert [changes[0].reason for changes in singles] == [Reason.MEMBERSHIP_NOT_ACTIVE, Reason.ROLE_MISSING]
 
@@ -210,10 +223,10 @@ barred(membership: Membership) if
   grant in membership.grants and
   grant.role.slug = "s:2";
 """)
-    use_policy(Engine.load(tmp_path))
+    change(engine=Engine.load(tmp_path))
     question = two_places(("closed", "active"), ("closed", "suspended"))
-    barring = facts.Role("s:2", question.roles[0].service, None, officers_may_give=True)
-    (changes,) = smallest_changes(question._replace(roles=(barring, *question.roles)))
+    barring = facts.Role("s:2", question.grantable_roles[0].service, None, officers_may_give=True)
+    (changes,) = smallest_changes(question._replace(grantable_roles=(barring, *question.grantable_roles)))
     assert [(change.reason, change.role and change.role.slug) for change in changes] == [
         (Reason.ORGANISATION_NOT_ACTIVE, None),
         (Reason.ROLE_MISSING, "s:1"),
@@ -253,7 +266,7 @@ def test_a_no_because_of_where_somebody_stands_says_so(
     explanation = explain(of_membership("olivia-marsh", action, membership))
     assert explanation.decision.reason is Reason.NOT_ALLOWED
     assert others_standing(explanation) == [[(state, who)]]
-    assert seen_by(explanation.question.actor, explanation) == explanation
+    assert visible_to(explanation.request.actor, explanation) == explanation
 
 
 def test_a_role_is_missing_before_somebody_stands_otherwise(cast: None) -> None:
@@ -262,7 +275,7 @@ def test_a_role_is_missing_before_somebody_stands_otherwise(cast: None) -> None:
     management = role_with_slug(USER_MANAGEMENT)
     assert management
     roles = (directory.role(management, None),)
-    explanation = explain(explanation.question._replace(roles=roles))
+    explanation = explain(explanation.request._replace(grantable_roles=roles))
     assert explanation.decision.reason is Reason.ROLE_MISSING
     assert others_standing(explanation) == [[(None, OFFICERS), ("suspended", OFFICERS)]]
 
@@ -273,10 +286,10 @@ def test_one_s_own_place_stands_otherwise_only_for_a_second_officer(cast: None) 
     assert others_standing(explanation)[0][1][0] == "suspended"
 
 
-def of_platform(person: str, action: Action) -> Question:
+def of_platform(person: str, action: Action) -> DecisionRequest:
     found = directory.person_named(person)
     assert found
-    return Question(found, action, directory.PLATFORM, facts.Context())
+    return DecisionRequest(found, action, directory.PLATFORM, facts.Context())
 
 
 def staff_roles(explanation: Explanation) -> list[list[tuple[str, str | None, str]]]:
@@ -303,7 +316,7 @@ def test_what_nothing_would_help_is_not_allowed_and_no_more(cast: None) -> None:
     officer, other = directory.person_named("olivia-marsh"), directory.person_named("thomas-reed")
     assert officer
     assert other
-    explanation = explain(Question(officer, Action.CHANGE_PASSWORD, other, facts.Context()))
+    explanation = explain(DecisionRequest(officer, Action.CHANGE_PASSWORD, other, facts.Context()))
     assert explanation.decision.reason is Reason.NOT_ALLOWED
     assert explanation.alternatives == ()
     assert explanation.readings
@@ -311,15 +324,15 @@ def test_what_nothing_would_help_is_not_allowed_and_no_more(cast: None) -> None:
 
 def test_a_guest_is_told_that_nobody_is_signed_in() -> None:
     service = facts.Service("training", "live")
-    explanation = explain(Question(facts.Guest(), "launch", service, facts.Context()))
+    explanation = explain(DecisionRequest(facts.Guest(), "launch", service, facts.Context()))
     assert explanation.decision.reason is Reason.NOT_SIGNED_IN
     assert explanation.alternatives == ()
 
 
 def test_a_policy_that_fails_explains_nothing(cast: None) -> None:
     broken = facts.Person("", "active")
-    broken.memberships = None  # type: ignore[assignment]
-    explanation = explain(Question(broken, "launch", facts.Service("training", "live"), facts.Context()))
+    object.__setattr__(broken, "memberships", None)
+    explanation = explain(DecisionRequest(broken, "launch", facts.Service("training", "live"), facts.Context()))
     assert explanation.decision.reason is Reason.POLICY_ERROR
     assert (explanation.rules, explanation.readings, explanation.alternatives) == ((), (), ())
 
@@ -350,9 +363,9 @@ class TestEveryClaimedChange:
                             for change in changes:
                                 make(change, person, service)
                             after = asked(person.public_id, service.slug, at)
-                            assert decide(after.actor, "launch", after.resource, after.context), (question, changes)
+                            assert allows(after), (question, changes)
                         tried |= {change.reason for change in changes}
-                        assert not decide(question.actor, "launch", question.resource, question.context)
+                        assert not allows(question)
         assert tried == set(MAKE)
 
 
@@ -383,7 +396,7 @@ def _add(change: Change, person: Person, _service: Service) -> None:
 
 def _organisation(change: Change) -> Organisation:
     assert change.organisation
-    anywhere = change.organisation == ANYWHERE
+    anywhere = change.organisation == ANY_ORGANISATION
     return Organisation.get(Organisation.public_id == ("westbrook" if anywhere else change.organisation.public_id))
 
 
@@ -435,37 +448,37 @@ def test_no_smaller_set_of_changes_would_do_and_where_none_is_found_none_would(
     action = str(data.draw(st.sampled_from(sorted(PERMISSIONS[type(thing).__name__]))))
     context = data.draw(st.sampled_from(directory.contexts))
     roles = tuple(role for role in directory.roles if role.organisation is None)
-    question = Question(person, action, thing, context, roles)
+    question = DecisionRequest(person, action, thing, context, roles)
     with clock.pinned(directory.now):
         if allows(question):
             return
         found = list(smallest_changes(question))
         sizes = {len(changes) for changes in found}
         assert len(sizes) <= 1
-        assert all(allows(made(question, changes)) for changes in found)
+        assert all(allows(apply_changes(question, changes)) for changes in found)
         everything = list(possible_changes(question))
         below = sizes.pop() if sizes else 3
         for size in range(below):
-            assert not any(allows(made(question, changes)) for changes in combinations(everything, size))
+            assert not any(allows(apply_changes(question, changes)) for changes in combinations(everything, size))
 
 
-def allows(question: Question) -> bool:
+def allows(question: DecisionRequest) -> bool:
     return decide(question.actor, question.action, question.resource, question.context).allowed
 
 
 class TestWhatIsRemembered:
     def test_a_reason_is_found_once_for_the_same_facts(self, cast: None, monkeypatch: pytest.MonkeyPatch) -> None:
         question = asked("thomas-reed", "access-to-scripts")
-        first = reason_for(question)
+        first = reasoned(question)
         monkeypatch.setattr(explanation, "smallest_changes", lambda _question: pytest.fail("searched again"))
-        assert reason_for(question) is first
+        assert reasoned(question) is first
 
     def test_facts_that_were_read_anew_are_other_facts(self, cast: None) -> None:
-        assert reason_for(asked("thomas-reed", "access-to-scripts")).reason is Reason.ROLE_MISSING
+        assert reasoned(asked("thomas-reed", "access-to-scripts")).reason is Reason.ROLE_MISSING
         Membership.update(state=MembershipState.SUSPENDED).where(
             Membership.public_id == "thomas-reed@northfield"
         ).execute()
-        assert reason_for(asked("thomas-reed", "access-to-scripts")).reason is Reason.MEMBERSHIP_NOT_ACTIVE
+        assert reasoned(asked("thomas-reed", "access-to-scripts")).reason is Reason.MEMBERSHIP_NOT_ACTIVE
 
     def test_it_holds_only_until_the_next_grant_starts_or_ends(self) -> None:
         noon = datetime.fromisoformat("2026-11-23T12:00:00+00:00")
@@ -474,53 +487,53 @@ class TestWhatIsRemembered:
         role = facts.Role("s:1", service, here, officers_may_give=True)
         gap = (facts.Grant(role, None, noon), facts.Grant(role, noon + timedelta(hours=2), None))
         # The first one ended; in two hours the second one starts, and then an outer grant matters again.
-        person.memberships = (facts.Membership("m", person, here, "suspended", gap),)
-        question = Question(person, "launch", service, facts.Context())
+        facts.with_memberships(person, lambda _: (facts.Membership("m", person, here, "suspended", gap),))
+        question = DecisionRequest(person, "launch", service, facts.Context())
         with time_machine.travel(noon + timedelta(hours=1), tick=False) as traveller:
-            reason_for(question)
+            reasoned(question)
             traveller.move_to(noon + timedelta(hours=1, minutes=59))
-            remembered = next(iter(explanation._remembered.values()))
-            assert reason_for(question) is remembered.decision
+            remembered = next(iter(explanation._reasons.values()))
+            assert reasoned(question) is remembered.decision
             traveller.move_to(noon + timedelta(hours=3))
-            later = reason_for(question)
+            later = reasoned(question)
             assert later is not remembered.decision
             # Clocks are set back, too.
             traveller.move_to(noon)
-            assert reason_for(question) is not later
+            assert reasoned(question) is not later
 
     def test_another_policy_is_asked_anew(self, cast: None) -> None:
         question = asked("thomas-reed", "access-to-scripts")
-        first = reason_for(question)
-        use_policy(Engine.load(ROOT / "policies"))
-        assert reason_for(question) is not first
+        first = reasoned(question)
+        change(engine=Engine.load(ROOT / "policies"))
+        assert reasoned(question) is not first
 
     def test_other_roles_to_give_are_another_question(self, cast: None) -> None:
         question = asked("thomas-reed", "access-to-scripts")
-        assert reason_for(question).reason is Reason.ROLE_MISSING
-        assert reason_for(question._replace(roles=())).reason is Reason.NOT_ALLOWED
+        assert reasoned(question).reason is Reason.ROLE_MISSING
+        assert reasoned(question._replace(grantable_roles=())).reason is Reason.NOT_ALLOWED
 
-    def test_what_the_request_tells_is_never_remembered(self, cast: None) -> None:
+    def test_what_the_request_tells_is_never_reasons(self, cast: None) -> None:
         question = asked("thomas-reed", "access-to-scripts")
         told = facts.Context(None, facts.Properties({"a": 1}))
-        reason_for(question._replace(context=told))
-        assert not explanation._remembered
+        reasoned(question._replace(context=told))
+        assert not explanation._reasons
 
     def test_it_is_bounded(self, cast: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(explanation, "_MOST_REMEMBERED", 3)
+        monkeypatch.setattr(explanation, "_REASONS_LIMIT", 3)
         questions = [asked("thomas-reed", slug) for slug in ("access-to-scripts", "exam-entries", "pe-submissions")]
         for question in questions * 5:
-            reason_for(question._replace(resource=facts.Service(question.resource.slug, "live")))  # type: ignore[attr-defined]
-            assert len(explanation._remembered) <= 3
+            reasoned(question._replace(resource=facts.Service(question.resource.slug, "live")))  # type: ignore[attr-defined]
+            assert len(explanation._reasons) <= 3
 
     def test_the_leaf_of_the_answer_stays_with_the_reason(self, cast: None) -> None:
         question = asked("thomas-reed", "access-to-scripts")
-        assert reason_for(question).leaf == decide(question.actor, "launch", question.resource).leaf
+        assert reasoned(question).leaf == decide(question.actor, "launch", question.resource).leaf
 
 
-def seen(asker: str, question: Question) -> Explanation:
+def seen(asker: str, question: DecisionRequest) -> Explanation:
     reader = directory.person_named(asker)
     assert reader
-    return seen_by(reader, explain(question))
+    return visible_to(reader, explain(question))
 
 
 def named(explanation: Explanation) -> set[str]:
@@ -572,7 +585,7 @@ class TestWhoSeesWhat:
 
     def test_a_program_learns_roles_of_its_own_service_and_of_nobody_s_place(self, cast: None) -> None:
         client = directory.client(Client.get(Client.public_id == "submit-for-assessment"))
-        found = seen_by_client(client, explain(asked("iris-bell", "submit-for-assessment")))
+        found = visible_to_client(client, explain(asked("iris-bell", "submit-for-assessment")))
         owners = {type(reading.owner).__name__ for reading in found.readings}
         assert owners == {"Service", "Grant", "Role"}
         slugs = {
@@ -581,6 +594,6 @@ class TestWhoSeesWhat:
         assert slugs == {"submit-for-assessment:exams-officer"}
         assert found.alternatives
         # An officer of the school has more roles, of other services; those are none of this program's business.
-        allowed = seen_by_client(client, explain(asked("olivia-marsh", "submit-for-assessment")))
+        allowed = visible_to_client(client, explain(asked("olivia-marsh", "submit-for-assessment")))
         assert {type(reading.owner).__name__ for reading in allowed.readings} <= {"Service", "Grant", "Role"}
         assert USER_MANAGEMENT not in str([reading.value for reading in allowed.readings])

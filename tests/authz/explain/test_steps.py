@@ -1,25 +1,25 @@
 import pytest
 
-from app.authz import decision_point, facts
-from app.authz.decision_point import decide
+from app.authz import facts
+from app.authz.decision_point import DecisionRequest, decide
 from app.authz.engine.engine import Engine
 from app.authz.engine.replay import Recording
 from app.authz.engine.tree import END, Compare, Const, Field, Next
-from app.authz.explain.explanation import Question, explain
+from app.authz.explain.explanation import explain
 from app.authz.explain.steps import steps, steps_of, trace_of
 from app.authz.information import directory
 from app.config import ROOT
 from app.services.queries import service_with_slug
+from tests.running import change, restored
 
 
 @pytest.fixture
 def policy(cast: None) -> Engine:
     """The shipped policy, which has decided nothing yet."""
-    before = decision_point._engine
     engine = Engine.load(ROOT / "policies")
-    decision_point.use_policy(engine)
-    yield engine
-    decision_point._engine = before
+    with restored():
+        change(engine=engine)
+        yield engine
 
 
 def test_a_decision_says_what_was_looked_at(policy: Engine) -> None:
@@ -48,7 +48,7 @@ def test_a_decision_that_is_not_recorded_says_it_too(policy: Engine) -> None:
         ("number of memberships of the actor", "0"),
     )
     assert trace_of(decision) == looked_at
-    explained = explain(Question(person, "launch", directory.service(row), facts.Context(), ()))
+    explained = explain(DecisionRequest(person, "launch", directory.service(row), facts.Context(), ()))
     assert {reading.path for reading in explained.readings} >= {"actor.state", "resource.state", "actor.memberships"}
 
 

@@ -7,13 +7,11 @@ from datetime import timedelta
 import pytest
 
 from app.accounts.models import Person
-from app.authz import decision_point
-from app.authz.decision_point import use_policy
 from app.authz.engine.engine import Engine
 from app.authz.explain import explanation
 from app.authz.explain.counterfactuals import ORDER
 from app.authz.explain.explanation import explain
-from app.authz.explain.wording import Told, in_words
+from app.authz.explain.wording import ExplanationText, in_words
 from app.config import ROOT
 from app.kernel import clock
 from app.memberships.models import Grant
@@ -40,6 +38,7 @@ from app.vocabulary import (
     Who,
 )
 from tests.authz.explain.test_explanation import asked, of_membership
+from tests.running import change, restored
 
 STATES = {
     "Person": PersonState,
@@ -52,15 +51,13 @@ STATES = {
 @pytest.fixture(autouse=True)
 def policy() -> Iterator[None]:
     """The shipped policy, and nothing remembered."""
-    before = decision_point._engine
-    use_policy(Engine.load(ROOT / "policies"))
-    explanation._remembered.clear()
-    yield
-    if before is not None:
-        use_policy(before)
+    with restored():
+        change(engine=Engine.load(ROOT / "policies"))
+        explanation._reasons.clear()
+        yield
 
 
-def told(person: str, service: str, at: str | None = None) -> Told:
+def told(person: str, service: str, at: str | None = None) -> ExplanationText:
     return in_words(explain(asked(person, service, at)))
 
 
@@ -91,7 +88,7 @@ def test_a_yes_says_who_gave_the_role_and_until_when(cast: None) -> None:
     said = told("thomas-reed", "access-to-scripts")
     assert said.allowed
     assert said.sentence == "The policy allows this."
-    assert said.looked_at == [
+    assert said.facts == [
         "The account is active.",
         "Access to scripts is open.",
         "The account belongs to Northfield Academy.",
@@ -113,7 +110,7 @@ def test_a_role_without_giver_and_end_says_neither(cast: None) -> None:
     given = Grant.get(Grant.role == role_with_slug("training:user")).created_at.date()
     assert (
         f"The role Training: User at Northfield Academy counts. It was given on {clock.in_words(given)}."
-        in told("thomas-reed", "training").looked_at
+        in told("thomas-reed", "training").facts
     )
 
 
@@ -137,12 +134,12 @@ def test_a_role_without_giver_and_end_says_neither(cast: None) -> None:
 def test_a_no_says_what_was_looked_at(cast: None, person: str, service: str, sentence: str) -> None:
     today = clock.today("Europe/London")
     pattern = re.sub(r"{(-?\d+)}", lambda days: clock.in_words(today + timedelta(days=int(days[1]))), sentence)
-    assert [said for said in told(person, service).looked_at if re.match(pattern, said)]
+    assert [said for said in told(person, service).facts if re.match(pattern, said)]
 
 
 def test_somebody_without_any_role_is_said_to_have_none(cast: None) -> None:
     Grant.delete().execute()
-    assert "No role has been given at Northfield Academy." in told("thomas-reed", "training").looked_at
+    assert "No role has been given at Northfield Academy." in told("thomas-reed", "training").facts
 
 
 def test_a_change_is_said_with_who_can_make_it(cast: None) -> None:
@@ -178,7 +175,7 @@ def test_no_word_of_the_machine_is_ever_said(cast: None) -> None:
                 said = told(person.public_id, service.slug, at)
                 sentences = [
                     said.sentence,
-                    *said.looked_at,
+                    *said.facts,
                     *(
                         text
                         for needed in said.alternatives

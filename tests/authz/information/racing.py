@@ -21,9 +21,9 @@ _ASKED = """
 import json, sys
 from pathlib import Path
 from werkzeug.test import Client
-from app.authz.information import cache
 from app.config import Settings
 from app.factory import create_app
+from app.runtime import current
 
 url, folder, blind = sys.argv[1:]
 settings = Settings(development=True, data_dir=Path(folder), database_url=url, secret_key="s" * 32, rate_limit=0)
@@ -39,7 +39,7 @@ for line in sys.stdin:
     asked = question | {"options": {"at_least_revision": int(line)}}
     print(json.dumps(client.post("/authorize", json=asked, headers=headers).json["decision"]), flush=True)
     if blind == "blind":
-        cache.current()._watch.has_changed = lambda: False
+        current().view._watch.has_changed = lambda: False
 """
 
 

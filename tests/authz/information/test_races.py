@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.kernel.database import bound_url
+from app.runtime import current
 from tests.authz.information.racing import Asked, asked, delays, stale_answers, toggled
 from tests.conftest import ON_POSTGRESQL
 
@@ -16,14 +16,14 @@ pytestmark = [pytest.mark.usefixtures("cast"), pytest.mark.slow]
 @pytest.fixture
 def other(cast: None) -> Iterator[Asked]:
     toggled(give=True)
-    with asked(bound_url()) as process:
+    with asked(current().settings.database_url) as process:
         yield process
 
 
 def test_a_process_that_does_not_look_gives_stale_answers() -> None:
     """Without this the other tests could pass by luck."""
     toggled(give=True)
-    with asked(bound_url(), blind=True) as process:
+    with asked(current().settings.database_url, blind=True) as process:
         assert process.allows()
         assert stale_answers(process, RACES) > 0
 

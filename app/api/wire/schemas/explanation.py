@@ -1,18 +1,10 @@
-"""Why, for programs: an explanation as a message, with nothing in it that is not the caller's business."""
-
-from collections.abc import Iterator
-from typing import Any
+"""Why, for programs: the messages that explain a decision."""
 
 from marshmallow import Schema, fields
 
-from app.api.wire.schemas.evaluation import AnswerContextSchema, AnswerSchema, EvaluationsRequestSchema
-from app.authz import facts
-from app.authz.decision_point import Decision
-from app.authz.engine.proof import Reading
-from app.authz.explain.explanation import Explanation, Question, explain, seen_by_client
-from app.vocabulary import REASON_SENTENCES, Reason, Who
-
-Message = dict[str, Any]
+from app.api.wire.schemas.answers import AnswerContextSchema, AnswerSchema
+from app.api.wire.schemas.evaluation import EvaluationsRequestSchema
+from app.vocabulary import Reason, Who
 
 
 class AuthorizeRequestSchema(EvaluationsRequestSchema):
@@ -85,53 +77,3 @@ class ExplainedAnswerSchema(AnswerSchema):
     """The answer, with why."""
 
     context = fields.Nested(ExplainedContextSchema, required=True, metadata={"description": "Where it comes from."})
-
-
-def explanation(client: facts.Client, decision: Decision, question: Question | None) -> Message:
-    """Return why `decision` is the answer to `question`, as far as `client` may know.
-
-    Of a question about something unknown (None) there is nothing to tell but that.
-    """
-    told: Message = {"sentence": REASON_SENTENCES[decision.reason], "rules": [], "facts": [], "needed": []}
-    if question is None:
-        return told
-    seen = seen_by_client(client, explain(question))
-    return told | {
-        "rules": [rule._asdict() for rule in seen.rules],
-        "facts": _without_repeats(fact for reading in seen.readings for fact in _fact(reading)),
-        "needed": _without_repeats(_needed(seen)),
-    }
-
-
-def _fact(reading: Reading) -> Iterator[Message]:
-    """Yield what a reading tells a program; nothing for what only leads from one thing to the next."""
-    owner, value = reading.owner, reading.value
-    told: Message = {"field": reading.field, "value": value}
-    if isinstance(owner, facts.Grant) and reading.field == "in_force":
-        ends = {"starts_at": owner.starts_at, "ends_at": owner.ends_at}
-        known_ends = {name: moment for name, moment in ends.items() if moment is not None}
-        yield {"about": "role", "id": owner.role.slug, **told, **known_ends}
-    elif isinstance(owner, facts.Service) and reading.field == "state":
-        yield {"about": "service", "id": owner.slug, **told}
-    elif isinstance(owner, facts.Role) and reading.field == "officers_may_give":
-        yield {"about": "role", "id": owner.slug, **told}
-    elif isinstance(reading.chain[0], facts.Record) and not isinstance(value, facts.Fact | tuple):
-        path = reading.path.removeprefix("resource.")
-        yield {"about": "resource", "id": reading.chain[0].id, **told, "field": path}
-
-
-def _needed(seen: Explanation) -> Iterator[list[Message]]:
-    # The same change at two organisations is one to a program, which is told of neither.
-    for needed in seen.alternatives:
-        yield [
-            {"change": one.change.reason, "who": one.who, **({"role": one.change.role.slug} if one.change.role else {})}
-            for one in needed
-        ]
-
-
-def _without_repeats(items: Iterator[Any]) -> list[Any]:
-    found: list[Any] = []
-    for item in items:
-        if item not in found:
-            found.append(item)
-    return found

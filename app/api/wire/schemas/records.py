@@ -2,17 +2,18 @@
 
 from marshmallow import Schema, fields
 
-from app.api.wire.schemas.evaluation import LONGEST_RESOURCE, LONGEST_TYPE, Asked, open_object, text
+from app.api.wire.requests import LONGEST_RESOURCE, LONGEST_TYPE
+from app.api.wire.schemas.fields import InputSchema, open_object, text
 
 
-class RecordAddressSchema(Asked):
+class RecordAddressSchema(InputSchema):
     """Which thing it is."""
 
     type = text(LONGEST_TYPE, "A kind of thing that the rules declare and your key may ask about.")
     id = text(LONGEST_RESOURCE, "Your own id of the thing.")
 
 
-class RecordRequestSchema(Asked):
+class RecordRequestSchema(InputSchema):
     """What is to be known of the thing from now on. Nothing remains of what was known before."""
 
     properties = open_object("Named values of any kind, for the rules.")

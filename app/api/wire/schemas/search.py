@@ -1,26 +1,20 @@
 """The messages about searches: who may do this, to what may they do it, and what may they do."""
 
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from marshmallow import Schema, fields, post_load
 
-from app.api.wire.requests import ActionAsked, Entity, EvaluationRequest
+from app.api.wire.requests import LONGEST_TYPE, Entity, EvaluationRequest, RequestedAction, SearchRequest, SearchTarget
 from app.api.wire.schemas.evaluation import (
-    LONGEST_TYPE,
     ActionSchema,
-    Asked,
     ContextSchema,
     ResourceSchema,
     SubjectSchema,
-    open_object,
     organisation_of,
     our_options,
-    part,
     resource_properties,
-    text,
-    whole_number,
 )
+from app.api.wire.schemas.fields import InputSchema, open_object, part, text, whole_number
 
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 500
@@ -30,24 +24,7 @@ _LONGEST_TOKEN = 2000
 _ANYTHING = ""
 
 
-class Sought(StrEnum):
-    """What a search looks for."""
-
-    SUBJECT = "subject"
-    RESOURCE = "resource"
-    ACTION = "action"
-
-
-class SearchRequest(NamedTuple):
-    """A search. The question is the one that each candidate takes its place in; `limit` is None where none was told."""
-
-    sought: Sought
-    question: EvaluationRequest
-    token: str = ""
-    limit: int | None = None
-
-
-class PageRequestSchema(Asked):
+class PageRequestSchema(InputSchema):
     """Which part of the results."""
 
     token = text(
@@ -62,7 +39,7 @@ class PageRequestSchema(Asked):
     properties = open_object("Not looked at.")
 
 
-class SoughtSubjectSchema(Asked):
+class SoughtSubjectSchema(InputSchema):
     """The people that are looked for; an id is not looked at."""
 
     type = text(LONGEST_TYPE, "Always a person.", examples=["person", "user"])
@@ -74,7 +51,7 @@ class SoughtSubjectSchema(Asked):
         return Entity(data["type"], _ANYTHING, data.get("properties"))
 
 
-class SoughtResourceSchema(Asked):
+class SoughtResourceSchema(InputSchema):
     """The things that are looked for; an id is not looked at."""
 
     type = text(LONGEST_TYPE, "The kind of thing.", examples=["role"])
@@ -86,8 +63,8 @@ class SoughtResourceSchema(Asked):
         return Entity(data["type"], _ANYTHING, data.get("properties"))
 
 
-class _SearchSchema(Asked):
-    sought: Sought
+class _SearchSchema(InputSchema):
+    target: SearchTarget
 
     context = part(ContextSchema, "The circumstances of the question.", required=False)
     page = part(PageRequestSchema, "Which part of the results.", required=False)
@@ -99,19 +76,19 @@ class _SearchSchema(Asked):
         page, context = data.get("page", {}), data.get("context")
         question = EvaluationRequest(
             data["subject"],
-            data.get("action", ActionAsked(_ANYTHING)),
+            data.get("action", RequestedAction(_ANYTHING)),
             data["resource"],
             context,
             organisation_of(data["resource"], context),
             data.get("options", {}).get("at_least_revision", 0),
         )
-        return SearchRequest(self.sought, question, page.get("token", ""), page.get("limit"))
+        return SearchRequest(self.target, question, page.get("token", ""), page.get("limit"))
 
 
 class SubjectSearchRequestSchema(_SearchSchema):
     """The question who may do this to that."""
 
-    sought = Sought.SUBJECT
+    target = SearchTarget.SUBJECT
     subject = part(SoughtSubjectSchema, "The people that are looked for.")
     action = part(ActionSchema, "What they would do.")
     resource = part(ResourceSchema, "The thing it would be done to.")
@@ -120,7 +97,7 @@ class SubjectSearchRequestSchema(_SearchSchema):
 class ResourceSearchRequestSchema(_SearchSchema):
     """The question to what this person may do that."""
 
-    sought = Sought.RESOURCE
+    target = SearchTarget.RESOURCE
     subject = part(SubjectSchema, "The person it is about.")
     action = part(ActionSchema, "What the person would do.")
     resource = part(SoughtResourceSchema, "The things that are looked for.")
@@ -129,13 +106,13 @@ class ResourceSearchRequestSchema(_SearchSchema):
 class ActionSearchRequestSchema(_SearchSchema):
     """The question what this person may do to that."""
 
-    sought = Sought.ACTION
+    target = SearchTarget.ACTION
     subject = part(SubjectSchema, "The person it is about.")
     resource = part(ResourceSchema, "The thing it would be done to.")
 
 
-SEARCHES: dict[Sought, Schema] = {
-    schema.sought: schema
+SEARCHES: dict[SearchTarget, Schema] = {
+    schema.target: schema
     for schema in (SubjectSearchRequestSchema(), ResourceSearchRequestSchema(), ActionSearchRequestSchema())
 }
 

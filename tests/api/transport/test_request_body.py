@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client as WerkzeugClient
 
-from app.api.transport.json_body import DEEPEST, LARGEST_BODY
+from app.api.transport.request_body import LARGEST_BODY
+from app.api.wire.strict_json import DEEPEST
 from tests.api.conftest import KEY, Send, Tell, question
 
 pytestmark = pytest.mark.usefixtures("both_doors")

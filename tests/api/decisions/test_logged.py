@@ -1,0 +1,47 @@
+"""Every answer is in the log, with what it was made of."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from app.config import DecisionLogging, Settings
+from app.factory import create_app
+from app.kernel.database import connected
+from app.runtime import current
+from tests.api.conftest import KEY, question
+from tests.logged import logged
+from tests.running import restored
+
+
+@pytest.fixture(params=[True, False], ids=["with facts", "masked"])
+def asked(request: pytest.FixtureRequest, both_doors: bool, cast: None, settings: Settings) -> Iterator[bool]:
+    """A portal that was asked two questions, and whether its log keeps facts."""
+    with restored():
+        portal: Flask = create_app(replace(settings, decision_log_facts=request.param))
+        if not both_doors:
+            portal.wsgi_app = portal.wsgi_app.application  # type: ignore[attr-defined, method-assign]
+        for person in ("olivia-marsh", "iris-bell"):
+            answer = portal.test_client().post(
+                "/authorize", json=question(person), headers={"Authorization": f"Bearer {KEY}"}
+            )
+            assert answer.status_code == 200
+        with connected():
+            yield request.param
+
+
+def test_what_was_read_is_kept_with_a_yes_and_with_a_no_unless_it_is_masked(asked: bool) -> None:
+    yes, no = logged()
+    assert (yes.allowed, no.allowed) == (True, False)
+    if asked:
+        assert ("state of the actor is “active”", "yes") in yes.steps
+        assert ("in force of grant 3 of membership 1 of the actor", "no") in no.steps
+    else:
+        assert (yes.steps, no.steps) == (None, None)
+
+
+def test_the_portal_keeps_its_promise(cast: None, settings: Settings) -> None:
+    with restored():
+        create_app(replace(settings, decision_log=DecisionLogging.DURABLE))
+        assert current().decision_log.promise == "durable"

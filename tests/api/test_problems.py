@@ -1,0 +1,17 @@
+"""Every error of the API has its status in one table, and nothing below the edge knows of statuses."""
+
+from app.api import errors
+from app.api.problems import PROBLEMS
+from app.audit.decision_log import NotLoggedError
+from app.authz.information.cache import NotFreshError
+from app.kernel.rate_limit import RateLimitedError
+
+
+def test_every_error_has_a_status() -> None:
+    declared = {
+        error
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, errors.RequestError) and error is not errors.RequestError
+    }
+    assert set(PROBLEMS) == declared | {NotFreshError, NotLoggedError, RateLimitedError}
+    assert {problem.status for problem in PROBLEMS.values()} <= set(range(400, 600))
