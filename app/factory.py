@@ -15,9 +15,8 @@ from app.audit import decision_log
 from app.audit.decision_log import DecisionLog
 from app.authz.decision_point import use_policy
 from app.authz.engine.engine import Engine
-from app.authz.engine.sandbox import PolicyError
 from app.authz.explain.steps import steps_of
-from app.authz.lint.linter import check_folder
+from app.authz.lint.verify import verify_settings
 from app.config import Settings
 from app.kernel import database
 from app.ui import authentication, authorization, error_pages, headers
@@ -28,11 +27,11 @@ _LARGEST_FORM = 1024 * 1024
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
     """Return the web application. Binds this process to its database and to `engine`, the policy that decides in it.
 
-    Without one, the policy of the settings' folders is loaded, and its tables are not run. Raises `SettingError` and
-    `PolicyError` rather than start with something wrong.
+    Without one, the policy of the settings is verified. Raises `SettingError` and `PolicyError` rather than start with
+    something wrong.
     """
     settings = settings or config.read_settings()
-    _bind_process(settings, engine or _checked_policy(settings))
+    _bind_process(settings, engine or verify_settings(settings))
     return _application(settings)
 
 
@@ -81,13 +80,6 @@ def _application(settings: Settings) -> Flask:
     csrf.exempt(api.blueprint)
     app.wsgi_app = api.Door(app.wsgi_app)  # type: ignore[method-assign]
     return app
-
-
-def _checked_policy(settings: Settings) -> Engine:
-    engine = Engine.load(*settings.policy_folders)
-    for finding in check_folder(*settings.policy_folders):
-        raise PolicyError(finding.sentence, file=finding.file, line=finding.line)
-    return engine
 
 
 def _connect() -> None:

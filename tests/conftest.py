@@ -183,7 +183,8 @@ def cast(database: None) -> None:
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """The portal, made once: to read the policy and every template anew takes longer than most tests do."""
     folder = tmp_path_factory.mktemp("portal")
-    return create_app(_development(folder, f"sqlite:///{folder}/none.db"))
+    settings = _development(folder, f"sqlite:///{folder}/none.db")
+    return create_app(settings, Engine.load(*settings.policy_folders))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from app.api.wire.schemas.evaluation import loaded
 from app.api.wire.schemas.records import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
 from app.authz.decision_point import policy
 from app.authz.information.cache import Caller
-from app.authz.polar.names import declared_kinds
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
 from app.records.operations import delete_record, put_record
@@ -88,7 +87,7 @@ def _delete(client: Caller, kind: str, record_id: str) -> ResponseReturnValue:
 
 def _check(reach: Reach, kind: str, record_id: str, action: Action) -> None:
     reach.check(kind, record_id, action)
-    if kind not in declared_kinds(policy()):
+    if kind not in policy().declared_kinds:
         raise ApiError(404, f"The rules declare no {kind} that could be registered.")
 
 

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from app.authz import decision_point
 from app.authz.engine.engine import Engine
-from app.authz.lint.verify import check_with_cast
+from app.authz.lint.policy_check import check_policy
 from app.config import ROOT
 from app.kernel import database as kernel
 from app.seeding.loader import load_pack
@@ -190,6 +190,6 @@ def test_whoever_proves_nothing_is_told_how_to(post: Post) -> None:
 def test_the_pack_is_as_it_should_be() -> None:
     bound = kernel.database.obj
     try:
-        assert check_with_cast(ROOT / "policies", PACK) == []
+        assert check_policy(ROOT / "policies", PACK) == []
     finally:
         kernel.database.initialize(bound)

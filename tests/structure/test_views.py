@@ -18,6 +18,7 @@ from app.accounts.models import Session
 from app.api.transport.fast_path import ANSWERS
 from app.audit.models import Event
 from app.authz import facts
+from app.authz.engine.engine import Engine
 from app.authz.information import directory
 from app.config import Settings
 from app.factory import create_app
@@ -109,7 +110,7 @@ def test_every_view_that_asks_about_a_fact_asks_what_the_policy_knows(app: Flask
 def portal_with(view: Callable[[], Any], app: Flask, settings: Settings) -> Flask:
     """Return one more portal, with `view` at /toy."""
     bound = database.obj
-    portal = create_app(settings)
+    portal = create_app(settings, Engine.load(*settings.policy_folders))
     database.initialize(bound)
     portal.add_url_rule("/toy", "toy", view)
     return portal

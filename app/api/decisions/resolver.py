@@ -9,7 +9,6 @@ from app.api.wire.requests import Entity, EvaluationRequest
 from app.authz import facts
 from app.authz.decision_point import policy
 from app.authz.information import cache
-from app.authz.polar.names import declared_kinds
 from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES
 
 T = TypeVar("T")
@@ -49,7 +48,7 @@ class Gatherer:
             return self.view.service(resource.id)
         if resource.type == "role":
             return self.view.role(resource.id, at)
-        kind = declared_kinds(policy()).get(resource.type)
+        kind = policy().declared_kinds.get(resource.type)
         return None if kind is None else self._record(kind, resource)
 
     def roles(self, thing: facts.Fact) -> tuple[facts.Role, ...]:
@@ -77,7 +76,7 @@ class Gatherer:
         if resource.type in DIRECTORY_KINDS:
             found = self._own_things(resource.type, at)
             return sorted((thing for thing in found if thing.slug > name), key=attrgetter("slug"))[:most]
-        kind = declared_kinds(policy()).get(resource.type)
+        kind = policy().declared_kinds.get(resource.type)
         if kind is None:
             return []
         return [

@@ -8,6 +8,7 @@ from flask import Flask
 
 from app.audit import decision_log
 from app.authz import decision_point
+from app.authz.engine.engine import Engine
 from app.authz.information import cache
 from app.config import Settings
 from app.factory import create_app
@@ -20,7 +21,9 @@ from tests.logged import logged
 def asked(request: pytest.FixtureRequest, both_doors: bool, cast: None, settings: Settings) -> Iterator[bool]:
     """A portal that was asked two questions, and whether its log keeps facts."""
     bound, before = database.obj, decision_point._engine
-    portal: Flask = create_app(replace(settings, decision_log_facts=request.param))
+    portal: Flask = create_app(
+        replace(settings, decision_log_facts=request.param), Engine.load(*settings.policy_folders)
+    )
     database.initialize(bound)
     cache.forget()
     if not both_doors:
@@ -46,7 +49,9 @@ def test_what_was_read_is_kept_with_a_yes_and_with_a_no_unless_it_is_masked(aske
 
 def test_the_portal_keeps_its_promise(cast: None, settings: Settings) -> None:
     bound, before = database.obj, decision_point._engine
-    create_app(replace(settings, decision_log=decision_log.DecisionLogging.DURABLE))
+    create_app(
+        replace(settings, decision_log=decision_log.DecisionLogging.DURABLE), Engine.load(*settings.policy_folders)
+    )
     database.initialize(bound)
     decision_point._engine = before
     assert decision_log.current().promise == "durable"
