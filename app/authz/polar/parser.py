@@ -258,8 +258,8 @@ class _Parser:
         if token.kind == "string":
             return Node("string", re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL), token.location)
         if token.kind == "number" or (token.text == "-" and self.token.kind == "number"):
-            number = token if token.kind == "number" else self.advance()
-            return Node("integer" if number.text.isdigit() else "float", number.text, token.location)
+            text = token.text if token.kind == "number" else token.text + self.advance().text
+            return Node("integer" if text.lstrip("-").isdigit() else "float", text, token.location)
         if token.text == "(":
             term = self.expression()
             self.expect(")")
