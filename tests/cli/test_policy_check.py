@@ -16,6 +16,7 @@ from app.authz.lint.verify import verify_settings
 from app.authz.polar.parser import parse
 from app.authz.polar.syntax import PolarFile
 from app.config import ROOT, Settings
+from app.factory import create_app
 from app.vocabulary import PERMISSIONS
 from tests.cli.conftest import CommandLine
 
@@ -195,3 +196,19 @@ def test_each_file_is_parsed_once_when_a_server_starts(
     engine = verify_settings(served)
     assert parsed == sorted(path.name for path in folder.glob("*.polar"))
     assert engine.permissions.keys() == PERMISSIONS.keys()
+
+
+def test_an_application_without_an_engine_verifies_its_policy(settings: Settings, folder: Path) -> None:
+    replace(folder / "portal_test.toml", "guest = ", "sam-porter = ")
+    with pytest.raises(PolicyRejectedError) as rejected:
+        create_app(dataclasses.replace(settings, policies_dir=folder))
+    assert {finding.file for finding in rejected.value.findings} == {"portal_test.toml"}
+
+
+def test_a_check_that_fails_is_an_error_and_no_permission_to_serve(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification.sys, "executable", "false")
+    with pytest.raises(PolicyError):
+        verify_settings(settings)
+    assert not (settings.data_dir / "policy-checked").exists()

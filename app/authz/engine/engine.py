@@ -1,7 +1,7 @@
-"""One loaded policy, and the one question that it answers.
+"""A loaded policy, which decides whether an actor may do something to a resource.
 
-A failed load would leave oso with an empty rule base, so a policy is loaded into a new engine or not at all. What was
-decided before is replayed; whatever goes wrong on the way to an answer is a `PolicyError`.
+A load that fails would leave oso with an empty rule base, so a policy is loaded into a new engine or not at all.
+Decisions are recorded and replayed; whatever goes wrong while deciding is a `PolicyError`.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,12 @@ class PolicyLoadError(PolicyError):
 
 
 class Engine:
-    """One policy, loaded once and never changed; any number of threads may ask it.
+    """One policy, loaded once and never changed; any number of threads may use it.
 
-    `digest` names the policy by its content; `permissions` holds what each resource block declares; `kinds` every kind
-    of fact by its name, including those that only the policy declares. Raises `PolicyLoadError` for an error or a
-    warning of oso, and for a file that cannot be read or parsed.
+    `digest` identifies the policy by its content; `permissions` holds the permissions that each resource block
+    declares; `kinds` holds every kind of fact by its name, including those that only the policy declares.
+
+    Raises `PolicyLoadError` for an error or a warning of oso, and for a file that cannot be read or parsed.
     """
 
     def __init__(self, source: PolicySource) -> None:
@@ -67,14 +68,14 @@ class Engine:
         }
 
     def answer(self, actor: Fact, action: str, resource: Fact, context: Context, now: float) -> Leaf:
-        """Return what the policy's `allow` rules say at `now` (seconds since 1970), and how they came to it.
+        """Return the decision of the `allow` rules at `now` (seconds since 1970), and the path that led to it.
 
-        A decision like an earlier one is replayed; any other is Polar's, and kept if it came to its end. Raises
-        PolicyError for whatever goes wrong on the way.
+        A decision like an earlier one is replayed. Any other is made by Polar, and recorded if it can be. Raises
+        PolicyError for whatever goes wrong.
         """
         try:
             leaf = self.recording.replay(actor, action, resource, context, now)
-        except Exception:  # noqa: BLE001  (whatever a fact raises, Polar's own way of asking turns into a sentence)
+        except Exception:  # noqa: BLE001  (Polar decides then, and turns what a fact raises into a PolicyError)
             leaf = None
         return leaf or self._first_answer(actor, action, resource, context, now)
 
@@ -85,19 +86,19 @@ class Engine:
     def ask_polar(
         self, actor: Fact, action: str, resource: Fact, context: Context, now: float
     ) -> tuple[bool, Conversation]:
-        """Return what Polar itself says, and the conversation it had. Raises PolicyError; never replays."""
+        """Return the decision of Polar itself, without replay, and the conversation behind it. Raises PolicyError."""
         try:
             return self._oso.ask(actor, action, resource, context, now)
         except PolicyError:
             raise
-        except Exception as error:  # noqa: BLE001  (anything else would be somebody else's idea of an answer)
-            # Without its cause: that carries what the facts say, and would be printed with the traceback.
+        except Exception as error:  # noqa: BLE001  (whatever is raised, the answer must be no)
+            # Without the cause, whose traceback would show personal data from the facts.
             raise runtime_problem(error) from None
 
     def prove(self, actor: Fact, action: str, resource: Fact, context: Context, now: float) -> Proof | None:
-        """Return by which rules and facts this is allowed at `now`; None if it is not. Raises PolicyError.
+        """Return the rules and facts that allow this at `now`; None if it is denied. Raises PolicyError.
 
-        Always asks Polar, and is for explanations only.
+        It always runs Polar, so it is for explanations only.
         """
         if self._is_empty:
             return None
@@ -105,7 +106,7 @@ class Engine:
             return self._prover.prove(actor, action, resource, context, now)
         except PolicyError:
             raise
-        except Exception as error:  # noqa: BLE001  (as when it is asked for the answer alone)
+        except Exception as error:  # noqa: BLE001  (as in `ask_polar`)
             raise runtime_problem(error) from None
 
     @cached_property
@@ -123,7 +124,7 @@ class Engine:
             raise PolicyError("Actor, resource and context must be facts.")
         if self._is_empty:
             return Leaf(None, (), allowed=False)
-        # A member of an enumeration is something else to Polar than its word.
+        # Polar would take a member of a StrEnum for an object and not for a string.
         action = str.__str__(action)
         allowed, conversation = self.ask_polar(actor, action, resource, context, now)
         path = conversation.path

@@ -1,7 +1,7 @@
-"""How an answer came about: the rules that an allow went through, and the fields that were read on the way.
+"""The proof of a decision: the rules that allowed it, and the fields that they read.
 
-Polar's trace names no lines. So an allow that is to be explained is asked once more, of the same policy with a mark in
-each rule: a comparison of a text with itself, which holds always and says where the rule stands.
+The traces of Polar do not contain line numbers. To explain an allow, it is decided again by the same policy with a
+marker in each rule: a comparison of a string with itself, which always holds and identifies the rule.
 """
 
 from collections.abc import Callable

@@ -66,7 +66,7 @@ def _digest(policies: Path, pack: Path | None) -> str:
         for path in sorted(folder.rglob("*")):
             # A file that is not read is a finding because of its name alone.
             _add(digest, folder, path, has_content=path.suffix in {".polar", ".toml"} and path.is_file())
-    # All of the code, because nobody could keep a list of the modules that findings depend on.
+    # All of the code: a list of the modules that findings depend on would soon be incomplete.
     for path in sorted((ROOT / "app").rglob("*.py")):
         _add(digest, ROOT, path, has_content=True)
     return digest.hexdigest()
