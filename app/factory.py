@@ -13,10 +13,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, config, console, manage, portal, signin
 from app.audit.decision_log import DecisionLog
 from app.authz.engine.engine import Engine
-from app.authz.engine.sandbox import PolicyError
 from app.authz.explain.steps import steps_of
 from app.authz.information.cache import DirectoryView
-from app.authz.lint.linter import check_folder
+from app.authz.lint.verify import verify_settings
 from app.config import Settings
 from app.kernel import database
 from app.kernel.rate_limit import TokenBuckets
@@ -29,11 +28,11 @@ _LARGEST_FORM = 1024 * 1024
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
     """Return the web application, in which the policy of `engine` decides. This process uses its runtime from now on.
 
-    Without an engine, the policy of the settings' folders is loaded, and its tables are not run. Raises `SettingError`
-    and `PolicyError` rather than start with something wrong.
+    Without an engine, the policy of the settings is verified. Raises `SettingError` and `PolicyError` rather than start
+    with something wrong.
     """
     settings = settings or config.read_settings()
-    runtime = build_runtime(settings, engine or _checked_policy(settings))
+    runtime = build_runtime(settings, engine or verify_settings(settings))
     use(runtime)
     return _application(runtime)
 
@@ -88,13 +87,6 @@ def _application(runtime: Runtime) -> Flask:
     csrf.exempt(api.blueprint)
     app.wsgi_app = api.FastPath(app, app.wsgi_app)  # type: ignore[method-assign]
     return app
-
-
-def _checked_policy(settings: Settings) -> Engine:
-    engine = Engine.load(*settings.policy_folders)
-    for finding in check_folder(*settings.policy_folders):
-        raise PolicyError(finding.sentence, file=finding.file, line=finding.line)
-    return engine
 
 
 def _connect() -> None:

@@ -182,7 +182,8 @@ def cast(database: None) -> None:
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """The portal, made once: to read the policy and every template anew takes longer than most tests do."""
     folder = tmp_path_factory.mktemp("portal")
-    made = create_app(_development(folder, f"sqlite:///{folder}/none.db"))
+    settings = _development(folder, f"sqlite:///{folder}/none.db")
+    made = create_app(settings, Engine.load(*settings.policy_folders))
     portals.append(made)
     return made
 

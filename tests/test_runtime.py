@@ -30,8 +30,8 @@ def test_each_of_two_portals_has_its_own_database(cast: None, settings: Settings
     kernel.database.execute_sql("pragma wal_checkpoint(truncate)")
     shutil.copyfile(tmp_path / "tessera.db", tmp_path / "other.db")
     with restored():
-        first = create_app(settings)
-        second = create_app(replace(settings, database_url=f"sqlite:///{tmp_path / 'other.db'}"))
+        first = create_app(settings, current().engine)
+        second = create_app(replace(settings, database_url=f"sqlite:///{tmp_path / 'other.db'}"), current().engine)
         with kernel.connected():
             kernel.database.execute_sql("update person set state = 'suspended' where public_id = 'olivia-marsh'")
         assert [answers(first), answers(second)] == [True, False]
@@ -44,7 +44,7 @@ def test_each_of_two_portals_has_its_own_policy(cast: None, settings: Settings, 
     path = folder / "service.polar"
     path.write_text(path.read_text().replace("grant.in_force", "false = true and grant.in_force"))
     with restored():
-        first = create_app(settings)
+        first = create_app(settings, current().engine)
         second = create_app(settings, Engine.load(folder))
         assert [answers(first), answers(second), answers(first)] == [True, False, True]
         current().decision_log.close()

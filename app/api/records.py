@@ -19,7 +19,6 @@ from app.api.wire.schemas.records import RecordAddressSchema, RecordRequestSchem
 from app.api.wire.strict_json import parse_object
 from app.authz.decision_point import policy
 from app.authz.information.cache import Caller
-from app.authz.polar.names import declared_kinds
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
 from app.records.operations import delete_record, put_record
@@ -90,7 +89,7 @@ def _delete(caller: Caller, kind: str, record_id: str) -> ResponseReturnValue:
 
 def _check(scope: ClientScope, kind: str, record_id: str, action: Action) -> None:
     scope.check(kind, record_id, action)
-    if kind not in declared_kinds(policy()):
+    if kind not in policy().declared_kinds:
         raise NotFoundError(f"The rules declare no {kind} that could be registered.")
 
 

@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from app.authz.lint.findings import PolicyRejectedError
+from app.authz.lint.verify import verify_settings
 from app.cli.base import examples, own_database
 from app.cli.demo import move_in, sign_ins
-from app.cli.policy_check import check_before_serving, written
 from app.cli.supervisor import Supervisor
 from app.config import SettingError, Settings
 from app.kernel import database
@@ -49,7 +50,7 @@ def serve(pack: Path | None) -> None:
             address = free_address(settings.host, settings.port)
             kept.enter_context(_claim(settings.host, settings.port))
             copy = kept.enter_context(_policy_of_its_own(settings))
-            _refuse_bad_policy(settings, copy)
+            _verify(settings, copy)
             database.migrate()
             if settings.pack_dir is not None:
                 _load_pack(settings.pack_dir)
@@ -127,12 +128,13 @@ def _refusal(error: OSError, host: str, port: int) -> str:
             return f"HOST {host} and PORT {port} cannot be used: {error.strerror}."
 
 
-def _refuse_bad_policy(settings: Settings, copy: Settings) -> None:
-    findings = check_before_serving(copy)
-    for finding in findings:
-        click.echo(written(finding, settings.policies_dir, settings.pack_dir), err=True)
-    if findings:
-        raise ProblemError("The policy is not right, so the server does not start. Its findings are above.")
+def _verify(settings: Settings, copy: Settings) -> None:
+    try:
+        verify_settings(copy)
+    except PolicyRejectedError as rejected:
+        for finding in rejected.findings:
+            click.echo(finding.as_text(settings.policies_dir, settings.pack_dir), err=True)
+        raise ProblemError("The server does not start, because its policy has the findings above.") from None
 
 
 @database.change

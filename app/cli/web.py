@@ -15,7 +15,7 @@ from granian.log import LogLevels
 
 from app.audit import decision_log
 from app.authz.engine.engine import Engine
-from app.cli.policy_check import checked_policy
+from app.authz.lint.verify import verify_settings
 from app.cli.processes import end_with
 from app.config import read_settings
 from app.factory import create_app
@@ -60,7 +60,7 @@ def web(address: str, parent: int) -> None:
         log_level=LogLevels.error,
     )
     # Loaded once, for all of them and for those that take their place.
-    load = partial(_load, os.getpid(), checked_policy(settings))
+    load = partial(_load, os.getpid(), verify_settings(settings))
     # To look for garbage writes to all that is looked at, and it would not be shared any more.
     gc.collect()
     gc.freeze()

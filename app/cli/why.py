@@ -12,7 +12,7 @@ from app.authz.engine.engine import Engine
 from app.authz.explain.explanation import Explanation, explain
 from app.authz.explain.wording import ExplanationText, in_words
 from app.authz.information import directory
-from app.authz.polar.names import declared_kinds, wire_name
+from app.authz.polar.names import wire_name
 from app.cli.base import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError
 from app.organisations.models import Membership
@@ -46,7 +46,7 @@ def why(person: str, action: str, resource: str, where: str | None, as_json: boo
         engine = Engine.load(*settings.policy_folders)
         use_policy(engine)
         at = None if where is None else directory.organisation(found("organisation", where, organisation_named))
-        thing = _resource(resource, at, declared_kinds(engine))
+        thing = _resource(resource, at, engine.declared_kinds)
         _check_action(action, thing, engine)
         request = DecisionRequest(
             found("person", person, directory.person_named),

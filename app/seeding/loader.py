@@ -24,6 +24,8 @@ from app.services.models import Client, Role, Service
 from app.vocabulary import DIRECTORY_KINDS, PersonState
 
 FIXTURES = ROOT / "fixtures"
+PACK_FILES = ("clients.toml", "organisations.toml", "people.toml", "records.toml", "services.toml")
+"""The files that the fixtures of a pack may consist of."""
 _SINCE = timedelta(days=365)
 """How long the cast has been here: nobody signs in before they were added."""
 
@@ -98,9 +100,8 @@ def read_pack(folder: Path) -> dict[str, Any]:
 
     Raises `CastError`.
     """
-    known = {f"{name}.toml" for name in ("organisations", "services", "clients", "people", "records")}
-    for path in unread(folder, known):
-        raise CastError(path.name, 0, f"Nobody reads this. There are: {', '.join(sorted(known))}.")
+    for path in unread(folder, PACK_FILES):
+        raise CastError(path.name, 0, f"The file is not read; fixtures are in {', '.join(PACK_FILES)}.")
     return _read(folder, schemas.PackPersonEntry())
 
 

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.authz.engine.engine import Engine
-from app.authz.lint.verify import check_with_cast
+from app.authz.lint.policy_check import check_policy
 from app.config import ROOT
 from app.seeding.loader import load_pack
 from tests.running import change, restored
@@ -188,4 +188,4 @@ def test_whoever_proves_nothing_is_told_how_to(post: Post) -> None:
 @pytest.mark.slow
 def test_the_pack_is_as_it_should_be() -> None:
     with restored():
-        assert check_with_cast(ROOT / "policies", PACK) == []
+        assert check_policy(ROOT / "policies", PACK) == []

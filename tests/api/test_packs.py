@@ -1,4 +1,4 @@
-"""Packs: more rules and what they are about, without a line of Python; wrong ones are refused with file and line."""
+"""Packs: more rules and what they are about, without a line of Python; wrong ones are refused with rule and place."""
 
 import json
 import os
@@ -17,8 +17,9 @@ from click.testing import CliRunner, Result
 
 from app import config
 from app.accounts.models import EmailAddress, Person
+from app.authz.lint.findings import PolicyRejectedError, RuleId
+from app.authz.lint.verify import verify_settings
 from app.cli import main
-from app.cli.policy_check import check_before_serving
 from app.config import ROOT, SettingError, Settings
 from app.records.models import Record
 from app.seeding.loader import is_empty, load_pack
@@ -82,142 +83,219 @@ BOTH_RECORDS = (SHIPPED / "fixtures" / "records.toml").read_text()
 BOB = 'id = "bob"\n'
 ROLE = '{ slug = "marker", name = "Marker", sentence = "Marks." }'
 
+# The file, a mistake in it, the rule that it breaks, and how the loader of the fixtures begins its sentence.
 WRONG = [
-    ("policies/record.polar", '"read" if "reader"', '"read" if "raeder"', 'Record declares no role "raeder".'),
+    ("policies/record.polar", '"read" if "reader"', '"read" if "raeder"', RuleId.UNDECLARED_NAME, ""),
     (
         "policies/record.polar",
         "record.properties.status",
         "record.status",
-        "record.status: Record has no field status.",
+        RuleId.UNKNOWN_FIELD,
+        "",
     ),
-    ("policies/record.polar", "resource Record {", "resource Record [", ""),
-    ("policies/record.polar", "has_role(", "has_rol(", "Nothing asks has_rol; is it misspelt?"),
+    ("policies/record.polar", "resource Record {", "resource Record [", RuleId.POLAR_SYNTAX, ""),
+    ("policies/record.polar", "has_role(", "has_rol(", RuleId.UNUSED_RULE, ""),
     (
         "policies/record_test.toml",
         'bob = ["read"]',
         "bob = []",
-        "bob may read record-1, and the table does not say so.",
+        RuleId.TABLE_DIFFERS,
+        "",
     ),
-    ("policies/record_test.toml", "record-2", "record-3", "The cast has no record record-3."),
-    ("fixtures/people.toml", 'id = "bob"\n', 'id = "bob"\nnick = "B"\n', "bob: nick: Unknown field."),
-    ("fixtures/people.toml", 'id = "bob"\n', 'id = "bo b"\n', "bo b: id: An id has 1 to 40 characters, without @."),
-    ("fixtures/people.toml", 'id = "bob"', 'id = "alice"', "alice: alice is there twice."),
-    ("fixtures/people.toml", 'role = "admin"', "since = 2026-11-24", "bob: properties: JSON has no such value."),
-    ("fixtures/people.toml", "[[person]]", "[[person", "This is not TOML: "),
-    ("fixtures/people.toml", "[[person]]", "[[people]]", "people means nothing here."),
-    ("fixtures/records.toml", 'type = "record"', 'type = "recrod"', "No rule declares the kind recrod."),
+    ("policies/record_test.toml", "record-2", "record-3", RuleId.UNKNOWN_CAST_NAME, ""),
+    (
+        "fixtures/people.toml",
+        'id = "bob"\n',
+        'id = "bob"\nnick = "B"\n',
+        RuleId.INVALID_FIXTURE,
+        "bob: nick: Unknown field.",
+    ),
+    (
+        "fixtures/people.toml",
+        'id = "bob"\n',
+        'id = "bo b"\n',
+        RuleId.INVALID_FIXTURE,
+        "bo b: id: An id has 1 to 40 characters, without @.",
+    ),
+    ("fixtures/people.toml", 'id = "bob"', 'id = "alice"', RuleId.INVALID_FIXTURE, "alice: alice is there twice."),
+    (
+        "fixtures/people.toml",
+        'role = "admin"',
+        "since = 2026-11-24",
+        RuleId.INVALID_FIXTURE,
+        "bob: properties: JSON has no such value.",
+    ),
+    ("fixtures/people.toml", "[[person]]", "[[person", RuleId.TOML_SYNTAX, ""),
+    ("fixtures/people.toml", "[[person]]", "[[people]]", RuleId.INVALID_FIXTURE, "people means nothing here."),
+    ("fixtures/records.toml", 'type = "record"', 'type = "recrod"', RuleId.UNKNOWN_TYPE, ""),
     (
         "fixtures/records.toml",
         'type = "record"',
         'type = "Record"',
+        RuleId.INVALID_FIXTURE,
         "record-1: type: A kind MarkScheme is written mark_",
     ),
-    ("fixtures/records.toml", 'id = "record-2"', 'id = "record-1"', "record-1: record record-1 is there twice."),
-    ("fixtures/clients.toml", '"record"', '"recrod"', "No rule declares the kind recrod."),
+    (
+        "fixtures/records.toml",
+        'id = "record-2"',
+        'id = "record-1"',
+        RuleId.INVALID_FIXTURE,
+        "record-1: record record-1 is there twice.",
+    ),
+    ("fixtures/clients.toml", '"record"', '"recrod"', RuleId.UNKNOWN_TYPE, ""),
     (
         "fixtures/clients.toml",
         'service = "certification"',
         'service = "none"',
+        RuleId.INVALID_FIXTURE,
         "certification: there is no service none",
     ),
-    ("fixtures/records.toml", BOTH_RECORDS, 'record = "x"', "Write each record below a line [[record]]."),
-    ("fixtures/records.toml", BOTH_RECORDS, 'record = ["x"]', "record number 1: This is no table with named values."),
+    (
+        "fixtures/records.toml",
+        BOTH_RECORDS,
+        'record = "x"',
+        RuleId.INVALID_FIXTURE,
+        "Write each record below a line [[record]].",
+    ),
+    (
+        "fixtures/records.toml",
+        BOTH_RECORDS,
+        'record = ["x"]',
+        RuleId.INVALID_FIXTURE,
+        "record number 1: This is no table with named values.",
+    ),
     (
         "fixtures/people.toml",
         BOB,
         f'{BOB}membership = ["x"]\n',
+        RuleId.INVALID_FIXTURE,
         "bob: membership.0: This is no table with named values.",
     ),
-    ("fixtures/people.toml", BOB, f'{BOB}membership = "x"\n', "bob: membership: Not a valid list."),
+    (
+        "fixtures/people.toml",
+        BOB,
+        f'{BOB}membership = "x"\n',
+        RuleId.INVALID_FIXTURE,
+        "bob: membership: Not a valid list.",
+    ),
     (
         "fixtures/people.toml",
         BOB,
         f'{BOB}membership = [{{ organisation = "hill" }}, {{ organisation = "hill" }}]\n',
+        RuleId.INVALID_FIXTURE,
         "bob: membership: hill is there twice.",
     ),
     (
         "fixtures/people.toml",
         BOB,
         f'{BOB}membership = [{{ organisation = "hill", roles = ["a:b", "a:b"] }}]\n',
+        RuleId.INVALID_FIXTURE,
         "bob: membership.0: a:b is there twice.",
     ),
     (
         "fixtures/people.toml",
         BOB,
         f'{BOB}membership = [{{ organisation = "hill", roles = ["a:b"], dated = [{{ role = "a:b" }}] }}]\n',
+        RuleId.INVALID_FIXTURE,
         "bob: membership.0: a:b is there twice.",
     ),
     (
         "fixtures/people.toml",
         BOB,
         f'{BOB}staff_roles = ["support", "support"]\n',
+        RuleId.INVALID_FIXTURE,
         "bob: staff_roles: support is there twice.",
     ),
     (
         "fixtures/people.toml",
         BOB,
         f'{BOB}email = "A@example.org"\n\n[[person]]\nid = "carl"\nemail = "a@Example.org"\n',
+        RuleId.INVALID_FIXTURE,
         "carl: a@example.org is there twice.",
     ),
-    ("fixtures/people.toml", BOB, 'id = "b\\u0000b"\n', "person number 2: id: Leave control characters out."),
-    ("fixtures/people.toml", BOB, 'id = "b\\u0085b"\n', "person number 2: id: "),
-    ("fixtures/people.toml", BOB, f'{BOB}name = "B\\nB"\n', "bob: name: Leave control characters out."),
-    ("fixtures/records.toml", 'id = "record-1"', 'id = "a\\nb"', "record number 1: id: Leave control characters out."),
+    (
+        "fixtures/people.toml",
+        BOB,
+        'id = "b\\u0000b"\n',
+        RuleId.INVALID_FIXTURE,
+        "person number 2: id: Leave control characters out.",
+    ),
+    ("fixtures/people.toml", BOB, 'id = "b\\u0085b"\n', RuleId.INVALID_FIXTURE, "person number 2: id: "),
+    (
+        "fixtures/people.toml",
+        BOB,
+        f'{BOB}name = "B\\nB"\n',
+        RuleId.INVALID_FIXTURE,
+        "bob: name: Leave control characters out.",
+    ),
+    (
+        "fixtures/records.toml",
+        'id = "record-1"',
+        'id = "a\\nb"',
+        RuleId.INVALID_FIXTURE,
+        "record number 1: id: Leave control characters out.",
+    ),
     (
         "fixtures/records.toml",
         'status = "active"',
         "deep = [{ number = -9007199254740992 }]",
+        RuleId.INVALID_FIXTURE,
         "record-1: properties: Not every program reads a whole number beyond 9007199254740991. Write it as text.",
     ),
     (
         "fixtures/services.toml",
         "https://certification.example.org/",
         "javascript:alert(1)",
+        RuleId.INVALID_FIXTURE,
         "certification: launch_address: A launch address starts with https://, http:// or /.",
     ),
     (
         "fixtures/services.toml",
         "[[service]]\n",
         f"[[service]]\nrole = [{ROLE}, {ROLE}]\n",
+        RuleId.INVALID_FIXTURE,
         "certification: role: marker is there twice.",
     ),
     (
         "fixtures/services.toml",
         "[[service]]\n",
         f"portal_role = [{ROLE}, {ROLE}]\n\n[[service]]\n",
+        RuleId.INVALID_FIXTURE,
         "marker: marker is there twice.",
     ),
 ]
 
 
-@pytest.mark.parametrize("mistake", WRONG, ids=lambda mistake: f"{mistake[0]}: {mistake[2]}")
-def test_a_wrong_pack_is_refused_with_file_line_and_sentence(
-    check: Check, pack: Path, mistake: tuple[str, str, str, str]
+@pytest.mark.parametrize("mistake", WRONG, ids=lambda mistake: f"{mistake[0]}: {mistake[3]} {mistake[4]}")
+def test_a_wrong_pack_is_refused_with_rule_and_place(
+    check: Check, pack: Path, mistake: tuple[str, str, str, RuleId, str]
 ) -> None:
-    file, old, new, sentence = mistake
+    file, old, new, rule, sentence = mistake
     text = (pack / file).read_text()
     assert old in text
     (pack / file).write_text(text.replace(old, new, 1))
     answer = check()
     assert answer.exit_code == 1
-    said = re.compile(rf"^{re.escape(str(pack / file))}:([0-9]+): {re.escape(sentence)}", re.MULTILINE)
-    found = said.search(answer.output)
+    path = re.escape(str(pack / file))
+    finding = re.compile(rf"^{path}:([0-9]+):([0-9]+): {rule}: {re.escape(sentence)}", re.MULTILINE)
+    found = finding.search(answer.output)
     assert found, answer.output
     assert 0 < int(found[1]) <= len((pack / file).read_text().splitlines())
+    assert int(found[2]) > 0
 
 
 def test_the_line_is_that_of_the_mistake(check: Check, pack: Path) -> None:
     path = pack / "fixtures" / "people.toml"
     path.write_text(path.read_text().replace('properties = { role = "admin" }', 'stat = "active"'))
     line = path.read_text().splitlines().index('stat = "active"') + 1
-    assert f"{path}:{line}: bob: stat: Unknown field." in check().output
+    assert f"{path}:{line}:1: invalid-fixture: bob: stat: " in check().output
 
 
 @pytest.mark.parametrize("file", ["fixtures/people.toml", "fixtures/records.toml", "policies/record_test.toml"])
 def test_a_file_that_is_not_utf_8_is_refused_where_it_is_not(check: Check, pack: Path, file: str) -> None:
     path = pack / file
     path.write_bytes(b"# Caf\xc3\xa9.\n# Caf\xe9.\n" + path.read_bytes())
-    assert f"{path}:2: This is not UTF-8.\n" in check().output
+    assert re.search(rf"^{re.escape(str(path))}:2:[1-9][0-9]*: unreadable-file: ", check().output, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -230,13 +308,15 @@ def test_a_file_that_is_not_utf_8_is_refused_where_it_is_not(check: Check, pack:
         ("policies/sub/more.polar", "policies/sub"),
     ],
 )
-def test_what_nobody_reads_is_found(check: Check, pack: Path, tmp_path: Path, file: str, named: str) -> None:
+def test_a_file_that_is_not_read_is_found(check: Check, pack: Path, tmp_path: Path, file: str, named: str) -> None:
     chosen = Settings(data_dir=tmp_path / "data", pack_dir=pack)
-    assert check_before_serving(chosen) == []
+    verify_settings(chosen)
     (pack / file).parent.mkdir(exist_ok=True)
     (pack / file).write_text("")
-    assert f"{pack / named}:0: Nobody reads this. " in check().output
-    assert len(check_before_serving(chosen)) == 1
+    assert f"{pack / named}:0:0: unread-file: " in check().output
+    with pytest.raises(PolicyRejectedError) as rejected:
+        verify_settings(chosen)
+    assert [finding.rule for finding in rejected.value.findings] == [RuleId.UNREAD_FILE]
 
 
 def test_a_pack_may_say_something_to_people(check: Check, pack: Path) -> None:
@@ -249,23 +329,23 @@ def test_a_file_of_a_name_that_is_taken_is_found(check: Check, pack: Path) -> No
     shutil.copy(ROOT / "policies" / "service.polar", pack / "policies")
     answer = check()
     assert answer.exit_code == 1
-    assert "There is a file of this name already." in answer.output
+    assert f"{pack}/policies/service.polar:1:1: duplicate-file: " in answer.output
 
 
 def test_what_is_nested_too_deeply_is_refused_like_anything_else(check: Check, pack: Path) -> None:
     path = pack / "fixtures" / "people.toml"
     path.write_text(path.read_text().replace('"admin"', "[" * 2000 + "]" * 2000))
     line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if "[[[[" in text)
-    assert f"people.toml:{line}: This is nested too deeply." in check().output
+    assert f"people.toml:{line}:1: invalid-fixture: " in check().output
 
 
-def test_a_pack_opens_no_door_of_others(check: Check, pack: Path) -> None:
+def test_a_pack_grants_nothing_of_the_base_policy(check: Check, pack: Path) -> None:
     path = pack / "policies" / "record.polar"
     line = path.read_text().count("\n") + 1
     path.write_text(path.read_text() + 'has_permission(_: Person, "launch", _: Service);\n')
     answer = check()
     assert answer.exit_code == 1
-    assert f"record.polar:{line}: A pack gives a permission on its own kinds only; name one in" in answer.output
+    assert f"record.polar:{line}:1: foreign-grant: " in answer.output
 
 
 def test_a_pack_has_a_database_of_its_own(tmp_path: Path) -> None:
@@ -307,13 +387,14 @@ def test_a_database_with_records_alone_is_not_empty(database: None) -> None:
 
 def test_a_pack_that_has_changed_is_checked_again(pack: Path, tmp_path: Path) -> None:
     chosen = Settings(data_dir=tmp_path / "data", pack_dir=pack)
-    assert check_before_serving(chosen) == []
+    verify_settings(chosen)
     for file, old, new in (("fixtures/people.toml", "alice", "a@b"), ("policies/record.polar", '"reader"', '"raeder"')):
         text = (pack / file).read_text()
         (pack / file).write_text(text.replace(old, new, 1))
-        assert check_before_serving(chosen) != []
+        with pytest.raises(PolicyRejectedError):
+            verify_settings(chosen)
         (pack / file).write_text(text)
-        assert check_before_serving(chosen) == []
+        verify_settings(chosen)
 
 
 @contextmanager
@@ -384,4 +465,4 @@ def test_a_wrong_pack_is_not_served(pack: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert answer.returncode == 1
-    assert f"{path}:11: Nothing asks has_rol; is it misspelt?" in answer.stderr
+    assert f"{path}:11:1: unused-rule: " in answer.stderr

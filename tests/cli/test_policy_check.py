@@ -1,4 +1,4 @@
-"""`tessera policy check`, and that nobody serves what it finds fault with."""
+"""`tessera policy check`, and that a policy with findings is not served."""
 
 import dataclasses
 import json
@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from app.authz.lint.linter import Finding
-from app.cli import policy_check
-from app.cli.policy_check import check_before_serving
+from app.authz.engine import source
+from app.authz.engine.sandbox import PolicyError
+from app.authz.lint import verify as verification
+from app.authz.lint.findings import Finding, PolicyRejectedError, RuleId
+from app.authz.lint.verify import verify_settings
+from app.authz.polar.parser import parse
+from app.authz.polar.syntax import PolarFile
 from app.config import ROOT, Settings
+from app.factory import create_app
+from app.vocabulary import PERMISSIONS
 from tests.cli.conftest import CommandLine
 
 # Each check is a process of its own.
@@ -39,65 +45,77 @@ def test_nothing_is_found_in_the_shipped_policy(tessera: CommandLine) -> None:
     assert tessera.tells("policy", "check") == {"folder": str(ROOT / "policies"), "findings": []}
 
 
-def test_what_the_readme_has_one_try_comes_out_as_it_says(tessera: CommandLine, folder: Path) -> None:
+def test_the_exercise_of_the_readme_comes_out_as_it_says(tessera: CommandLine, folder: Path) -> None:
     readme = (ROOT / "README.md").read_text()
-    told = re.search(r"Open `policies/(\S+)` and delete the line `(.+?)`.*?```\n +policies/(.+?)\n", readme, re.DOTALL)
-    assert told is not None
-    path = folder / told[1]
+    exercise = re.search(
+        r"Open `policies/(\S+)` and delete the line `(.+?)`.*?```\n +policies/(.+?)\n", readme, re.DOTALL
+    )
+    assert exercise is not None
+    path = folder / exercise[1]
     lines = path.read_text().splitlines(keepends=True)
-    assert [line.strip() for line in lines].count(told[2]) == 1
-    path.write_text("".join(line for line in lines if line.strip() != told[2]))
-    assert tessera("policy", "check", str(folder)).stdout.splitlines()[0] == f"{folder}/{told[3]}"
+    assert [line.strip() for line in lines].count(exercise[2]) == 1
+    path.write_text("".join(line for line in lines if line.strip() != exercise[2]))
+    assert tessera("policy", "check", str(folder)).stdout.splitlines()[0] == f"{folder}/{exercise[3]}"
 
 
-SLIPS = [
-    ("service.polar", "service.state =", "service.stat =", "service.stat: Service has no field stat."),
-    ("person.polar", "has_role(", "has_roel(", "Nothing asks has_roel; is it misspelt?"),
+MISTAKES = [
+    ("service.polar", "service.state =", "service.stat =", RuleId.UNKNOWN_FIELD, "stat ="),
+    ("person.polar", "has_role(", "has_roel(", RuleId.UNUSED_RULE, "has_roel("),
     (
         "organisation_test.toml",
         'thomas-reed = ["act_in", "read"]',
         'thomas-reed = ["act_in"]',
-        "thomas-reed may read northfield, and the table does not say so.",
+        RuleId.TABLE_DIFFERS,
+        "thomas-reed =",
     ),
     (
         "organisation_test.toml",
         'iris-bell = ["act_in", "read"]',
         'iris-bell = ["act_in", "list_people", "read"]',
-        "iris-bell may not list_people northfield, and the table says that they may.",
+        RuleId.TABLE_DIFFERS,
+        "iris-bell =",
     ),
 ]
 
 
-def test_every_slip_is_found_with_file_and_line(tessera: CommandLine, folder: Path) -> None:
-    for file, old, new, _sentence in SLIPS:
+def test_every_mistake_is_found_at_its_place(tessera: CommandLine, folder: Path) -> None:
+    for file, old, new, _rule, _at in MISTAKES:
         replace(folder / file, old, new)
     done = tessera("policy", "check", str(folder))
     assert (done.exit_code, done.stderr) == (1, "")
-    for file, _old, new, sentence in SLIPS:
-        assert f"{folder / file}:{line_of(folder / file, new)}: {sentence}" in done.stdout.splitlines()
+    places = [line.split(": ")[:2] for line in done.stdout.splitlines()]
+    for file, _old, new, rule, at in MISTAKES:
+        line = line_of(folder / file, new)
+        column = (folder / file).read_text().splitlines()[line - 1].index(at) + 1
+        assert [f"{folder / file}:{line}:{column}", rule] in places
 
 
-def test_what_is_no_polar_is_found_and_told_to_programs(tessera: CommandLine, folder: Path) -> None:
+def test_what_is_not_polar_is_found_and_reported_to_programs(tessera: CommandLine, folder: Path) -> None:
     path = folder / "service.polar"
     replace(path, "resource Service {", "resource Service")
     done = tessera("policy", "check", "--json", env={"POLICIES_DIR": str(folder)})
     assert (done.exit_code, done.stderr) == (1, "")
-    line = line_of(path, "permissions =")
-    sentence = "Found permissions where { was expected."
-    assert json.loads(done.stdout) == {
-        "folder": str(folder),
-        "findings": [{"file": path.name, "line": line, "sentence": sentence}],
+    report = json.loads(done.stdout)
+    [found] = report["findings"]
+    assert report["folder"] == str(folder)
+    assert list(found) == ["rule", "file", "line", "column", "message"]
+    assert found | {"message": ""} == {
+        "rule": "polar-syntax",
+        "file": path.name,
+        "line": line_of(path, "permissions ="),
+        "column": 3,
+        "message": "",
     }
 
 
 def test_rules_that_run_away_are_cut_off(tessera: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy_check, "_LIMIT_SECONDS", 3)
+    monkeypatch.setattr(verification, "_LIMIT_SECONDS", 3)
     with (folder / "service.polar").open("a") as file:
         file.write(
             '\nhas_permission(person: Person, "read", _service: Service) if endless(person);\n'
             'endless(person: Person) if endless(person) and person.state = "active";\n'
         )
-    assert tessera.refuses("policy", "check", str(folder)) == "Checking took longer than 3 seconds and was stopped."
+    assert tessera.refuses("policy", "check", str(folder)) == "The check of the policy took longer than 3 seconds."
 
 
 def test_a_folder_that_is_not_there_is_refused(tessera: CommandLine, tmp_path: Path) -> None:
@@ -108,31 +126,50 @@ def test_a_folder_that_is_not_there_is_refused(tessera: CommandLine, tmp_path: P
     assert tessera.refuses("policy", "check", env={"POLICIES_DIR": str(tmp_path / "none")}) == sentence
 
 
+def is_rejected(settings: Settings) -> bool:
+    try:
+        verify_settings(settings)
+    except PolicyRejectedError as rejected:
+        return bool(rejected.findings)
+    return False
+
+
 def test_a_policy_is_checked_again_when_it_has_changed(settings: Settings, folder: Path) -> None:
     served = dataclasses.replace(settings, policies_dir=folder)
-    assert check_before_serving(served) == []
+    assert not is_rejected(served)
     replace(folder / "service.polar", "resource Service {", "resource Service")
-    findings = check_before_serving(served)
-    assert findings
-    # Only what was good is remembered.
-    assert check_before_serving(served) == findings
+    assert is_rejected(served)
+    # Only a policy without findings is remembered.
+    assert is_rejected(served)
+
+
+def test_a_policy_that_was_checked_is_not_checked_again(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = dataclasses.replace(settings, policies_dir=folder)
+    assert not is_rejected(served)
+    monkeypatch.setattr(verification, "_LIMIT_SECONDS", 0)
+    assert not is_rejected(served)
+    (folder / "service.polar").write_text((folder / "service.polar").read_text() + "# changed\n")
+    with pytest.raises(PolicyError, match="0 seconds"):
+        verify_settings(served)
 
 
 def test_a_policy_is_checked_again_by_code_that_has_changed(
     settings: Settings, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A copy, because what is tried here is that any file of it counts, in whatever folder it lies.
+    # A copy, because any file of the code counts, in whatever folder it is.
     code = tmp_path / "code"
     shutil.copytree(ROOT / "app", code / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(policy_check, "ROOT", code)
-    found = iter([[], [Finding("service.polar", 1, "Found by the code of today.")]])
-    monkeypatch.setattr(policy_check, "findings_of", lambda *_folders: next(found))
+    monkeypatch.setattr(verification, "ROOT", code)
+    found = iter([[], [Finding(RuleId.CUT, "service.polar", 1, 1, "Found by the changed code.")]])
+    monkeypatch.setattr(verification, "_check_in_subprocess", lambda *_folders: next(found))
     served = dataclasses.replace(settings, policies_dir=folder)
-    assert check_before_serving(served) == []
-    assert check_before_serving(served) == []
+    assert not is_rejected(served)
+    assert not is_rejected(served)
     with (code / "app/kernel/clock.py").open("a") as file:
         file.write("\n# changed\n")
-    assert check_before_serving(served) != []
+    assert is_rejected(served)
 
 
 def test_a_policy_is_checked_again_when_a_subfolder_has_changed(settings: Settings, folder: Path) -> None:
@@ -140,6 +177,38 @@ def test_a_policy_is_checked_again_when_a_subfolder_has_changed(settings: Settin
     draft = folder / "drafts" / "service.polar"
     draft.parent.mkdir()
     draft.write_text("# a draft\n")
-    before = policy_check._digest(served.policies_dir, None)
+    before = verification._digest(served.policies_dir, None)
     draft.write_text("# another\n")
-    assert policy_check._digest(served.policies_dir, None) != before
+    assert verification._digest(served.policies_dir, None) != before
+
+
+def test_each_file_is_parsed_once_when_a_server_starts(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = dataclasses.replace(settings, policies_dir=folder)
+    parsed: list[str] = []
+
+    def counting(name: str, text: str) -> PolarFile:
+        parsed.append(name)
+        return parse(name, text)
+
+    monkeypatch.setattr(source, "parse", counting)
+    engine = verify_settings(served)
+    assert parsed == sorted(path.name for path in folder.glob("*.polar"))
+    assert engine.permissions.keys() == PERMISSIONS.keys()
+
+
+def test_an_application_without_an_engine_verifies_its_policy(settings: Settings, folder: Path) -> None:
+    replace(folder / "portal_test.toml", "guest = ", "sam-porter = ")
+    with pytest.raises(PolicyRejectedError) as rejected:
+        create_app(dataclasses.replace(settings, policies_dir=folder))
+    assert {finding.file for finding in rejected.value.findings} == {"portal_test.toml"}
+
+
+def test_a_check_that_fails_is_an_error_and_no_permission_to_serve(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification.sys, "executable", "false")
+    with pytest.raises(PolicyError):
+        verify_settings(settings)
+    assert not (settings.data_dir / "policy-checked").exists()

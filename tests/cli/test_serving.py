@@ -298,8 +298,8 @@ def test_a_policy_with_findings_is_not_served(machine: Machine, tmp_path: Path) 
     path = folder / "service.polar"
     path.write_text(path.read_text().replace("resource Service {", "resource Service"))
     finding, refusal = machine.refuses_to_serve(POLICIES_DIR=str(folder))
-    assert finding.startswith(f"{path}:5: Found permissions where ")
-    assert refusal == "Error: The policy is not right, so the server does not start. Its findings are above."
+    assert finding.startswith(f"{path}:5:3: polar-syntax: ")
+    assert refusal == "Error: The server does not start, because its policy has the findings above."
 
 
 _STOPPED_AT_THE_WORST_MOMENT = """

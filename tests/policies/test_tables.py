@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,16 @@ import pytest
 from app.authz.engine.engine import Engine
 from app.authz.engine.sandbox import PolicyError
 from app.authz.lint.decision_tables import Cast, run_table, run_tables, table_name
-from app.authz.lint.linter import Finding
-from app.authz.lint.verify import check_with_cast
-from app.authz.polar import parser
+from app.authz.lint.findings import Finding, RuleId
+from app.authz.lint.policy_check import check_policy
+from app.authz.polar.parser import parse
 from app.config import ROOT
 from app.kernel import database as kernel
 from app.seeding.loader import load_cast
 from tests.running import restored
 
-Findings = Callable[[str], list[str]]
+FindingsOf = Callable[[str], list[Finding]]
+Place = tuple[RuleId, str, int]
 SHIPPED = ROOT / "policies"
 
 RULE = re.compile(r"^(?P<head>\w+\([^;]*?\))(?: if\s(?P<body>[^;]*))?;", re.MULTILINE)
@@ -85,14 +86,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sentences(folder: Path, cast: Cast) -> Findings:
-    """What is wrong with the table of one kind of thing, as it is then."""
+def findings_of(folder: Path, cast: Cast) -> FindingsOf:
+    """The findings in the table of one type, as it is then."""
+    return lambda kind: list(run_table(Engine.load(folder), folder / table_name(kind), kind, cast))
 
-    def sentences(kind: str) -> list[str]:
-        findings = run_table(Engine.load(folder), folder / table_name(kind), kind, cast)
-        return [f"{finding.file}:{finding.line}: {finding.sentence}" for finding in findings]
 
-    return sentences
+def places(findings: Iterable[Finding]) -> list[Place]:
+    return [(finding.rule, finding.file, finding.line) for finding in findings]
+
+
+def differs(findings: Iterable[Finding], *names: str) -> list[int]:
+    """Return the lines on which the table differs about this actor, action and resource."""
+    return [
+        finding.line
+        for finding in findings
+        if finding.rule == RuleId.TABLE_DIFFERS and set(names) <= set(finding.message.replace(",", " ").split())
+    ]
 
 
 def line_of(path: Path, text: str) -> int:
@@ -120,7 +129,7 @@ def test_the_shipped_tables_agree_with_the_shipped_rules() -> None:
 
 
 def test_every_rule_is_among_those_taken_out() -> None:
-    files = [parser.read(path.name, path.read_text()) for path in SHIPPED.glob("*.polar")]
+    files = [parse(path.name, path.read_text()) for path in SHIPPED.glob("*.polar")]
     shorthands = sum(len(block.shorthands) for file in files for block in file.blocks)
     assert sum(removal.new == "" for removal in REMOVALS) == shorthands + sum(len(file.rules) for file in files)
 
@@ -132,90 +141,92 @@ def test_no_rule_or_condition_goes_unnoticed(removal: Removal, folder: Path, cas
     assert noticed(folder, removal.file.replace(".polar", "_test.toml"), cast), f"No table notices {removal}."
 
 
-def test_a_permission_that_the_table_does_not_list_is_found(folder: Path, sentences: Findings) -> None:
+def test_a_permission_that_the_table_does_not_list_is_found(folder: Path, findings_of: FindingsOf) -> None:
     replace(folder / "service.polar", 'service.state = "live" and\n  membership in', "membership in")
     line = line_of(folder / "service_test.toml", "online-moderation")
-    assert (
-        f"service_test.toml:{line - 1}: olivia-marsh may launch online-moderation, and the table does not say so."
-        in sentences("Service")
-    )
+    assert line - 1 in differs(findings_of("Service"), "olivia-marsh", "launch", "online-moderation")
 
 
-def test_a_permission_that_the_rules_do_not_give_is_found(folder: Path, sentences: Findings) -> None:
+def test_a_permission_that_the_rules_do_not_grant_is_found(folder: Path, findings_of: FindingsOf) -> None:
     replace(folder / "platform_test.toml", "ruth-adeyemi = [", 'ruth-adeyemi = ["add_organisation", ')
     line = line_of(folder / "platform_test.toml", "ruth-adeyemi =")
-    assert sentences("Platform") == [
-        f"platform_test.toml:{line}: ruth-adeyemi may not add_organisation platform, and the table says that they may."
-    ]
-
-
-def test_a_difference_names_the_organisation_asked_about(folder: Path, sentences: Findings) -> None:
-    replace(folder / "service_test.toml", 'at = "westbrook"\n[thing.allowed]', 'at = "eastgate"\n[thing.allowed]')
-    assert any(
-        "amara-lewis may not launch teaching-resources at eastgate" in sentence for sentence in sentences("Service")
+    [found] = findings_of("Platform")
+    assert (found.rule, found.file, found.line, found.column) == (
+        RuleId.TABLE_DIFFERS,
+        "platform_test.toml",
+        line,
+        1,
     )
+    assert differs([found], "ruth-adeyemi", "add_organisation", "platform") == [line]
 
 
-def test_a_guest_and_a_program_are_compared_like_people(folder: Path, sentences: Findings) -> None:
+def test_a_difference_names_the_organisation_acted_in(folder: Path, findings_of: FindingsOf) -> None:
+    replace(folder / "service_test.toml", 'at = "westbrook"\n[thing.allowed]', 'at = "eastgate"\n[thing.allowed]')
+    assert differs(findings_of("Service"), "amara-lewis", "launch", "teaching-resources", "eastgate")
+
+
+def test_a_guest_and_a_client_are_compared_like_people(folder: Path, findings_of: FindingsOf) -> None:
     replace(folder / "portal.polar", '"see_home" if "person"', '"see_home" if "guest"')
     replace(folder / "evaluation_test.toml", '"client:access-to-scripts" = ["ask", "register"]', "guest = []")
-    assert "guest may see_home portal, and the table does not say so." in " ".join(sentences("Portal"))
-    assert "client:access-to-scripts may ask service of access-to-scripts, and the table does not say so." in " ".join(
-        sentences("Evaluation")
-    )
+    assert differs(findings_of("Portal"), "guest", "see_home", "portal")
+    assert differs(findings_of("Evaluation"), "client:access-to-scripts", "ask", "service", "access-to-scripts")
 
 
 @pytest.mark.parametrize(
-    ("added", "sentence"),
+    ("added", "rule", "line"),
     [
-        ("olivia-mash = []", "The cast has nobody called olivia-mash."),
-        ('sam-porter = ["lunch"]', "lunch is not a permission of Service."),
-        ('sam-porter = "read"', "[thing.allowed] gives a list of actions for each actor."),
-        ('[[thing]]\nid = "telepathy"', "The cast has no service telepathy."),
-        ('[[thing]]\nid = "training"\nat = "hogwash"', "The cast has no organisation hogwash."),
-        ('[[thing]]\nid = "training"\nby = "sam-porter"', "by means nothing here."),
-        ('[[thing]]\nid = "training"\nservice = "training"', "service means nothing here."),
-        ("[[thing]]\nid = 7", "A thing is named by an id, as text."),
-        ('[[thing]]\nat = "northfield"', "A thing is named by an id, as text."),
-        ("[[thing]]\nid = ", "This is not TOML: Invalid value."),
+        ("olivia-mash = []", RuleId.UNKNOWN_CAST_NAME, 4),
+        ('sam-porter = ["lunch"]', RuleId.UNDECLARED_NAME, 4),
+        ('sam-porter = "read"', RuleId.INVALID_TABLE, 1),
+        ('sam-porter = [["read"]]', RuleId.INVALID_TABLE, 1),
+        ('[[thing]]\nid = "telepathy"', RuleId.UNKNOWN_CAST_NAME, 4),
+        ('[[thing]]\nid = "training"\nat = "hogwash"', RuleId.UNKNOWN_CAST_NAME, 4),
+        ('[[thing]]\nid = "training"\nby = "sam-porter"', RuleId.INVALID_TABLE, 4),
+        ('[[thing]]\nid = "training"\nservice = "training"', RuleId.INVALID_TABLE, 4),
+        ("[[thing]]\nid = 7", RuleId.INVALID_TABLE, 4),
+        ('[[thing]]\nid = ["training"]', RuleId.INVALID_TABLE, 4),
+        ('[[thing]]\nat = "northfield"', RuleId.INVALID_TABLE, 4),
+        ("[[thing]]\nid = ", RuleId.TOML_SYNTAX, 5),
     ],
 )
-def test_nonsense_in_a_table_is_found_where_it_stands(
-    folder: Path, sentences: Findings, added: str, sentence: str
+def test_an_invalid_entry_of_a_table_is_found_at_its_place(
+    folder: Path, findings_of: FindingsOf, added: str, rule: RuleId, line: int
 ) -> None:
     path = folder / "service_test.toml"
     path.write_text('[[thing]]\nid = "results-by-post"\n[thing.allowed]\n' + added + "\n")
-    at = 1 if added == 'sam-porter = "read"' else 5 if "TOML" in sentence else 4
-    assert f"service_test.toml:{at}: {sentence}" in sentences("Service")
+    assert (rule, "service_test.toml", line) in places(findings_of("Service"))
 
 
-def test_a_word_beside_the_things_is_found(folder: Path, sentences: Findings) -> None:
+def test_an_unknown_key_beside_the_things_is_found(folder: Path, findings_of: FindingsOf) -> None:
     path = folder / "portal_test.toml"
     path.write_text("thng = 1\n" + path.read_text())
-    assert sentences("Portal") == ["portal_test.toml:1: thng means nothing here; a table lists [[thing]]."]
+    assert places(findings_of("Portal")) == [(RuleId.INVALID_TABLE, "portal_test.toml", 1)]
 
 
-def test_a_thing_of_the_cast_that_a_table_leaves_out_is_found(folder: Path, sentences: Findings) -> None:
+def test_a_resource_of_the_cast_that_a_table_leaves_out_is_found(folder: Path, findings_of: FindingsOf) -> None:
     replace(folder / "organisation_test.toml", '[[thing]]\nid = "southmere"\n', "")
-    assert sentences("Organisation") == ["organisation_test.toml:0: The table says nothing about southmere."]
+    [found] = findings_of("Organisation")
+    assert (found.rule, found.file, found.line) == (RuleId.INCOMPLETE_TABLE, "organisation_test.toml", 0)
+    assert "southmere" in found.message
 
 
-def test_a_resource_without_a_table_is_found(folder: Path, sentences: Findings) -> None:
+def test_a_resource_without_a_table_is_found(folder: Path, findings_of: FindingsOf) -> None:
     (folder / "portal_test.toml").unlink()
-    assert sentences("Portal") == ["portal_test.toml:0: Portal has no decision table."]
+    assert places(findings_of("Portal")) == [(RuleId.MISSING_TABLE, "portal_test.toml", 0)]
 
 
 def test_a_table_without_a_resource_is_found(folder: Path) -> None:
     (folder / "potato_test.toml").write_text("")
-    expected = Finding("potato_test.toml", 0, "No resource block belongs to this table.")
-    assert run_tables(Engine.load(folder), folder) == [expected]
+    assert places(run_tables(Engine.load(folder), folder)) == [(RuleId.UNUSED_TABLE, "potato_test.toml", 0)]
 
 
-def test_an_error_while_deciding_is_a_finding(folder: Path, sentences: Findings) -> None:
+def test_an_error_while_deciding_is_a_finding(folder: Path, findings_of: FindingsOf) -> None:
     replace(folder / "portal.polar", 'has_role(_person: Person, "person", _portal: Portal);', "")
     text = 'has_role(person: Person, "person", _portal: Portal) if person.memberships = person;'
     (folder / "portal.polar").write_text((folder / "portal.polar").read_text() + text)
-    assert any("portal_test.toml" in sentence and "May olivia-marsh" in sentence for sentence in sentences("Portal"))
+    errors = [finding for finding in findings_of("Portal") if finding.rule == RuleId.EVALUATION_ERROR]
+    assert {finding.file for finding in errors} == {"portal_test.toml"}
+    assert any("olivia-marsh" in finding.message for finding in errors)
 
 
 @pytest.mark.slow
@@ -226,18 +237,18 @@ def test_the_whole_check_finds_what_the_load_checks_and_what_the_tables_find(
     with (folder / "service.polar").open("a") as file:
         file.write('has_rol(_person: Person, "visitor", _service: Service);\n')
     with restored():
-        found = {finding.file for finding in check_with_cast(folder)}
+        found = {finding.file for finding in check_policy(folder)}
     assert {"portal_test.toml", "service.polar"} <= found
 
 
 @pytest.mark.slow
 def test_the_whole_check_of_the_shipped_policy_finds_nothing() -> None:
     with restored():
-        assert check_with_cast(SHIPPED) == []
+        assert check_policy(SHIPPED) == []
 
 
 def test_a_policy_that_does_not_load_is_not_compared(folder: Path) -> None:
     (folder / "portal.polar").write_text("resource Portal {")
-    findings = check_with_cast(folder)
+    findings = check_policy(folder)
     assert findings
     assert {finding.file for finding in findings} == {"portal.polar"}

@@ -110,7 +110,7 @@ def test_every_view_that_asks_about_a_fact_asks_what_the_policy_knows(app: Flask
 def portal_with(view: Callable[[], Any], app: Flask, settings: Settings) -> Flask:
     """Return one more portal, with `view` at /toy."""
     with restored():
-        portal = create_app(settings)
+        portal = create_app(settings, current().engine)
     portal.add_url_rule("/toy", "toy", view)
     return portal
 

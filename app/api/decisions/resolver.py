@@ -11,7 +11,6 @@ from app.api.wire.requests import Entity, EvaluationRequest
 from app.authz import facts
 from app.authz.decision_point import DecisionRequest, policy
 from app.authz.information import cache
-from app.authz.polar.names import declared_kinds
 from app.runtime import current
 from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Reason
 
@@ -80,7 +79,7 @@ class Resolver(Struct):
             return self.view.service(resource.id)
         if resource.type == "role":
             return self.view.role(resource.id, organisation)
-        kind = declared_kinds(policy()).get(resource.type)
+        kind = policy().declared_kinds.get(resource.type)
         return None if kind is None else self._record(kind, resource)
 
     def people_after(self, subject: Entity, public_id: str, limit: int) -> list[facts.Person]:
@@ -97,7 +96,7 @@ class Resolver(Struct):
         if resource.type in DIRECTORY_KINDS:
             found = self._own_resources(resource.type, organisation)
             return sorted((one for one in found if one.slug > name), key=attrgetter("slug"))[:limit]
-        kind = declared_kinds(policy()).get(resource.type)
+        kind = policy().declared_kinds.get(resource.type)
         if kind is None:
             return []
         records = self.view.records_after(kind, resource.type, name, limit)

@@ -1,78 +1,81 @@
-"""One loaded policy, and the one question that it answers.
+"""A loaded policy, which decides whether an actor may do something to a resource.
 
-A failed load would leave oso with an empty rule base, so a policy is loaded into a new engine or not at all. What was
-decided before is replayed; whatever goes wrong on the way to an answer is a `PolicyError`.
+A load that fails would leave oso with an empty rule base, so a policy is loaded into a new engine or not at all.
+Decisions are recorded and replayed; whatever goes wrong while deciding is a `PolicyError`.
 """
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from polar import ffi
-
 from app.authz.engine.proof import Proof, Prover
 from app.authz.engine.replay import Conversation, Recording
 from app.authz.engine.sandbox import GuardedOso, PolicyError, runtime_problem
+from app.authz.engine.source import PolicySource
 from app.authz.engine.tree import Leaf
 from app.authz.engine.tree import Path as Conversed
-from app.authz.facts import KINDS, Context, Fact, declared_kind
-from app.authz.polar import parser
+from app.authz.facts import Context, Fact, Record
+from app.authz.polar.names import wire_name
 from app.kernel import clock
 
 
-class Engine:
-    """One policy, loaded once and never changed; any number of threads may ask it.
+class PolicyLoadError(PolicyError):
+    """A policy cannot be loaded; `problems` holds every error and warning, the first of which is the message."""
 
-    `digest` names the policy by its content; `permissions` holds what each resource block declares; `kinds` every kind
-    of fact by its name, those that the policy itself declares included.
+    def __init__(self, problems: Sequence[PolicyError]) -> None:
+        first = problems[0]
+        super().__init__(first.sentence, first.location)
+        self.problems = problems
+
+
+class Engine:
+    """One policy, loaded once and never changed; any number of threads may use it.
+
+    `digest` identifies the policy by its content; `permissions` holds the permissions that each resource block
+    declares; `kinds` holds every kind of fact by its name, including those that only the policy declares.
+
+    Raises `PolicyLoadError` for an error or a warning of oso, and for a file that cannot be read or parsed.
     """
 
-    def __init__(
-        self, oso: GuardedOso, digest: str, sources: Sequence[ffi.PolarSource], files: Sequence[parser.PolarFile]
-    ) -> None:
-        self._oso = oso
-        self._sources = sources
-        self._files = files
-        # oso raises about a rule base without any rule; a policy that says nothing allows nothing.
-        self._is_empty = all(file.is_empty for file in files)
+    def __init__(self, source: PolicySource) -> None:
+        if source.errors:
+            raise PolicyLoadError([PolicyError(error.message, error.location) for error in source.errors])
+        self._source = source
+        self._oso = GuardedOso(source.kinds)
+        # oso raises an error for a policy without any rule; here an empty policy allows nothing.
+        self._is_empty = source.is_empty
+        problems = [] if self._is_empty else self._oso.load(source.texts)
+        if problems:
+            raise PolicyLoadError(problems)
         self.recording = Recording()
-        self.digest = digest
-        self.kinds = kinds_of(files)
-        self.permissions = {
-            block.name: frozenset(permission.text for permission in block.permissions)
-            for file in files
-            for block in file.blocks
-            if block.sort == "resource"
-        }
+        self.digest = source.digest
+        self.kinds = source.kinds
+        self.permissions = source.permissions()
 
     @classmethod
     def load(cls, *folders: Path) -> Self:
-        """Return a new engine with all `*.polar` files of `folders`. Raises PolicyError for an error or a warning."""
-        sources = read_sources(*folders)
-        files = []
-        for source in sources:
-            try:
-                files.append(parser.read(source.filename or "", source.src))
-            except parser.UnreadableError as error:
-                raise PolicyError(error.sentence, file=source.filename, line=error.line) from None
-        oso = GuardedOso(kinds_of(files))
-        if not all(file.is_empty for file in files):
-            for problem in oso.load(sources):
-                raise problem
-        return cls(oso, digest(sources), sources, files)
+        """Return a new engine with all `*.polar` files of `folders`. Raises PolicyError as the constructor does."""
+        return cls(PolicySource.read(*folders))
+
+    @cached_property
+    def declared_kinds(self) -> dict[str, type[Record]]:
+        """The kinds of record that only this policy declares, by the name that messages use."""
+        return {
+            wire_name(name): kind
+            for name, kind in self.kinds.items()
+            if issubclass(kind, Record) and name in self.permissions
+        }
 
     def answer(self, actor: Fact, action: str, resource: Fact, context: Context, now: float) -> Leaf:
-        """Return what the policy's `allow` rules say at `now` (seconds since 1970), and how they came to it.
+        """Return the decision of the `allow` rules at `now` (seconds since 1970), and the path that led to it.
 
-        A decision like an earlier one is replayed; any other is Polar's, and kept if it came to its end. Raises
-        PolicyError for whatever goes wrong on the way.
+        A decision like an earlier one is replayed. Any other is made by Polar, and recorded if it can be. Raises
+        PolicyError for whatever goes wrong.
         """
         try:
             leaf = self.recording.replay(actor, action, resource, context, now)
-        except Exception:  # noqa: BLE001  (whatever a fact raises, Polar's own way of asking turns into a sentence)
+        except Exception:  # noqa: BLE001  (Polar decides then, and turns what a fact raises into a PolicyError)
             leaf = None
         return leaf or self._first_answer(actor, action, resource, context, now)
 
@@ -83,19 +86,19 @@ class Engine:
     def ask_polar(
         self, actor: Fact, action: str, resource: Fact, context: Context, now: float
     ) -> tuple[bool, Conversation]:
-        """Return what Polar itself says, and the conversation it had. Raises PolicyError; never replays."""
+        """Return the decision of Polar itself, without replay, and the conversation behind it. Raises PolicyError."""
         try:
             return self._oso.ask(actor, action, resource, context, now)
         except PolicyError:
             raise
-        except Exception as error:  # noqa: BLE001  (anything else would be somebody else's idea of an answer)
-            # Without its cause: that carries what the facts say, and would be printed with the traceback.
+        except Exception as error:  # noqa: BLE001  (whatever is raised, the answer must be no)
+            # Without the cause, whose traceback would show personal data from the facts.
             raise runtime_problem(error) from None
 
     def prove(self, actor: Fact, action: str, resource: Fact, context: Context, now: float) -> Proof | None:
-        """Return by which rules and facts this is allowed at `now`; None if it is not. Raises PolicyError.
+        """Return the rules and facts that allow this at `now`; None if it is denied. Raises PolicyError.
 
-        Always asks Polar, and is for explanations only.
+        It always runs Polar, so it is for explanations only.
         """
         if self._is_empty:
             return None
@@ -103,12 +106,12 @@ class Engine:
             return self._prover.prove(actor, action, resource, context, now)
         except PolicyError:
             raise
-        except Exception as error:  # noqa: BLE001  (as when it is asked for the answer alone)
+        except Exception as error:  # noqa: BLE001  (as in `ask_polar`)
             raise runtime_problem(error) from None
 
     @cached_property
     def _prover(self) -> Prover:
-        return Prover(self._sources, self._files, lambda: GuardedOso(self.kinds))
+        return Prover(self._source, lambda: GuardedOso(self.kinds))
 
     def path_of(self, leaf: int) -> Conversed:
         """Return the questions and answers that lead to a leaf. Raises IndexError for one that is not there."""
@@ -116,42 +119,14 @@ class Engine:
 
     def _first_answer(self, actor: Fact, action: str, resource: Fact, context: Context, now: float) -> Leaf:
         if not isinstance(action, str):
-            raise PolicyError("An action is a word.")
+            raise PolicyError("Action must be a string.")
         if not (isinstance(actor, Fact) and isinstance(resource, Fact) and isinstance(context, Context)):
-            raise PolicyError("A decision is about facts.")
+            raise PolicyError("Actor, resource and context must be facts.")
         if self._is_empty:
             return Leaf(None, (), allowed=False)
-        # A member of an enumeration is something else to Polar than its word.
+        # Polar would take a member of a StrEnum for an object and not for a string.
         action = str.__str__(action)
         allowed, conversation = self.ask_polar(actor, action, resource, context, now)
         path = conversation.path
         kept = self.recording.add(actor, action, resource, path, allowed=allowed) if conversation.is_known else None
         return kept or Leaf(None, path, allowed=allowed)
-
-
-def kinds_of(files: Iterable[parser.PolarFile]) -> dict[str, type[Fact]]:
-    """Return every kind of fact that a policy of these files can speak about, by its name."""
-    declared = (block.name for file in files for block in file.blocks)
-    return {name: declared_kind(name) for name in declared if name not in KINDS} | KINDS
-
-
-def read_sources(*folders: Path) -> list[ffi.PolarSource]:
-    """Return the policy files of `folders`, in the order of their names. Raises PolicyError if one cannot be read."""
-    sources: dict[str, ffi.PolarSource] = {}
-    for folder in folders:
-        if not folder.is_dir():
-            raise PolicyError(f"There is no policy folder {folder.name}.")
-        for path in sorted(folder.glob("*.polar")):
-            if path.name in sources:
-                raise PolicyError("There is a file of this name already.", file=path.name, line=1)
-            try:
-                sources[path.name] = ffi.PolarSource(path.read_bytes().decode(), path.name)
-            except (OSError, UnicodeDecodeError):
-                raise PolicyError("The file cannot be read as text.", file=path.name, line=1) from None
-    return [sources[name] for name in sorted(sources)]
-
-
-def digest(sources: Sequence[ffi.PolarSource]) -> str:
-    """Return a short name for exactly these files with exactly this content."""
-    content = json.dumps([[source.filename, source.src] for source in sources])
-    return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -1,10 +1,10 @@
-"""How an answer came about: the rules that an allow went through, and the fields that were read on the way.
+"""The proof of a decision: the rules that allowed it, and the fields that they read.
 
-Polar's trace names no lines. So an allow that is to be explained is asked once more, of the same policy with a mark in
-each rule: a comparison of a text with itself, which holds always and says where the rule stands.
+The traces of Polar do not contain line numbers. To explain an allow, it is decided again by the same policy with a
+marker in each rule: a comparison of a string with itself, which always holds and identifies the rule.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,9 +12,10 @@ from polar.ffi import PolarSource
 
 from app.authz.engine.replay import Conversation
 from app.authz.engine.sandbox import GuardedOso, PolicyError
+from app.authz.engine.source import PolicySource
 from app.authz.engine.tree import Field, Next, Path, is_slotted
 from app.authz.facts import Context, Fact, read
-from app.authz.polar import parser
+from app.authz.polar.syntax import PolarFile
 from app.authz.polar.trace import ReadStep, RuleStep
 
 
@@ -55,13 +56,12 @@ class Prover:
 
     def __init__(
         self,
-        sources: Sequence[PolarSource],
-        files: Sequence[parser.PolarFile],
+        source: PolicySource,
         new_oso: Callable[[], GuardedOso],
     ) -> None:
         self._places: dict[str, RuleUsed] = {}
         self._shorthands: dict[tuple[str, ...], RuleUsed] = {}
-        marked = [self._marked(source, file) for source, file in zip(sources, files, strict=True)]
+        marked = [self._marked(text, file) for text, file in zip(source.texts, source.files, strict=True)]
         self._oso = new_oso()
         for problem in self._oso.load(marked):
             raise problem
@@ -77,17 +77,19 @@ class Prover:
         looked_at = readings(conversation.path, actor, resource, context, now)
         return Proof(tuple(dict.fromkeys(rules)), _carrying(read_steps, conversation, looked_at))
 
-    def _marked(self, source: PolarSource, file: parser.PolarFile) -> PolarSource:
+    def _marked(self, source: PolarSource, file: PolarFile) -> PolarSource:
         text = source.src
         for block in file.blocks:
             for short in block.shorthands:
                 # oso makes rules of them, which hold the same words.
-                texts = (short.by,) if short.relation is None else (short.relation, short.by)
-                self._shorthands[block.name, short.given, *texts] = RuleUsed(file.name, short.line, short.given)
+                texts = (short.source,) if short.relation is None else (short.relation, short.source)
+                self._shorthands[block.name, short.granted, *texts] = RuleUsed(
+                    file.name, short.location.line, short.granted
+                )
         for rule in reversed(file.rules):
             start, end = rule.body_span
             mark = f"rule {len(self._places)}"
-            self._places[mark] = RuleUsed(file.name, rule.line, rule.name)
+            self._places[mark] = RuleUsed(file.name, rule.location.line, rule.name)
             condition = f'"{mark}" = "{mark}"'
             body = f" if {condition}" if rule.body is None else f" {condition} and ({text[start:end]}\n)"
             text = text[:start] + body + text[end:]

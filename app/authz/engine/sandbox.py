@@ -25,6 +25,7 @@ from polar.query import Query
 from app.authz.engine.replay import Conversation
 from app.authz.engine.tree import Const, compare
 from app.authz.facts import Fact, Properties, read
+from app.authz.polar.syntax import Location
 from app.authz.polar.trace import Step, steps
 
 TIMEOUT_MS = 1000
@@ -39,10 +40,13 @@ STEP_LIMIT = 50_000
 BUILT_IN_KINDS: dict[str, type] = {"Boolean": bool, "Float": float, "Integer": int, "List": tuple, "String": str}
 """What a rule head may name beside the kinds of fact."""
 
+RESERVED_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
+"""The names of types that Polar defines itself, so that no block may declare them."""
+
 # The core reads this whenever it starts a query; its own default is half a minute.
 os.environ["POLAR_TIMEOUT_MS"] = str(TIMEOUT_MS)
 
-_PLACE = re.compile(r"at line (\d+), column \d+ of file (.+?\.polar)")
+_PLACE = re.compile(r"at line (\d+), column (\d+) of file (.+?\.polar)")
 _RUNTIME_SENTENCES: dict[type[Exception], str] = {
     PolarTypeError: "A rule uses a value as something that it is not.",
     StackOverflowError: "A rule calls itself without end.",
@@ -54,15 +58,18 @@ _OPERATORS = {"Eq": "==", "Unify": "==", "Neq": "!=", "Lt": "<", "Leq": "<=", "G
 class PolicyError(Exception):
     """Whatever goes wrong while a policy is loaded or asked.
 
-    `sentence` carries nothing of the facts that were asked about, so it may be logged and shown; `file` and `line`
-    are set where they are known.
+    `sentence` carries nothing of the facts that were asked about, so it may be logged and shown. `location` is where in
+    the policy it went wrong, if that is known.
     """
 
-    def __init__(self, sentence: str, *, file: str | None = None, line: int | None = None) -> None:
-        super().__init__(sentence if file is None else f"{file}:{line}: {sentence}")
+    def __init__(self, sentence: str, location: Location | None = None) -> None:
+        super().__init__(sentence if location is None else f"{location.file}:{location.line}: {sentence}")
         self.sentence = sentence
-        self.file = file
-        self.line = line
+        self.location = location
+
+
+class PolicyWarningError(PolicyError):
+    """A warning of oso; a policy with warnings is refused like one with errors."""
 
 
 class GuardedQuery(Query):
@@ -220,8 +227,7 @@ class GuardedOso(Oso):
         query = self.ffi_polar.next_inline_query()
         if query is not None:
             query.set_message_enricher(self.host.enrich_message)
-            file, line = _place(query.source())
-            raise PolicyError("Inline queries (?=) are not used here; write a decision table.", file=file, line=line)
+            raise PolicyError("Inline queries (?=) are not allowed; write a decision table.", _location(query.source()))
 
     def ask(self, actor: Fact, action: str, resource: Fact, context: Fact, now: float) -> tuple[bool, Conversation]:
         """Ask the `allow` rules, and return their answer with the conversation that led to it.
@@ -345,18 +351,21 @@ def _check_comparable(operator: str, left: object, right: object) -> None:
         raise PolicyError(f"A rule compares {type(left).__name__} with {type(right).__name__}.")
 
 
-def _place(message: str) -> tuple[str | None, int | None]:
-    """Return the file and line that a message of the core ends at."""
+def _location(message: str) -> Location | None:
+    """Return the last location that a message of the core names."""
     places = _PLACE.findall(message)
-    return (places[-1][1], int(places[-1][0])) if places else (None, None)
+    if not places:
+        return None
+    line, column, file = places[-1]
+    return Location(file, int(line), int(column))
 
 
 def _load_problem(message: str) -> PolicyError:
     """Turn what oso says about a policy into ours: its first sentence, with no source excerpt and no links."""
-    file, line = _place(message)
+    kind = PolicyWarningError if message.startswith("[warning] ") else PolicyError
     paragraph = re.split(r" at line \d+, column |\n\n", message.removeprefix("[warning] "))[0]
     sentence = " ".join(re.sub(r"https?://\S+", "", paragraph).split()).removeprefix("Warning: ")
-    return PolicyError(sentence[:1].upper() + sentence[1:].rstrip(".;") + ".", file=file, line=line)
+    return kind(sentence[:1].upper() + sentence[1:].rstrip(".;") + ".", _location(message))
 
 
 def _is_timeout(error: Exception) -> bool:
@@ -366,11 +375,10 @@ def _is_timeout(error: Exception) -> bool:
 def runtime_problem(error: Exception) -> PolicyError:
     """Turn whatever was raised during a decision into a sentence that says nothing about the facts."""
     message = str(getattr(error, "message", ""))
-    file, line = _place(message)
     if _is_timeout(error):
         sentence = "The rules take too long; one of them may call itself without end."
     elif "unhandled partial" in message.partition("\n")[0]:
         sentence = "A rule uses a variable that never gets a value."
     else:
         sentence = _RUNTIME_SENTENCES.get(type(error), "The rules could not be evaluated.")
-    return PolicyError(sentence, file=file, line=line)
+    return PolicyError(sentence, _location(message))

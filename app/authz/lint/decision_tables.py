@@ -1,16 +1,16 @@
-"""Decision tables: what a policy must allow the cast, compared with what it does allow.
+"""Decision tables: the permissions that a policy must grant to the cast, compared with those that it does grant.
 
-`policies/<resource>_test.toml` names the things of the cast, and for each the exact set of actions of everybody who
-may do anything to it. Who is not named may do nothing, a guest included, so that an accidental extra permission is
-found as surely as a missing one.
+`policies/<resource>_test.toml` lists resources of the cast, and for each the exact set of actions of every actor who
+may do anything to it. An actor who is not listed, a guest included, may do nothing, so a permission that was added by
+accident is found as surely as a missing one.
 
     [[thing]]
-    id = "submit-for-assessment"    # as the cast names it
-    at = "northfield"               # the organisation asked about; any, if left out
+    id = "submit-for-assessment"    # the name of the resource in the cast
+    at = "northfield"               # the organisation acted in; any, if left out
     service = "training"            # evaluations only: of which service; of none, if left out
     [thing.allowed]
     olivia-marsh = ["launch", "read"]
-    "client:unassigned" = ["ask"]   # programs carry a prefix; who has not signed in is `guest`
+    "client:unassigned" = ["ask"]   # clients have a prefix; somebody who is not signed in is `guest`
 """
 
 import re
@@ -26,7 +26,7 @@ from app.authz import facts
 from app.authz.engine.engine import Engine
 from app.authz.engine.sandbox import PolicyError
 from app.authz.information import directory
-from app.authz.lint.linter import Finding
+from app.authz.lint.findings import Finding, RuleId
 from app.authz.polar.names import policy_name, wire_name
 from app.kernel import clock
 from app.organisations.models import Organisation
@@ -35,13 +35,13 @@ from app.services.models import Client, Service
 from app.services.queries import roles
 
 _HEADER = re.compile(r"\s*\[\[\s*thing\s*]]")
-_PLACE = re.compile(r" ?\(at line (\d+), column \d+\)")
+_TOML_PLACE = re.compile(r" ?\(at line (\d+), column (\d+)\)")
 
 
 def run_tables(engine: Engine, folder: Path, kinds: Iterable[str] | None = None) -> list[Finding]:
     """Return every difference between the tables in `folder` and `engine`, for the cast in the bound database.
 
-    Each of `kinds`, or each that the policy knows, has a table there, and no other has.
+    There must be a table for each of `kinds`, or for each resource block if that is None, and no other table.
     """
     cast = Cast()
     findings: list[Finding] = []
@@ -51,36 +51,39 @@ def run_tables(engine: Engine, folder: Path, kinds: Iterable[str] | None = None)
             findings += run_table(engine, folder / file, kind, cast)
     for path in sorted(folder.glob("*_test.toml")):
         if path.name not in expected:
-            findings.append(Finding(path.name, 0, "No resource block belongs to this table."))
+            findings.append(Finding(RuleId.UNUSED_TABLE, path.name, 0, 0, "No resource block belongs to this table."))
     return findings
 
 
 def run_table(engine: Engine, path: Path, kind: str, cast: "Cast") -> Iterator[Finding]:
-    """Yield every difference between the table of `kind` at `path` and `engine`, as it is found."""
+    """Yield the differences between the table of `kind` at `path` and `engine`, one by one."""
     try:
         text = path.read_bytes().decode("utf-8")
         table = tomllib.loads(text)
     except FileNotFoundError:
-        yield Finding(path.name, 0, f"{kind} has no decision table.")
+        yield Finding(RuleId.MISSING_TABLE, path.name, 0, 0, f"{kind} has no decision table.")
     except UnicodeDecodeError as error:
-        yield Finding(path.name, error.object.count(b"\n", 0, error.start) + 1, "This is not UTF-8.")
+        line = error.object.count(b"\n", 0, error.start) + 1
+        column = error.start - error.object.rfind(b"\n", 0, error.start)
+        yield Finding(RuleId.UNREADABLE_FILE, path.name, line, column, "The file is not UTF-8.")
     except ValueError as error:
-        place = _PLACE.search(str(error))
-        sentence = f"This is not TOML: {_PLACE.sub('', str(error))}."
-        yield Finding(path.name, int(place[1]) if place else 0, sentence)
+        place = _TOML_PLACE.search(str(error))
+        line, column = (int(place[1]), int(place[2])) if place else (0, 0)
+        message = f"This is not valid TOML: {_TOML_PLACE.sub('', str(error))}."
+        yield Finding(RuleId.TOML_SYNTAX, path.name, line, column, message)
     else:
-        run = _Run(engine, kind, cast, path.name, text)
-        yield from run.compare(table)
-        yield from run.left_out(table)
+        comparison = _Comparison(engine, kind, cast, path.name, text)
+        yield from comparison.compare(table)
+        yield from comparison.check_complete(table)
 
 
 def table_name(kind: str) -> str:
-    """Return the name of the file with the table of a kind of thing."""
+    """Return the name of the file with the decision table of a type."""
     return f"{wire_name(kind)}_test.toml"
 
 
 class Cast:
-    """The facts of everybody and everything in the bound database, read once."""
+    """The facts about every actor and every resource in the bound database, read once."""
 
     def __init__(self) -> None:
         found = directory.people(row.id for row in Person.select(Person.id))
@@ -90,7 +93,7 @@ class Cast:
             for row in Client.select(Client, Service).join(Service, JOIN.LEFT_OUTER)
         }
         self.actors: dict[str, facts.Fact] = {**people, **clients, "guest": directory.GUEST}
-        self.things: dict[str, Mapping[str, Any]] = {
+        self.resources: dict[str, Mapping[str, Any]] = {
             "Membership": {place.public_id: place for person in people.values() for place in person.memberships},
             "Organisation": {row.public_id: directory.organisation(row) for row in Organisation.select()},
             "Person": people,
@@ -101,36 +104,41 @@ class Cast:
         }
         for row in Record.select():
             kind = facts.declared_kind(policy_name(row.kind))
-            self.things[kind.__name__] = {
-                **self.things.get(kind.__name__, {}),
+            self.resources[kind.__name__] = {
+                **self.resources.get(kind.__name__, {}),
                 row.public_id: directory.record(kind, row),
             }
 
-    def question(self, kind: str, thing: Mapping[str, Any]) -> tuple[facts.Fact, facts.Context]:
-        """Return what an entry of the table of `kind` asks about, and in which context. Raises `NonsenseError`."""
-        at = self._named("Organisation", thing.get("at"))
+    def resolve(self, kind: str, entry: Mapping[str, Any]) -> tuple[facts.Fact, facts.Context]:
+        """Return the resource and the context that an entry in the table of `kind` names. Raises `EntryError`."""
+        at = self._named("Organisation", entry.get("at"))
         if kind == "Evaluation":
-            resource: facts.Fact = facts.Evaluation(thing["id"], self._named("Service", thing.get("service")))
+            resource: facts.Fact = facts.Evaluation(entry["id"], self._named("Service", entry.get("service")))
         elif kind == "Role":
-            resource = directory.role(self._named(kind, thing["id"]), at)
+            resource = directory.role(self._named(kind, entry["id"]), at)
         else:
-            resource = self._named(kind, thing["id"])
+            resource = self._named(kind, entry["id"])
         return resource, facts.Context(at)
 
     def _named(self, kind: str, name: str | None) -> Any:
         if name is None:
             return None
-        if name not in self.things.get(kind, ()):
-            raise NonsenseError(f"The cast has no {kind.lower()} {name}.")
-        return self.things[kind][name]
+        if name not in self.resources.get(kind, ()):
+            raise EntryError(RuleId.UNKNOWN_CAST_NAME, f"The cast has no {wire_name(kind)} {name}.")
+        return self.resources[kind][name]
 
 
-class NonsenseError(Exception):
-    """An entry of a table that means nothing. The message is a sentence."""
+class EntryError(Exception):
+    """An entry of a table is invalid. `message` is a sentence."""
+
+    def __init__(self, rule: RuleId, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
 
 
-class _Run:
-    """One table, compared once."""
+class _Comparison:
+    """Compares one table with the policy."""
 
     def __init__(self, engine: Engine, kind: str, cast: Cast, file: str, text: str) -> None:
         self.engine = engine
@@ -138,85 +146,92 @@ class _Run:
         self.cast = cast
         self.file = file
         self.lines = text.splitlines()
-        # tomllib does not tell lines.
+        # tomllib does not report line numbers.
         self.starts = [number for number, line in enumerate(self.lines, 1) if _HEADER.match(line)]
 
     def compare(self, table: Mapping[str, Any]) -> Iterator[Finding]:
         """Yield what is wrong with each entry, and where the policy differs from it."""
         for key in table.keys() - {"thing"}:
-            yield Finding(self.file, self._line(0, key), f"{key} means nothing here; a table lists [[thing]].")
-        for number, thing in enumerate(_things(table)):
+            yield self._finding(RuleId.INVALID_TABLE, 0, key, f"Unknown key {key}; a table consists of [[thing]].")
+        for number, entry in enumerate(_entries(table)):
             start = self.starts[number] if number < len(self.starts) else 0
             try:
-                self._check(thing)
-                resource, context = self.cast.question(self.kind, thing)
-            except NonsenseError as nonsense:
-                yield Finding(self.file, start, str(nonsense))
+                self._check(entry)
+                resource, context = self.cast.resolve(self.kind, entry)
+            except EntryError as error:
+                yield self._finding(error.rule, start, None, error.message)
                 continue
-            yield from self._unknown(thing.get("allowed", {}), start)
-            yield from self._differences(thing, resource, context, start)
+            yield from self._unknown_names(entry.get("allowed", {}), start)
+            yield from self._differences(entry, resource, context, start)
 
-    def left_out(self, table: Mapping[str, Any]) -> Iterator[Finding]:
-        """Yield which things of the cast the table does not speak about."""
-        listed = {thing.get("id") for thing in _things(table)}
-        for name in self.cast.things.get(self.kind, ()):
+    def check_complete(self, table: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yield each resource of the cast that the table does not mention."""
+        listed = [entry.get("id") for entry in _entries(table)]
+        for name in self.cast.resources.get(self.kind, ()):
             if name not in listed:
-                yield Finding(self.file, 0, f"The table says nothing about {name}.")
+                yield self._finding(RuleId.INCOMPLETE_TABLE, 0, None, f"The table does not mention {name}.")
 
-    def _check(self, thing: Mapping[str, Any]) -> None:
-        may_say = {"id", "at", "allowed"} | ({"service"} if self.kind == "Evaluation" else set())
-        for key in thing.keys() - may_say:
-            raise NonsenseError(f"{key} means nothing here.")
-        if not all(isinstance(thing.get(key, ""), str) for key in ("id", "at", "service")) or "id" not in thing:
-            raise NonsenseError("A thing is named by an id, as text.")
-        allowed = thing.get("allowed", {})
-        if not isinstance(allowed, dict) or not all(isinstance(actions, list) for actions in allowed.values()):
-            raise NonsenseError("[thing.allowed] gives a list of actions for each actor.")
+    def _check(self, entry: Mapping[str, Any]) -> None:
+        known = {"id", "at", "allowed"} | ({"service"} if self.kind == "Evaluation" else set())
+        for key in entry.keys() - known:
+            raise EntryError(RuleId.INVALID_TABLE, f"Unknown key {key}.")
+        if not all(isinstance(entry.get(key, ""), str) for key in ("id", "at", "service")) or "id" not in entry:
+            raise EntryError(RuleId.INVALID_TABLE, "A [[thing]] needs an id, and its id, at and service are strings.")
+        allowed = entry.get("allowed", {})
+        if not isinstance(allowed, dict) or not all(map(_is_list_of_strings, allowed.values())):
+            raise EntryError(RuleId.INVALID_TABLE, "[thing.allowed] needs a list of actions for each actor.")
 
-    def _unknown(self, allowed: Mapping[str, list[str]], start: int) -> Iterator[Finding]:
+    def _unknown_names(self, allowed: Mapping[str, list[str]], start: int) -> Iterator[Finding]:
         for actor, actions in allowed.items():
-            line = self._line(start, actor)
             if actor not in self.cast.actors:
-                yield Finding(self.file, line, f"The cast has nobody called {actor}.")
+                yield self._finding(RuleId.UNKNOWN_CAST_NAME, start, actor, f"The cast has no actor {actor}.")
             for action in actions:
                 if action not in self.engine.permissions[self.kind]:
-                    yield Finding(self.file, line, f"{action} is not a permission of {self.kind}.")
+                    message = f'{self.kind} declares no permission "{action}".'
+                    yield self._finding(RuleId.UNDECLARED_NAME, start, actor, message)
 
     def _differences(
-        self, thing: Mapping[str, Any], resource: facts.Fact, context: facts.Context, start: int
+        self, entry: Mapping[str, Any], resource: facts.Fact, context: facts.Context, start: int
     ) -> Iterator[Finding]:
         permissions = sorted(self.engine.permissions[self.kind])
-        name = _phrase(thing)
+        name = _describe(entry)
         for actor, fact in self.cast.actors.items():
-            said: Collection[str] = thing.get("allowed", {}).get(actor, ())
-            line = self._line(start, actor) if said else start
+            listed: Collection[str] = entry.get("allowed", {}).get(actor, ())
+            key = actor if listed else None
             for action in permissions:
                 try:
                     allowed = self.engine.allows(fact, action, resource, context)
                 except PolicyError as error:
-                    yield Finding(self.file, line, f"May {actor} {action} {name}? {error}")
+                    message = f"Whether {actor} may {action} {name} cannot be decided: {error}"
+                    yield self._finding(RuleId.EVALUATION_ERROR, start, key, message)
                     continue
-                if allowed and action not in said:
-                    yield Finding(self.file, line, f"{actor} may {action} {name}, and the table does not say so.")
-                if not allowed and action in said:
-                    yield Finding(
-                        self.file, line, f"{actor} may not {action} {name}, and the table says that they may."
-                    )
+                if allowed and action not in listed:
+                    message = f"{actor} may {action} {name}, but the table does not list it."
+                    yield self._finding(RuleId.TABLE_DIFFERS, start, key, message)
+                if not allowed and action in listed:
+                    message = f"{actor} may not {action} {name}, but the table lists it."
+                    yield self._finding(RuleId.TABLE_DIFFERS, start, key, message)
 
-    def _line(self, start: int, key: str) -> int:
-        key_line = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""")
-        for number, line in enumerate(self.lines[max(start - 1, 0) :], max(start, 1)):
-            if key_line.match(line):
-                return number
-        return start
-
-
-def _things(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    things = table.get("thing", [])
-    return [thing for thing in things if isinstance(thing, dict)] if isinstance(things, list) else []
+    def _finding(self, rule: RuleId, start: int, key: str | None, message: str) -> Finding:
+        """Return a finding at `key` in the entry that starts on line `start`, or at that line."""
+        if key is not None:
+            key_start = re.compile(rf"""(\s*)["']?{re.escape(key)}["']?\s*=""")
+            for number, line in enumerate(self.lines[max(start - 1, 0) :], max(start, 1)):
+                if match := key_start.match(line):
+                    return Finding(rule, self.file, number, match.end(1) + 1, message)
+        return Finding(rule, self.file, start, 1 if start else 0, message)
 
 
-def _phrase(thing: Mapping[str, Any]) -> str:
-    of = f" of {thing['service']}" if "service" in thing else ""
-    at = f" at {thing['at']}" if "at" in thing else ""
-    return f"{thing['id']}{of}{at}"
+def _entries(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = table.get("thing", [])
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _describe(entry: Mapping[str, Any]) -> str:
+    of = f" of {entry['service']}" if "service" in entry else ""
+    at = f" at {entry['at']}" if "at" in entry else ""
+    return f"{entry['id']}{of}{at}"
+
+
+def _is_list_of_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(element, str) for element in value)

@@ -1,280 +1,291 @@
-"""What is checked before a policy may decide: everything that oso would take silently for something else.
+"""The linter: finds what oso would silently accept as something else than its author meant.
 
-All findings are reported, not only the first, each with its file and line.
+It reports all findings and not only the first, each with its place.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 
-from app.authz.engine.engine import kinds_of, read_sources
-from app.authz.engine.sandbox import GuardedOso
+from app.authz.engine.engine import Engine, PolicyLoadError
+from app.authz.engine.sandbox import RESERVED_NAMES, PolicyError, PolicyWarningError
+from app.authz.engine.source import DuplicateFileError, PolicySource, UnreadableFileError
 from app.authz.facts import KINDS
-from app.authz.lint.type_checker import BUILT_IN_NAMES, check_rule, infer_kinds, kind_of
-from app.authz.lint.untrusted_input import check_told
-from app.authz.polar import parser
+from app.authz.lint.findings import Finding, RuleId
+from app.authz.lint.type_checker import check_rule, infer_types, type_of
+from app.authz.lint.untrusted_input import check_untrusted_input
 from app.authz.polar.names import LONGEST_KIND, policy_name, wire_name
-from app.authz.polar.parser import Block, Node, PolarFile, Rule
+from app.authz.polar.parser import ParseError, TooComplexError
+from app.authz.polar.syntax import Block, Location, Node, PolarFile, Rule
 from app.vocabulary import PERMISSIONS
 
-QUESTIONS = {
+ENTRY_POINTS = {
     "allow": frozenset({4}),
     "has_permission": frozenset({3, 4}),
     "has_relation": frozenset({3}),
     "has_role": frozenset({3}),
 }
-"""The rules that are asked from outside, with the numbers of arguments that they take."""
+"""The rules that are called from outside the policy, with the numbers of arguments that they may take."""
 
 MAIN = "main.polar"
-"""The file that lets questions in and names the actors; every other file holds one resource."""
+"""The file with the `allow` rules and the actor blocks; every other file of the base policy holds one resource."""
 
 _BUILT_IN_CALLS = frozenset({"forall", "print", "debug"})
-_WORDS = {"has_permission": "permission", "has_role": "role", "has_relation": "relation"}
+_GRANTS = {"has_permission": "permission", "has_role": "role", "has_relation": "relation"}
+_SOURCE_RULES = {
+    DuplicateFileError: RuleId.DUPLICATE_FILE,
+    ParseError: RuleId.POLAR_SYNTAX,
+    TooComplexError: RuleId.RULE_TOO_COMPLEX,
+    UnreadableFileError: RuleId.UNREADABLE_FILE,
+}
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Finding:
-    """Something wrong with a policy. Line 0 of a file means the file as a whole."""
+def lint(source: PolicySource) -> tuple[list[Finding], Engine | None]:
+    """Return the findings in a policy, sorted by place, and its engine unless the policy cannot be loaded at all.
 
-    file: str
-    line: int
-    sentence: str
-
-
-def check_folder(*folders: Path) -> list[Finding]:
-    """Return everything that is wrong with the policy in `folders`, in the order of files and lines.
-
-    How files are laid out is a law of the first folder alone; the others are packs, whose authors do as they like.
-    Raises PolicyError if a folder or one of its files cannot be read at all.
+    How a policy is divided into files is checked for its base alone; packs may arrange theirs as they like.
     """
-    sources = read_sources(*folders)
-    ours = frozenset(path.name for path in folders[0].iterdir())
-    files, findings = [], []
-    for source in sources:
+    findings = {Finding(_SOURCE_RULES[type(error)], *error.location, error.message) for error in source.errors}
+    fact_types = frozenset(source.kinds)
+    for file in source.files:
+        findings.update(_check_file(file, fact_types))
+    engine = None
+    # Names that a file declares would be reported as missing if that file could not be parsed.
+    if not source.errors:
+        findings.update(_check_policy(source))
         try:
-            files.append(parser.read(str(source.filename), source.src))
-        except parser.UnreadableError as error:
-            findings.append(Finding(str(source.filename), error.line, error.sentence))
-    kinds = kinds_of(files)
-    for file in files:
-        findings += _check_within(file, frozenset(kinds))
-    # What an unreadable file says is unknown, and everything that needs it would be reported as missing.
-    if len(files) == len(sources):
-        findings += _check_between(files, ours)
-        if not all(file.is_empty for file in files):
-            # oso stops at its first error, and says in its words what is said here already.
-            said = {(finding.file, finding.line) for finding in findings}
-            for problem in GuardedOso({name: kinds[name] for name in kinds.keys() - BUILT_IN_NAMES}).load(sources):
-                finding = Finding(problem.file or folders[0].name, problem.line or 0, problem.sentence)
-                if (finding.file, finding.line) not in said:
-                    findings.append(finding)
-    return sorted(set(findings))
+            engine = Engine(source)
+        except PolicyLoadError as error:
+            # The first error of oso is often a finding already, in other words.
+            lines = {(finding.file, finding.line) for finding in findings}
+            reported = (_engine_finding(problem) for problem in error.problems)
+            findings.update(finding for finding in reported if (finding.file, finding.line) not in lines)
+    return sorted(findings, key=lambda finding: finding.sort_key), engine
 
 
-def _check_within(file: PolarFile, kinds: frozenset[str]) -> Iterator[Finding]:
-    for line in file.inline_queries:
-        yield Finding(file.name, line, "Inline queries (?=) are not used here; write a decision table.")
+def _engine_finding(problem: PolicyError) -> Finding:
+    rule = RuleId.POLAR_WARNING if isinstance(problem, PolicyWarningError) else RuleId.POLAR_ERROR
+    return Finding(rule, *(problem.location or Location(MAIN, 0, 0)), problem.sentence)
+
+
+def _check_file(file: PolarFile, fact_types: frozenset[str]) -> Iterator[Finding]:
+    for location in file.inline_queries:
+        message = "Inline queries (`?=`) are not allowed; write a decision table instead."
+        yield Finding(RuleId.INLINE_QUERY, *location, message)
     for rule in (*file.rules, *file.types):
-        for slip in check_rule(rule, kinds):
-            yield Finding(file.name, *slip)
+        yield from check_rule(rule, fact_types)
 
 
-def _check_between(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Finding]:
-    words = _Words([block for file in files for block in file.blocks if block.sort == "resource"])
-    yield from _check_blocks(files, ours)
+def _check_policy(source: PolicySource) -> Iterator[Finding]:
+    files = source.files
+    yield from _check_blocks(files, source.base)
     yield from _check_vocabulary(files)
-    yield from _check_heads(files)
-    yield from _check_doors(files, ours)
-    yield from _check_given(files)
-    yield from (Finding(name, *slip) for name, slip in check_told(files))
+    yield from _check_calls(files)
+    yield from _check_allow_rules(files)
+    yield from _check_packs(files, source.base)
+    yield from _check_granted(files)
+    yield from check_untrusted_input(files)
+    declared = _DeclaredNames([block for file in files for block in file.blocks if block.kind == "resource"])
     for file in files:
         for rule in file.rules:
-            yield from (Finding(file.name, *slip) for slip in words.misused(rule))
+            yield from declared.check_rule(rule)
         for block in file.blocks:
-            yield from (Finding(file.name, *slip) for slip in words.misused_in_block(block))
+            yield from declared.check_shorthands(block)
 
 
-class _Words:
+class _DeclaredNames:
     """The permissions, roles and relations that resource blocks declare."""
 
     def __init__(self, blocks: Iterable[Block]) -> None:
-        self.of: dict[str, dict[str, set[str]]] = {"permission": {}, "role": {}, "relation": {}}
-        self.relation_kinds: dict[tuple[str, str], str] = {}
+        self.names: dict[str, dict[str, set[str]]] = {"permission": {}, "role": {}, "relation": {}}
+        self.relation_types: dict[tuple[str, str], str] = {}
         for block in blocks:
             for sort, nodes in _declared(block):
-                self.of[sort].setdefault(block.name, set()).update(node.text for node in nodes)
+                self.names[sort].setdefault(block.name, set()).update(node.text for node in nodes)
             for entry in block.relations:
-                self.relation_kinds[block.name, entry.text] = entry.parts[0].text
+                self.relation_types[block.name, entry.text] = entry.parts[0].text
 
-    def lacks(self, sort: str, word: str, kind: str | None) -> bool:
-        """Return whether blocks of `kind`, or of any kind where that is None, fail to declare `word`."""
-        if kind is None:
-            return all(word not in words for words in self.of[sort].values())
-        return word not in self.of[sort].get(kind.removesuffix("?"), set())
+    def has(self, sort: str, name: str, owner: str | None) -> bool:
+        """Return whether the block `owner`, or any block if that is None, declares `name`."""
+        if owner is None:
+            return any(name in names for names in self.names[sort].values())
+        return name in self.names[sort].get(owner.removesuffix("?"), set())
 
-    def misused(self, rule: Rule) -> Iterator[tuple[int, str]]:
-        """Yield each word in the head and the body of `rule` that the block it is about does not declare."""
-        kinds = infer_kinds(rule)
-        heads = [(rule.name, rule.line, [parameter.value for parameter in rule.parameters])]
-        calls = [] if rule.body is None else [node for node in rule.body.walk() if node.kind == "call"]
-        for name, line, terms in heads + [(call.text, call.line, list(call.parts)) for call in calls]:
-            if name in _WORDS and len(terms) >= 3 and terms[1].kind == "string":
-                kind = kind_of(terms[2], kinds)
-                if self.lacks(_WORDS[name], terms[1].text, kind):
-                    yield line, f'{_owner(kind)} declares no {_WORDS[name]} "{terms[1].text}".'
+    def check_rule(self, rule: Rule) -> Iterator[Finding]:
+        """Yield each name in the head and the body of `rule` that the block of its resource does not declare."""
+        types = infer_types(rule)
+        uses = [(rule.name, [parameter.value for parameter in rule.parameters])]
+        uses += [(call.text, list(call.parts)) for call in rule.calls]
+        for rule_name, terms in uses:
+            if rule_name in _GRANTS and len(terms) >= 3 and terms[1].kind == "string":
+                owner, sort, name = type_of(terms[2], types), _GRANTS[rule_name], terms[1].text
+                if not self.has(sort, name, owner):
+                    shown = "No resource block" if owner is None else owner.removesuffix("?")
+                    yield _undeclared(terms[1].location, shown, sort, name)
 
-    def misused_in_block(self, block: Block) -> Iterator[tuple[int, str]]:
-        """Yield each word in the shorthand rules of `block` that nobody declares."""
+    def check_shorthands(self, block: Block) -> Iterator[Finding]:
+        """Yield each name in the shorthand rules of `block` that no block declares."""
         for rule in block.shorthands:
-            if self.lacks("permission", rule.given, block.name) and self.lacks("role", rule.given, block.name):
-                yield rule.line, f'{block.name} declares no permission or role "{rule.given}".'
-            if rule.relation is None:
-                if self.lacks("role", rule.by, block.name) and self.lacks("permission", rule.by, block.name):
-                    yield rule.line, f'{block.name} declares no role "{rule.by}".'
-            elif self.lacks("relation", rule.relation, block.name):
-                yield rule.line, f'{block.name} declares no relation "{rule.relation}".'
-            else:
-                kind = self.relation_kinds[block.name, rule.relation]
-                if self.lacks("role", rule.by, kind) and self.lacks("permission", rule.by, kind):
-                    yield rule.line, f'{kind} declares no role "{rule.by}".'
+            if not (self.has("permission", rule.granted, block.name) or self.has("role", rule.granted, block.name)):
+                yield _undeclared(rule.location, block.name, "permission or role", rule.granted)
+            if rule.relation is not None and not self.has("relation", rule.relation, block.name):
+                yield _undeclared(rule.location, block.name, "relation", rule.relation)
+                continue
+            owner = block.name if rule.relation is None else self.relation_types[block.name, rule.relation]
+            if not (self.has("role", rule.source, owner) or self.has("permission", rule.source, owner)):
+                yield _undeclared(rule.location, owner, "role", rule.source)
 
 
-def _owner(kind: str | None) -> str:
-    return "No resource block" if kind is None else kind.removesuffix("?")
+def _undeclared(location: Location, owner: str, sort: str, name: str) -> Finding:
+    return Finding(RuleId.UNDECLARED_NAME, *location, f'{owner} declares no {sort} "{name}".')
 
 
 def _declared(block: Block) -> tuple[tuple[str, tuple[Node, ...]], ...]:
     return ("permission", block.permissions), ("role", block.roles), ("relation", block.relations)
 
 
-def _check_blocks(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Finding]:
-    """Every block once, the actors in the main file; of `ours`, one resource a file, named after it."""
-    homes: dict[tuple[str, str], str] = {}
+def _check_blocks(files: Sequence[PolarFile], base: frozenset[str]) -> Iterator[Finding]:
+    """Check that each block is declared once and has a valid name, and that it is in its file."""
+    declared_in: dict[tuple[str, str], str] = {}
     for file in files:
-        resources = [block for block in file.blocks if block.sort == "resource"]
         for block in file.blocks:
-            key = block.sort, block.name
-            if key in homes:
-                yield Finding(file.name, block.line, f"The block {block.name} stands in {homes[key]} already.")
-            homes.setdefault(key, file.name)
-            if block.name in BUILT_IN_NAMES:
-                yield Finding(file.name, block.line, f"{block.name} is a word of Polar; call the kind something else.")
-            if policy_name(wire_name(block.name)) != block.name or len(wire_name(block.name)) > LONGEST_KIND:
-                # Messages could not name it, or would take it for another.
-                sentence = f"a kind is called like MarkScheme, one capital a word, in at most {LONGEST_KIND} characters"
-                yield Finding(file.name, block.line, f"{block.name}: {sentence}.")
-            if block.sort == "actor" and file.name != MAIN:
-                yield Finding(file.name, block.line, f"Actor blocks stand in {MAIN}.")
-            if block.sort == "resource" and file.name == MAIN:
-                yield Finding(file.name, block.line, f"{MAIN} holds no resource block.")
-            if block.sort == "resource" and file.name in ours and file.name not in (MAIN, file_name(block.name)):
-                yield Finding(file.name, block.line, f"The block {block.name} belongs in {file_name(block.name)}.")
-        if file.name in ours and file.name != MAIN and len(resources) != 1:
-            yield Finding(file.name, 0, f"A file holds exactly one resource block; this one holds {len(resources)}.")
+            key = block.kind, block.name
+            if key in declared_in:
+                message = f"The {block.kind} block `{block.name}` is already declared in {declared_in[key]}."
+                yield Finding(RuleId.DUPLICATE_BLOCK, *block.location, message)
+            declared_in.setdefault(key, file.name)
+            yield from _check_block_name(block)
+            yield from _check_block_file(block, is_base=file.name in base)
+        count = sum(block.kind == "resource" for block in file.blocks)
+        if file.name in base and file.name != MAIN and count != 1:
+            message = f"The file must declare exactly one resource block, but it declares {count or 'none'}."
+            yield Finding(RuleId.ONE_BLOCK_PER_FILE, file.name, 0, 0, message)
+
+
+def _check_block_name(block: Block) -> Iterator[Finding]:
+    if block.name in RESERVED_NAMES:
+        message = f"`{block.name}` is a type of Polar itself; choose another name."
+        yield Finding(RuleId.INVALID_BLOCK_NAME, *block.location, message)
+    # Messages could not name it, or would confuse it with another.
+    if policy_name(wire_name(block.name)) != block.name or len(wire_name(block.name)) > LONGEST_KIND:
+        message = f"Write the name of a type like MarkScheme, in at most {LONGEST_KIND} characters."
+        yield Finding(RuleId.INVALID_BLOCK_NAME, *block.location, message)
+
+
+def _check_block_file(block: Block, *, is_base: bool) -> Iterator[Finding]:
+    file, expected = block.location.file, file_name(block.name)
+    if block.kind == "actor" and file != MAIN:
+        yield Finding(RuleId.MISPLACED_BLOCK, *block.location, f"Actor blocks must be declared in {MAIN}.")
+    if block.kind == "resource" and (file == MAIN or (is_base and file != expected)):
+        message = f"The resource block `{block.name}` must be declared in {expected}."
+        yield Finding(RuleId.MISPLACED_BLOCK, *block.location, message)
 
 
 def file_name(kind: str) -> str:
-    """Return the name of the file that holds the block of `kind`: `mark_scheme.polar` for `MarkScheme`."""
+    """Return the name of the file with the block of a type: `mark_scheme.polar` for `MarkScheme`."""
     return f"{wire_name(kind)}.polar"
 
 
-def _check_vocabulary(files: list[PolarFile]) -> Iterator[Finding]:
-    """The code asks about exactly the permissions that the blocks declare."""
-    blocks = {block.name: (file, block) for file in files for block in file.blocks if block.sort == "resource"}
+def _check_vocabulary(files: Sequence[PolarFile]) -> Iterator[Finding]:
+    """Check that the blocks declare exactly the permissions that the application asks for."""
+    blocks = {block.name: block for file in files for block in file.blocks if block.kind == "resource"}
     for kind in sorted(PERMISSIONS.keys() - blocks.keys()):
-        yield Finding(file_name(kind), 0, f"The code asks about a {kind}, and no resource block is called so.")
-    for kind, (file, block) in blocks.items():
-        # A kind that only the policy declares is asked about by callers, in its own words.
+        message = f"The application asks about the type {kind}, but no resource block declares it."
+        yield Finding(RuleId.MISSING_DECLARATION, file_name(kind), 0, 0, message)
+    for kind, block in blocks.items():
+        # The application does not know the types that only a pack declares; its callers name their permissions.
         if kind not in PERMISSIONS:
             if kind in KINDS:
-                yield Finding(file.name, block.line, f"The code never asks about a {kind}.")
+                message = f"The application never asks about the type {kind}."
+                yield Finding(RuleId.UNUSED_DECLARATION, *block.location, message)
             continue
-        declared = {permission.text: permission.line for permission in block.permissions}
-        for word in sorted(PERMISSIONS[kind] - declared.keys()):
-            yield Finding(file.name, block.line, f'The code asks for "{word}" on a {kind}, which is not declared.')
-        for unasked in sorted(declared.keys() - PERMISSIONS[kind]):
-            yield Finding(file.name, declared[unasked], f'The code never asks for "{unasked}" on a {kind}.')
+        declared = {permission.text: permission.location for permission in block.permissions}
+        for missing in sorted(PERMISSIONS[kind] - declared.keys()):
+            message = f'The application asks for the permission "{missing}" of {kind}, which is not declared.'
+            yield Finding(RuleId.MISSING_DECLARATION, *block.location, message)
+        for unused in sorted(declared.keys() - PERMISSIONS[kind]):
+            message = f'The application never asks for the permission "{unused}" of {kind}.'
+            yield Finding(RuleId.UNUSED_DECLARATION, *declared[unused], message)
 
 
-def _check_heads(files: list[PolarFile]) -> Iterator[Finding]:
-    """Every rule is asked by something, every call meets a rule, and a name takes one number of arguments."""
-    rules = [(file.name, rule) for file in files for rule in file.rules]
-    calls = [(file, rule, call) for file, rule in rules if rule.body is not None for call in _calls(rule.body)]
+def _check_calls(files: Sequence[PolarFile]) -> Iterator[Finding]:
+    """Check that every rule is called, every call has a rule, and the numbers of their arguments agree."""
+    rules = [rule for file in files for rule in file.rules]
+    calls = [(rule, call) for rule in rules for call in rule.calls if call.text not in _BUILT_IN_CALLS]
     arities: dict[str, set[int]] = defaultdict(set)
-    for _file, rule in rules:
+    for rule in rules:
         arities[rule.name].add(rule.arity)
-    for file, rule in rules:
-        if rule.name in QUESTIONS:
-            if rule.arity not in QUESTIONS[rule.name]:
-                yield Finding(file, rule.line, f"{rule.name} takes {_numbers(QUESTIONS[rule.name])} arguments.")
-        # A rule that only calls itself is as dead as one that nobody calls.
-        elif not any(call.text == rule.name and caller.name != rule.name for _file, caller, call in calls):
-            yield Finding(file, rule.line, f"Nothing asks {rule.name}; is it misspelt?")
+    for rule in rules:
+        if rule.name in ENTRY_POINTS:
+            if rule.arity not in ENTRY_POINTS[rule.name]:
+                message = f"`{rule.name}` takes {_numbers(ENTRY_POINTS[rule.name])} arguments, not {rule.arity}."
+                yield Finding(RuleId.WRONG_ARITY, *rule.location, message)
+        # A rule that only calls itself is as dead as one that is never called.
+        elif not any(call.text == rule.name and caller.name != rule.name for caller, call in calls):
+            message = f"The rule `{rule.name}` is never called; is it misspelt?"
+            yield Finding(RuleId.UNUSED_RULE, *rule.location, message)
         elif len(arities[rule.name]) > 1:
-            yield Finding(file, rule.line, f"{rule.name} is defined with {_numbers(arities[rule.name])} arguments.")
-    for file, _rule, call in calls:
-        known = QUESTIONS.get(call.text) or arities[call.text]
+            message = f"`{rule.name}` is defined with {_numbers(arities[rule.name])} arguments; choose one number."
+            yield Finding(RuleId.WRONG_ARITY, *rule.location, message)
+    for _caller, call in calls:
+        known = ENTRY_POINTS.get(call.text) or arities[call.text]
         if not known:
-            yield Finding(file, call.line, f"There is no rule {call.text}.")
+            yield Finding(RuleId.UNDEFINED_RULE, *call.location, f"There is no rule `{call.text}`.")
         elif len(call.parts) not in known:
-            yield Finding(file, call.line, f"{call.text} takes {_numbers(known)} arguments, not {len(call.parts)}.")
+            message = f"`{call.text}` takes {_numbers(known)} arguments, not {len(call.parts)}."
+            yield Finding(RuleId.WRONG_ARITY, *call.location, message)
 
 
-def _check_doors(files: list[PolarFile], ours: frozenset[str]) -> Iterator[Finding]:
-    """Questions come in through the main file alone, and a pack opens doors of its own kinds and of no other."""
-    helpers = {rule.name for file in files if file.name in ours for rule in file.rules} - QUESTIONS.keys()
-    kinds = {block.name for file in files if file.name not in ours for block in file.blocks} - KINDS.keys()
+def _check_allow_rules(files: Sequence[PolarFile]) -> Iterator[Finding]:
+    """Check that `main.polar` alone defines `allow`."""
     for file in files:
         for rule in file.rules:
             if rule.name == "allow" and file.name != MAIN:
-                yield Finding(
-                    file.name, rule.line, f"Rules for allow stand in {MAIN}; nothing goes past its conditions."
-                )
-            if file.name in ours:
-                continue
-            if rule.name in helpers:
-                yield Finding(file.name, rule.line, f"{rule.name} is a rule of the portal; a pack adds nothing to it.")
-            elif rule.name in _WORDS and rule.arity >= len(("actor", "word", "thing")):
-                # The body may say of the kind what holds on one side of an `or` only.
-                pattern = rule.parameters[2].pattern
-                if pattern is None or pattern.text not in kinds:
-                    word = _WORDS[rule.name]
-                    yield Finding(
-                        file.name, rule.line, f"A pack gives a {word} on its own kinds only; name one in the head."
-                    )
+                message = f"`allow` may only be defined in {MAIN}; a rule here would bypass its conditions."
+                yield Finding(RuleId.ALLOW_OUTSIDE_MAIN, *rule.location, message)
 
 
-def _calls(body: Node) -> Iterator[Node]:
-    return (node for node in body.walk() if node.kind == "call" and node.text not in _BUILT_IN_CALLS)
+def _check_packs(files: Sequence[PolarFile], base: frozenset[str]) -> Iterator[Finding]:
+    """Check that packs grant access to their own types alone, and do not extend the rules of the base policy."""
+    base_rules = {rule.name for file in files if file.name in base for rule in file.rules} - ENTRY_POINTS.keys()
+    pack_types = {block.name for file in files if file.name not in base for block in file.blocks} - KINDS.keys()
+    for rule in (rule for file in files if file.name not in base for rule in file.rules):
+        if rule.name in base_rules:
+            message = f"`{rule.name}` is a rule of the base policy, which a pack may not extend."
+            yield Finding(RuleId.FOREIGN_RULE, *rule.location, message)
+        elif rule.name in _GRANTS and rule.arity >= len(("actor", "name", "resource")):
+            # A `matches` in the body would not do: it may be on one side of an `or` only.
+            pattern = rule.parameters[2].pattern
+            if pattern is None or pattern.text not in pack_types:
+                message = f"A pack may grant a {_GRANTS[rule.name]} of its own types only; name one in the head."
+                yield Finding(RuleId.FOREIGN_GRANT, *rule.location, message)
 
 
 def _numbers(arities: Iterable[int]) -> str:
     return " or ".join(str(arity) for arity in sorted(arities))
 
 
-def _check_given(files: list[PolarFile]) -> Iterator[Finding]:
-    """Every declared permission, role and relation is given by some rule."""
-    given = _given(files)
-    for file in files:
-        for block in file.blocks:
-            for sort, nodes in _declared(block) if block.sort == "resource" else ():
-                for node in nodes:
-                    if not given[sort] & {(kind, text) for kind in (block.name, None) for text in (node.text, None)}:
-                        yield Finding(file.name, node.line, f'No rule gives the {sort} "{node.text}" of {block.name}.')
+def _check_granted(files: Sequence[PolarFile]) -> Iterator[Finding]:
+    """Check that some rule grants every permission, role and relation that is declared."""
+    granted = _granted(files)
+    for block in (block for file in files for block in file.blocks if block.kind == "resource"):
+        for sort, nodes in _declared(block):
+            for node in nodes:
+                if not granted[sort] & {(owner, name) for owner in (block.name, None) for name in (node.text, None)}:
+                    message = f'No rule grants the {sort} "{node.text}" of {block.name}.'
+                    yield Finding(RuleId.UNGRANTED_NAME, *node.location, message)
 
 
-def _given(files: list[PolarFile]) -> dict[str, set[tuple[str | None, str | None]]]:
-    """Return what the rules give, by sort, as kind of resource and word; None stands for every one of them."""
-    given: dict[str, set[tuple[str | None, str | None]]] = {sort: set() for sort in _WORDS.values()}
+def _granted(files: Sequence[PolarFile]) -> dict[str, set[tuple[str | None, str | None]]]:
+    """Return what the rules grant: sets of (type of the resource, name) by sort, where None stands for any."""
+    granted: dict[str, set[tuple[str | None, str | None]]] = {sort: set() for sort in _GRANTS.values()}
     for file in files:
         for rule in file.rules:
-            if rule.name in _WORDS and rule.arity >= 3:
-                word, resource = rule.parameters[1].value, rule.parameters[2].value
-                text = word.text if word.kind == "string" else None
-                given[_WORDS[rule.name]].add((kind_of(resource, infer_kinds(rule)), text))
+            if rule.name in _GRANTS and rule.arity >= 3:
+                name, resource = rule.parameters[1].value, rule.parameters[2].value
+                text = name.text if name.kind == "string" else None
+                granted[_GRANTS[rule.name]].add((type_of(resource, infer_types(rule)), text))
         for block in file.blocks:
-            words = {(block.name, shorthand.given) for shorthand in block.shorthands}
-            given["permission"] |= words
-            given["role"] |= words
-    return given
+            names = {(block.name, shorthand.granted) for shorthand in block.shorthands}
+            granted["permission"] |= names
+            granted["role"] |= names
+    return granted

@@ -1,219 +1,236 @@
-"""What is checked within one rule: every name exists, every path leads somewhere, and values that are compared fit.
+"""Lint: type inference and type checks within one rule.
 
-Kinds are inferred from the rule itself: from the head (`person: Person`), from collections (`grant in
-membership.grants`), from equations (`home = membership.organisation`) and from `matches`. They are written as in
-`Fact.FIELDS`: `Person`, `Service?`, `[Grant]`. Where nothing is known, a field must exist on at least one fact.
+Polar has no types for variables, so they are inferred from the rule itself: from its head (`person: Person`), from
+collections (`grant in membership.grants`), from equations (`home = membership.organisation`) and from `matches`.
+Types are written as in `Fact.FIELDS`: `Person`, `Service?`, `[Grant]`. Where a type is unknown, a field must exist on
+at least one fact.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
-from app.authz.engine.sandbox import BUILT_IN_KINDS
+from app.authz.engine.sandbox import RESERVED_NAMES
 from app.authz.facts import KINDS, Record
-from app.authz.polar.parser import Node, Rule
-
-BUILT_IN_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
-"""What may stand behind a colon or `matches`, beside the kinds of fact."""
+from app.authz.lint.findings import Finding, RuleId
+from app.authz.polar.syntax import Node, Rule
 
 _LITERALS = {"string": "String", "integer": "Integer", "float": "Float", "boolean": "Boolean"}
 EQUATIONS = frozenset({"=", "==", ":="})
 _NUMBERS = frozenset({"Integer", "Float"})
 ORDERS = frozenset({"<", "<=", ">", ">="})
-_REFUSED = {
-    "cut": "cut hides the rules after this one; write conditions that exclude each other.",
-    "print": "print(...) writes what the facts say on the server's output.",
-    "debug": "debug() would stop the server and wait for somebody to type.",
+_DEBUGGING_CALLS = {
+    "print": "`print(...)` writes personal data to the output of the server.",
+    "debug": "`debug()` stops the server and waits for input.",
 }
 _ALL_FIELDS = {field for kind in KINDS.values() for field in kind.FIELDS}
 _SCOPES = ("not", "forall")
 
-Kinds = dict[str, str | None]
+Types = dict[str, str | None]
+"""The type of each variable; None where it is not known, or where the rule contradicts itself."""
 
 
-class Slip(NamedTuple):
-    """Something wrong on one line of a rule."""
+def check_rule(rule: Rule, fact_types: frozenset[str] = frozenset(KINDS)) -> list[Finding]:
+    """Return the findings within `rule`, which may also be a `type` declaration.
 
-    line: int
-    sentence: str
-
-
-def check_rule(rule: Rule, fact_kinds: frozenset[str] = frozenset(KINDS)) -> list[Slip]:
-    """Return everything that is wrong within `rule`, which may be a `type` declaration too.
-
-    `fact_kinds` are the names of all kinds of fact, with those that the policy itself declares.
+    `fact_types` holds the names of all types of facts, including those that the policy itself declares.
     """
-    names = fact_kinds | BUILT_IN_NAMES
+    names = fact_types | RESERVED_NAMES
     terms = [term for parameter in rule.parameters for term in (parameter.value, parameter.pattern) if term is not None]
     if rule.body is not None:
         terms.append(rule.body)
-    kinds = infer_kinds(rule)
-    slips = [slip for term in terms for node in term.walk() for slip in _check_node(node, kinds, names)]
+    types = infer_types(rule)
+    findings = [finding for term in terms for node in term.walk() for finding in _check_node(node, types, names)]
     if rule.body is not None:
-        bound = {node.text for parameter in rule.parameters for node in parameter.value.walk()}
-        slips += _check_bound(rule.body, frozenset(bound) | names | {"nil"})
-        _note_order(rule.body, frozenset(bound) | names | {"nil"}, _own_variables(rule.body), slips)
-        head = (rule.name, *(spell(parameter.value) for parameter in rule.parameters))
-        slips += [
-            Slip(node.line, f"{rule.name} asks itself the same again.")
-            for node in rule.body.walk()
-            if node.kind == "call" and (node.text, *map(spell, node.parts)) == head
-        ]
-    return slips
+        bound = frozenset(node.text for parameter in rule.parameters for node in parameter.value.walk())
+        bound |= names | {"nil"}
+        findings += _check_bound(rule.body, bound)
+        _check_order(rule.body, bound, _own_variables(rule.body), findings)
+    head = (rule.name, *(str(parameter.value) for parameter in rule.parameters))
+    findings += [
+        Finding(
+            RuleId.INFINITE_RECURSION,
+            *call.location,
+            f"`{rule.name}` calls itself with the same arguments (infinite recursion).",
+        )
+        for call in rule.calls
+        if (call.text, *map(str, call.parts)) == head
+    ]
+    return findings
 
 
-def infer_kinds(rule: Rule) -> Kinds:
-    """Return what is known of each variable of `rule`; None where the rule says two things about one."""
-    fixed: Kinds = {}
+def infer_types(rule: Rule) -> Types:
+    """Return what is known about the type of each variable of `rule`."""
+    declared: Types = {}
     for parameter in rule.parameters:
         if parameter.value.kind == "variable" and parameter.pattern is not None:
-            fixed[parameter.value.text] = _pattern_kind(parameter.pattern)
+            declared[parameter.value.text] = _pattern_type(parameter.pattern)
     nodes = [] if rule.body is None else list(rule.body.walk())
-    kinds = dict(fixed)
-    # An equation may stand before the one that it needs; each round settles at least one more variable.
+    types = dict(declared)
+    # An equation may come before the one that it depends on; each round settles at least one more variable.
     for _ in nodes:
-        found = _found_kinds(nodes, kinds) | fixed
-        if found == kinds:
+        inferred = _infer_from_operations(nodes, types) | declared
+        if inferred == types:
             break
-        kinds = found
-    return kinds
+        types = inferred
+    return types
 
 
-def kind_of(term: Node, kinds: Kinds) -> str | None:
-    """Return the kind of what `term` stands for, as in `Fact.FIELDS`; `nil` for nil, None where nothing is known."""
+def type_of(term: Node, types: Types) -> str | None:
+    """Return the type of `term` as in `Fact.FIELDS`, `nil` for nil, and None if it is not known."""
     if term.kind in _LITERALS:
         return _LITERALS[term.kind]
     if term.kind == "variable":
-        return "nil" if term.text == "nil" else kinds.get(term.text)
+        return "nil" if term.text == "nil" else types.get(term.text)
     if term.kind == "list":
-        elements = {kind_of(part, kinds) for part in term.parts}
+        elements = {type_of(part, types) for part in term.parts}
         return f"[{elements.pop()}]" if len(elements) == 1 and None not in elements else "[]"
     if term.kind == "field":
-        return _field_kind(kind_of(term.parts[0], kinds), term.text)
+        return _field_type(type_of(term.parts[0], types), term.text)
     return None
 
 
-def _field_kind(owner: str | None, field: str) -> str | None:
+def _field_type(owner: str | None, field: str) -> str | None:
     if owner is None:
         declared = {kind.FIELDS[field] for kind in KINDS.values() if field in kind.FIELDS}
         return declared.pop() if len(declared) == 1 else None
     return _fields_of(owner).get(field)
 
 
-def _fields_of(kind: str) -> Mapping[str, str]:
-    """Return what a fact of `kind` declares; of a kind that only a policy knows, what every record has."""
-    kind = kind.removesuffix("?")
-    return {} if kind in BUILT_IN_NAMES or kind.startswith("[") else KINDS.get(kind, Record).FIELDS
+def _fields_of(name: str) -> Mapping[str, str]:
+    """Return the fields of a type; those of every record if only the policy declares it."""
+    name = name.removesuffix("?")
+    return {} if name in RESERVED_NAMES or name.startswith("[") else KINDS.get(name, Record).FIELDS
 
 
-def is_open(owner: Node, kinds: Kinds) -> bool:
-    """Return whether `owner` may have fields of any name: properties, and what stands within them."""
-    return kind_of(owner, kinds) == "Properties" or (owner.kind == "field" and is_open(owner.parts[0], kinds))
+def is_open(owner: Node, types: Types) -> bool:
+    """Return whether `owner` may have fields of any name: properties, and the objects nested in them."""
+    return type_of(owner, types) == "Properties" or (owner.kind == "field" and is_open(owner.parts[0], types))
 
 
-def _pattern_kind(pattern: Node) -> str | None:
+def _pattern_type(pattern: Node) -> str | None:
     if pattern.kind in _LITERALS:
         return _LITERALS[pattern.kind]
     return None if pattern.text in ("Actor", "Resource") else pattern.text
 
 
-def _found_kinds(nodes: list[Node], kinds: Kinds) -> Kinds:
-    """Return what the operations of a body say about its variables, given what is known so far."""
-    equated: Kinds = {}
-    stated: Kinds = {}
+def _infer_from_operations(nodes: list[Node], types: Types) -> Types:
+    """Return what the operations of a body say about its variables, given the types inferred so far."""
+    equated: Types = {}
+    stated: Types = {}
     for node in nodes:
         if node.kind != "operation" or len(node.parts) != 2:
             continue
         left, right = node.parts
         if node.text in EQUATIONS:
-            _note(equated, left, kind_of(right, kinds))
-            _note(equated, right, kind_of(left, kinds))
+            _add_type(equated, left, type_of(right, types))
+            _add_type(equated, right, type_of(left, types))
         elif node.text == "in":
-            _note(stated, left, _element_kind(kind_of(right, kinds)))
+            _add_type(stated, left, _element_type(type_of(right, types)))
         elif node.text == "matches":
-            _note(stated, left, _pattern_kind(right))
-    # An equation may be the very slip that is looked for, so it gives way to what is stated outright.
+            _add_type(stated, left, _pattern_type(right))
+    # An equation may itself be the mistake, so what `in` and `matches` state takes precedence.
     return equated | stated
 
 
-def _note(found: Kinds, term: Node, kind: str | None) -> None:
-    if term.kind == "variable" and term.text != "nil" and kind is not None and kind != "nil":
-        kind = kind.removesuffix("?")
-        found[term.text] = kind if found.get(term.text, kind) == kind else None
+def _add_type(types: Types, term: Node, name: str | None) -> None:
+    if term.kind == "variable" and term.text != "nil" and name is not None and name != "nil":
+        name = name.removesuffix("?")
+        types[term.text] = name if types.get(term.text, name) == name else None
 
 
-def _element_kind(collection: str | None) -> str | None:
+def _element_type(collection: str | None) -> str | None:
     if collection is None or not collection.startswith("["):
         return None
     return collection[1:-1] or None
 
 
-def _check_node(node: Node, kinds: Kinds, names: frozenset[str]) -> Iterator[Slip]:
-    """Yield what is wrong with one term, its parts aside."""
+def _check_node(node: Node, types: Types, names: frozenset[str]) -> Iterator[Finding]:
+    """Yield the findings of one term, without those of its parts."""
+    if message := _forbidden(node):
+        yield Finding(RuleId.FORBIDDEN_EXPRESSION, *node.location, message)
+        return
     match node.kind:
         case "field":
-            yield from _check_field(node, kinds)
-        case "method":
-            yield Slip(node.line, f"{spell(node)} calls a method; rules read fields only.")
-        case "lookup":
-            yield Slip(node.line, f"{spell(node)} reads a field by a computed name; write the name.")
-        case "new":
-            yield Slip(node.line, f"new {node.text}(...) makes an object; rules only look at facts.")
-        case "dictionary":
-            yield Slip(node.line, "A dictionary answers nothing here; rules read fields of facts.")
-        case "call" | "cut" if node.text in _REFUSED:
-            yield Slip(node.line, _REFUSED[node.text])
+            yield from _check_field(node, types)
+        case "cut":
+            message = "`cut` hides the rules that follow it; write conditions that exclude each other instead."
+            yield Finding(RuleId.CUT, *node.location, message)
+        case "call" if node.text in _DEBUGGING_CALLS:
+            yield Finding(RuleId.DEBUGGING_CALL, *node.location, _DEBUGGING_CALLS[node.text])
         case "pattern":
             yield from _check_pattern(node, names)
         case "variable" if node.text in names:
-            yield Slip(node.line, f"{node.text} is a kind of thing, not a thing; write it behind a colon or `matches`.")
+            message = f"`{node}` is a type and not a value; types follow a colon or `matches`."
+            yield Finding(RuleId.TYPE_AS_VALUE, *node.location, message)
         case "operation":
-            yield from _check_operation(node, kinds)
+            yield from _check_operation(node, types)
 
 
-def _check_field(node: Node, kinds: Kinds) -> Iterator[Slip]:
-    owner = kind_of(node.parts[0], kinds)
-    if node.text.startswith("_"):
-        yield Slip(node.line, f"{spell(node)}: names with a leading underscore are never open to rules.")
-    elif is_open(node.parts[0], kinds):
+def _forbidden(node: Node) -> str:
+    """Return why rules may not use this expression at all; nothing for one that they may use."""
+    match node.kind:
+        case "field" if node.text.startswith("_"):
+            return f"`{node}` reads a private name, but rules may only read declared fields."
+        case "method":
+            return f"`{node}` calls a method, but rules may only read fields."
+        case "lookup":
+            return f"`{node}` reads a field by a computed name; write the name itself."
+        case "new":
+            return f"`new {node}` creates an object, but rules may only read facts."
+        case "dictionary":
+            return "A dictionary cannot be used here, because rules may only read fields of facts."
+        case _:
+            return ""
+
+
+def _check_field(node: Node, types: Types) -> Iterator[Finding]:
+    owner_term = node.parts[0]
+    owner = type_of(owner_term, types)
+    if is_open(owner_term, types):
         return
-    elif owner is None:
-        if node.text not in _ALL_FIELDS:
-            yield Slip(node.line, f"{spell(node)}: no fact has a field {node.text}.")
+    if owner is None:
+        message = "" if node.text in _ALL_FIELDS else f"No fact has a field `{node.text}`."
     elif owner.startswith("["):
-        yield Slip(node.line, f"{spell(node)}: a collection has no fields; take its elements with `in`.")
+        message = f"`{owner_term}` is a collection and has no fields; take its elements with `in`."
     elif not _fields_of(owner):
-        yield Slip(node.line, f"{spell(node)}: {owner} has no fields.")
-    elif node.text not in _fields_of(owner):
-        yield Slip(node.line, f"{spell(node)}: {owner.removesuffix('?')} has no field {node.text}.")
+        message = f"`{owner_term}` is of type {owner}, which has no fields."
+    else:
+        message = "" if node.text in _fields_of(owner) else f"{owner.removesuffix('?')} has no field `{node.text}`."
+    if message:
+        yield Finding(RuleId.UNKNOWN_FIELD, *node.location, message)
 
 
-def _check_pattern(node: Node, names: frozenset[str]) -> Iterator[Slip]:
+def _check_pattern(node: Node, names: frozenset[str]) -> Iterator[Finding]:
     if node.text not in names:
-        yield Slip(node.line, f"There is no kind of fact called {node.text}.")
+        yield Finding(RuleId.UNKNOWN_TYPE, *node.location, f"There is no type `{node.text}`.")
     elif node.parts:
         fields = _fields_of(node.text)
         for entry in node.parts:
             if entry.text not in fields:
-                yield Slip(entry.line, f"{node.text} has no field {entry.text}.")
+                message = f"{node.text} has no field `{entry.text}`."
+                yield Finding(RuleId.UNKNOWN_FIELD, *entry.location, message)
 
 
-def _check_operation(node: Node, kinds: Kinds) -> Iterator[Slip]:
+def _check_operation(node: Node, types: Types) -> Iterator[Finding]:
     if len(node.parts) != 2 or node.text in ("and", "or", "matches"):
         return
-    left, right = (kind_of(part, kinds) for part in node.parts)
-    shown = f"{spell(node.parts[0])} {node.text} {spell(node.parts[1])}"
+    left, right = (type_of(part, types) for part in node.parts)
     if node.text == "in":
         if right is not None and not right.startswith("["):
-            yield Slip(node.line, f"{shown}: {spell(node.parts[1])} is not a collection.")
-        elif not _comparable(left, _element_kind(right)):
-            yield Slip(node.line, f"{shown}: {left} is never in a collection of {_element_kind(right)}.")
+            message = f"`{node.parts[1]}` is not a collection, so `in` cannot search it."
+            yield Finding(RuleId.INVALID_OPERANDS, *node.location, message)
+        elif not _comparable(left, _element_type(right)):
+            message = f"`{node}` searches a collection of {_element_type(right)}, which never holds a {left}."
+            yield Finding(RuleId.NEVER_EQUAL, *node.location, message)
     elif node.text in EQUATIONS or node.text == "!=":
         if "[" in f"{left}{right}":
-            yield Slip(node.line, f"{shown}: a collection is never equal to anything; take its elements with `in`.")
+            message = f"`{node}` compares a collection, which never equals anything; take its elements with `in`."
+            yield Finding(RuleId.NEVER_EQUAL, *node.location, message)
         elif not _comparable(left, right):
-            yield Slip(node.line, f"{shown}: {left} and {right} are never equal.")
+            message = f"`{node}` compares {left} with {right}, which are never equal."
+            yield Finding(RuleId.NEVER_EQUAL, *node.location, message)
     elif not (node.text in ORDERS and {left, right} <= {None, "String"}) and not {left, right} <= {None, *_NUMBERS}:
-        yield Slip(node.line, f"{shown}: only numbers are calculated with, and only numbers and texts ordered.")
+        needed = "two numbers or two strings" if node.text in ORDERS else "two numbers"
+        yield Finding(RuleId.INVALID_OPERANDS, *node.location, f"`{node}` needs {needed}.")
 
 
 def _comparable(left: str | None, right: str | None) -> bool:
@@ -223,48 +240,53 @@ def _comparable(left: str | None, right: str | None) -> bool:
     return left == right or {left, right} <= _NUMBERS
 
 
-def _check_bound(scope: Node, outer: frozenset[str]) -> Iterator[Slip]:
-    """Yield each variable of `scope` that is looked at but never given a value.
+def _check_bound(scope: Node, outer: frozenset[str]) -> Iterator[Finding]:
+    """Yield each use of a variable that never gets a value in `scope`.
 
-    Polar keeps what it cannot resolve as a condition on the variable; under `not` such a condition decides by itself.
+    Polar keeps what it cannot resolve as a constraint on the variable, and under `not` such a constraint decides alone.
     """
     inner = list(_own_nodes(scope))
     bound = outer | {name for node in inner for name in _binds(node)}
     for node in inner:
-        for variable in _looks_at(node):
+        for variable in _uses(node):
             if variable.text not in bound:
-                yield Slip(variable.line, f"{variable.text} is never given a value.")
+                message = f"The variable `{variable}` never gets a value."
+                yield Finding(RuleId.UNBOUND_VARIABLE, *variable.location, message)
         if is_scope(node):
-            for part in node.parts[:1] if node.text == "not" else (Node("list", "", node.line, node.parts),):
+            for part in node.parts[:1] if node.text == "not" else (Node("list", "", node.location, node.parts),):
                 yield from _check_bound(part, bound)
 
 
 def is_scope(node: Node) -> bool:
-    """Return whether `node` is a `not` or a `forall`, which keep their variables to themselves."""
+    """Return whether `node` is a `not` or a `forall`, whose variables are not visible outside."""
     return node.kind in ("operation", "call") and node.text in _SCOPES
 
 
-def _note_order(node: Node, bound: frozenset[str], outside: frozenset[str], slips: list[Slip]) -> frozenset[str]:
-    """Return which variables have a value once `node` holds, `bound` having one before it, and note what comes late.
+def _check_order(node: Node, bound: frozenset[str], outside: frozenset[str], findings: list[Finding]) -> frozenset[str]:
+    """Return which variables have a value after `node`, where `bound` have one before it; add to `findings`.
 
-    Late is a variable that also stands `outside` of a `not` or `forall` and gets its value only there, behind it. Polar
-    does not wait for the value: `not` then holds for none, and `forall` for every one.
+    A variable is bound too late if it is used in a `not` or `forall`, also occurs `outside` of it, and gets its value
+    there, after it. Polar does not wait for the value: `not` then fails for every value, and `forall` succeeds.
     """
     if is_scope(node):
         late = ({inner.text for inner in node.walk() if inner.kind == "variable"} & outside) - bound
-        slips += [
-            Slip(node.line, f"{name} is given a value only behind this {node.text}; write it in front.")
+        findings += [
+            Finding(
+                RuleId.LATE_BINDING,
+                *node.location,
+                f"`{name}` gets its value only after this `{node.text}`; put the condition that sets it first.",
+            )
             for name in sorted(late)
         ]
         inner_bound = bound
         for part in node.parts:
-            inner_bound = _note_order(part, inner_bound, outside.union(*map(_own_variables, node.parts)), slips)
+            inner_bound = _check_order(part, inner_bound, outside.union(*map(_own_variables, node.parts)), findings)
         return bound
     if node.kind == "operation" and node.text == "or":
-        return frozenset.intersection(*(_note_order(part, bound, outside, slips) for part in node.parts))
+        return frozenset.intersection(*(_check_order(part, bound, outside, findings) for part in node.parts))
     if node.kind == "operation" and node.text == "and":
         for part in node.parts:
-            bound = _note_order(part, bound, outside, slips)
+            bound = _check_order(part, bound, outside, findings)
         return bound
     return bound.union(*(_binds(inner) for inner in node.walk()))
 
@@ -274,7 +296,7 @@ def _own_variables(node: Node) -> frozenset[str]:
 
 
 def _own_nodes(node: Node) -> Iterator[Node]:
-    """Yield the terms of a scope without those of the scopes within it."""
+    """Yield the terms of a scope, without those of the scopes nested in it."""
     yield node
     if not is_scope(node):
         for part in node.parts:
@@ -282,6 +304,7 @@ def _own_nodes(node: Node) -> Iterator[Node]:
 
 
 def _binds(node: Node) -> Iterator[str]:
+    """Yield the variables that get a value where `node` holds."""
     parts: tuple[Node, ...] = ()
     if node.kind == "operation" and node.text in EQUATIONS:
         parts = node.parts
@@ -295,7 +318,8 @@ def _binds(node: Node) -> Iterator[str]:
         )
 
 
-def _looks_at(node: Node) -> Iterator[Node]:
+def _uses(node: Node) -> Iterator[Node]:
+    """Yield the variables that must have a value for `node` to be evaluated."""
     parts: tuple[Node, ...] = ()
     if node.kind == "field":
         parts = node.parts
@@ -304,26 +328,3 @@ def _looks_at(node: Node) -> Iterator[Node]:
     elif node.kind == "operation" and node.text not in ("and", "or", "not", *EQUATIONS):
         parts = node.parts
     yield from (part for part in parts if part.kind == "variable")
-
-
-def spell(term: Node) -> str:
-    """Return `term` roughly as it stands in the policy."""
-    match term.kind:
-        case "string":
-            return f'"{term.text}"'
-        case "field":
-            return f"{spell(term.parts[0])}.{term.text}"
-        case "method":
-            return f"{spell(term.parts[0])}.{term.text}(...)"
-        case "lookup":
-            return f"{spell(term.parts[0])}.({spell(term.parts[1])})"
-        case "list":
-            return f"[{', '.join(spell(part) for part in term.parts)}]"
-        case "dictionary":
-            return "{...}"
-        case "call" | "new":
-            return f"{term.text}(...)"
-        case "operation" if len(term.parts) == 2:
-            return f"{spell(term.parts[0])} {term.text} {spell(term.parts[1])}"
-        case _:
-            return term.text

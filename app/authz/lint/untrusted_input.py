@@ -1,9 +1,11 @@
-"""What callers tell, and that no rule holds because of what they did not.
+"""Lint: a rule must not be satisfied by missing or mistyped caller input.
 
-A property that nobody told is nil, and one of another kind than was meant is equal to nothing; so `!=` and `not` let
-both through. Two that nobody told are equal, and Polar takes a truth for 1 or 0 where it asks which is less. Whoever
-compares like that has to say in front which kind it is. It is followed through variables, lists and helper rules; a
-helper that reads what callers tell stands under no `not` and in no condition of a `forall`.
+The properties that a caller sends are untrusted. A missing one is nil, and one of the wrong type equals nothing, so
+`!=` and `not` succeed for both; two missing ones are equal; and Polar orders booleans like 1 and 0. Such a comparison
+needs a guard before it that checks the type, such as `record.properties.state matches String`.
+
+This is a taint analysis: taint spreads through variables, lists and the arguments of rules. A rule that depends on
+tainted terms must not be called under `not` or in the condition of a `forall`.
 """
 
 from collections import defaultdict
@@ -11,127 +13,126 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from app.authz.engine.sandbox import BUILT_IN_KINDS
-from app.authz.lint.type_checker import (
-    EQUATIONS,
-    ORDERS,
-    Kinds,
-    Slip,
-    infer_kinds,
-    is_open,
-    is_scope,
-    kind_of,
-    spell,
-)
-from app.authz.polar.parser import Node, PolarFile, Rule
+from app.authz.lint.findings import Finding, RuleId
+from app.authz.lint.type_checker import EQUATIONS, ORDERS, infer_types, is_open, is_scope, type_of
+from app.authz.polar.syntax import Node, PolarFile, Rule
 
 _NONE: frozenset[str] = frozenset()
 
 
-def check_told(files: Sequence[PolarFile]) -> Iterator[tuple[str, Slip]]:
-    """Yield what lets through what nobody told, with the name of its file."""
-    parameters = _told_parameters([rule for file in files for rule in file.rules])
-    known = [(file.name, _Reader(rule, parameters[rule.name])) for file in files for rule in file.rules]
-    reading = _reading_rules([reader for _file, reader in known])
-    for file, reader in known:
-        yield from ((file, slip) for slip in reader.slips(reading))
+def check_untrusted_input(files: Sequence[PolarFile]) -> Iterator[Finding]:
+    """Yield each condition that holds because caller input is missing or mistyped."""
+    rules = [rule for file in files for rule in file.rules]
+    tainted_parameters = _tainted_parameters(rules)
+    analyses = [_RuleAnalysis(rule, tainted_parameters[rule.name]) for rule in rules]
+    tainted_rules = _tainted_rules(analyses)
+    for analysis in analyses:
+        yield from analysis.findings(tainted_rules)
 
 
-class _Reader:
-    """Reads one rule, `told` being the places of the parameters in which it is given what callers tell."""
+class _RuleAnalysis:
+    """The taint within one rule, given the positions of its parameters that may be tainted."""
 
-    def __init__(self, rule: Rule, told: set[int]) -> None:
+    def __init__(self, rule: Rule, tainted_parameters: set[int]) -> None:
         self.rule = rule
-        self._kinds: Kinds = infer_kinds(rule)
-        self._told: set[str] = set()
-        self._asserted: frozenset[str] = _NONE
-        for place, parameter in enumerate(rule.parameters):
-            if place in told and parameter.value.kind == "variable":
-                self._told.add(parameter.value.text)
+        self._types = infer_types(rule)
+        self._tainted: set[str] = set()
+        self._guarded: frozenset[str] = _NONE
+        for position, parameter in enumerate(rule.parameters):
+            if position in tainted_parameters and parameter.value.kind == "variable":
+                self._tainted.add(parameter.value.text)
                 if parameter.pattern is not None and parameter.pattern.text in BUILT_IN_KINDS:
-                    self._asserted |= {parameter.value.text}
-        self._follow_variables()
+                    self._guarded |= {parameter.value.text}
+        self._spread_through_variables()
 
     @property
-    def calls(self) -> list[Node]:
-        """What the rule asks of other rules."""
-        return [] if self.rule.body is None else [node for node in self.rule.body.walk() if node.kind == "call"]
-
-    @property
-    def reads_told(self) -> bool:
-        """Whether the rule itself looks at what callers tell."""
+    def reads_untrusted_input(self) -> bool:
+        """Whether the rule itself reads a tainted term."""
         terms = [parameter.value for parameter in self.rule.parameters]
         terms += [] if self.rule.body is None else [self.rule.body]
-        return any(self.is_told(node) for term in terms for node in term.walk())
+        return any(self.is_tainted(node) for term in terms for node in term.walk())
 
-    def is_told(self, term: Node) -> bool:
-        """Return whether a caller says what `term` is, and of which kind."""
+    def is_tainted(self, term: Node) -> bool:
+        """Return whether a caller decides the value and the type of `term`."""
         if term.kind == "field":
             owner = term.parts[0]
-            return is_open(owner, self._kinds) or self.is_told(owner) or kind_of(term, self._kinds) == "Properties"
+            return is_open(owner, self._types) or self.is_tainted(owner) or type_of(term, self._types) == "Properties"
         if term.kind == "list":
-            return any(map(self.is_told, term.parts))
-        return term.kind == "variable" and term.text in self._told
+            return any(map(self.is_tainted, term.parts))
+        return term.kind == "variable" and term.text in self._tainted
 
-    def slips(self, reading: set[str]) -> Iterator[Slip]:
-        """Yield what is wrong; `reading` are the names of the rules that look at what callers tell."""
+    def findings(self, tainted_rules: set[str]) -> Iterator[Finding]:
+        """Yield the findings of this rule, given the names of the rules that depend on untrusted input."""
         if self.rule.body is not None:
-            yield from self._walk(self.rule.body, reading, self._asserted, negated=False)
+            yield from self._check(self.rule.body, tainted_rules, self._guarded, negated=False)
 
-    def _follow_variables(self) -> None:
+    def _spread_through_variables(self) -> None:
         nodes = [] if self.rule.body is None else list(self.rule.body.walk())
         pairs = [node.parts for node in nodes if node.kind == "operation" and node.text in (*EQUATIONS, "in")]
-        found = -1
-        while found != len(self._told):
-            found = len(self._told)
+        count = -1
+        while count != len(self._tainted):
+            count = len(self._tainted)
             for one, other in chain.from_iterable((parts, parts[::-1]) for parts in pairs):
-                if one.kind == "variable" and one.text != "nil" and self.is_told(other):
-                    self._told.add(one.text)
+                if one.kind == "variable" and one.text != "nil" and self.is_tainted(other):
+                    self._tainted.add(one.text)
 
-    def _walk(self, node: Node, reading: set[str], asserted: frozenset[str], *, negated: bool) -> Iterator[Slip]:
+    def _check(
+        self, node: Node, tainted_rules: set[str], guarded: frozenset[str], *, negated: bool
+    ) -> Iterator[Finding]:
         if not negated:
-            # Under a `not` it would be one more way not to hold.
-            asserted |= _asserted_by(node)
+            # Under a `not`, a type check that fails would make the condition succeed, so it guards nothing.
+            guarded |= _guards(node)
         if negated and node.kind == "call" and not is_scope(node):
-            if node.text in reading or any(map(self.is_told, node.parts)):
-                sentence = f"{spell(node)} looks at what callers tell, and where they tell nothing the `not` holds"
-                yield Slip(node.line, f"{sentence}; say what must be, without `not` or `forall`.")
+            if node.text in tainted_rules or any(map(self.is_tainted, node.parts)):
+                message = f"`{node}` depends on untrusted input, so its negation succeeds when the input is missing"
+                yield Finding(
+                    RuleId.NEGATED_INPUT,
+                    *node.location,
+                    f"{message}; state what must hold, without `not` or `forall`.",
+                )
         elif node.kind == "operation":
-            yield from self._compared(node, asserted, negated=negated)
+            yield from self._check_comparison(node, guarded, negated=negated)
         for index, part in enumerate(node.parts):
-            turned = is_scope(node) and index == 0
-            yield from self._walk(part, reading, asserted, negated=negated != turned)
+            flips = is_scope(node) and index == 0
+            yield from self._check(part, tainted_rules, guarded, negated=negated != flips)
 
-    def _both_missing(self, node: Node, asserted: frozenset[str]) -> Iterator[Slip]:
-        told = [part for part in node.parts if part.kind == "field" and self.is_told(part)]
-        if len(told) == len(node.parts) and not asserted & {spell(part) for part in told}:
-            one, other = map(spell, told)
-            sentence = f"{one} and {other} may both be missing, and are equal then"
-            yield Slip(node.line, f"{sentence}; write `{one} matches String and ...` in front.")
+    def _check_both_missing(self, node: Node, guarded: frozenset[str]) -> Iterator[Finding]:
+        tainted = [part for part in node.parts if part.kind == "field" and self.is_tainted(part)]
+        if len(tainted) == len(node.parts) and not guarded & {str(part) for part in tainted}:
+            one, other = tainted
+            message = f"`{one}` and `{other}` are untrusted input and are equal when both are missing"
+            yield Finding(
+                RuleId.BOTH_MISSING, *node.location, f"{message}; check a type first: `{one} matches String and ...`."
+            )
 
-    def _compared(self, node: Node, asserted: frozenset[str], *, negated: bool) -> Iterator[Slip]:
-        """Yield what is wrong with a comparison that lets through what nobody told, or what is of another kind."""
+    def _check_comparison(self, node: Node, guarded: frozenset[str], *, negated: bool) -> Iterator[Finding]:
+        """Yield a finding if the comparison, or its negation, succeeds for missing or mistyped input."""
         if node.text in EQUATIONS and not negated:
-            yield from self._both_missing(node, asserted)
+            yield from self._check_both_missing(node, guarded)
             return
         if node.text not in ((*EQUATIONS, "in", "matches", *ORDERS) if negated else ("!=", *ORDERS)):
             return
-        sides = list(_sides(node))
+        pairs = list(_compared_pairs(node))
         left, right = node.parts
-        if node.text == "in" and right.kind != "list" and not self.is_told(right):
-            sides.append((left, right))
-        for term, other in sides:
-            kind = kind_of(other, self._kinds)
-            if self.is_told(term) and term.kind != "list" and kind != "nil" and spell(term) not in asserted:
-                kind = kind if kind in BUILT_IN_KINDS else "String"
-                sentence = f"{spell(term)} may be missing or of another kind, and this lets it through"
-                yield Slip(node.line, f"{sentence}; write `{spell(term)} matches {kind} and ...` in front.")
+        if node.text == "in" and right.kind != "list" and not self.is_tainted(right):
+            pairs.append((left, right))
+        for term, other in pairs:
+            name = type_of(other, self._types)
+            if self.is_tainted(term) and term.kind != "list" and name != "nil" and str(term) not in guarded:
+                name = name if name in BUILT_IN_KINDS else "String"
+                message = f"`{term}` is untrusted input: this also succeeds when it is missing or not of type {name}"
+                yield Finding(
+                    RuleId.UNGUARDED_INPUT,
+                    *node.location,
+                    f"{message}; check the type first: `{term} matches {name} and ...`.",
+                )
 
 
-def _sides(comparison: Node) -> Iterator[tuple[Node, Node]]:
-    """Yield what is compared, each with what it is compared with."""
+def _compared_pairs(comparison: Node) -> Iterator[tuple[Node, Node]]:
+    """Yield each term that is compared, with the term that it is compared with."""
     left, right = comparison.parts
     if comparison.text == "in":
-        # To look into a collection that nobody told is an error, and so a no.
+        # To search a missing collection is an error, and an error denies.
         for part in right.parts if right.kind == "list" else ():
             yield left, part
             yield part, left
@@ -141,34 +142,36 @@ def _sides(comparison: Node) -> Iterator[tuple[Node, Node]]:
             yield right, left
 
 
-def _asserted_by(node: Node) -> frozenset[str]:
-    """Return the terms whose kind is certain wherever `node` holds."""
+def _guards(node: Node) -> frozenset[str]:
+    """Return the terms whose type is certain wherever `node` holds."""
     if node.kind != "operation":
         return _NONE
     if node.text == "and":
-        return _NONE.union(*map(_asserted_by, node.parts))
-    is_assertion = node.text == "matches" and node.parts[1].text in BUILT_IN_KINDS
-    return frozenset({spell(node.parts[0])}) if is_assertion else _NONE
+        return _NONE.union(*map(_guards, node.parts))
+    is_guard = node.text == "matches" and node.parts[1].text in BUILT_IN_KINDS
+    return frozenset({str(node.parts[0])}) if is_guard else _NONE
 
 
-def _told_parameters(rules: Sequence[Rule]) -> dict[str, set[int]]:
-    """Return in which places each rule is somewhere given what callers tell, by its name."""
-    places: dict[str, set[int]] = defaultdict(set)
-    found = -1
-    while found != sum(map(len, places.values())):
-        found = sum(map(len, places.values()))
+def _tainted_parameters(rules: Sequence[Rule]) -> dict[str, set[int]]:
+    """Return, for each name of a rule, the positions at which some call passes a tainted argument."""
+    positions: dict[str, set[int]] = defaultdict(set)
+    count = -1
+    while count != sum(map(len, positions.values())):
+        count = sum(map(len, positions.values()))
         for rule in rules:
-            reader = _Reader(rule, places[rule.name])
-            for call in reader.calls:
-                places[call.text] |= {place for place, part in enumerate(call.parts) if reader.is_told(part)}
-    return places
+            analysis = _RuleAnalysis(rule, positions[rule.name])
+            for call in rule.calls:
+                positions[call.text] |= {
+                    position for position, part in enumerate(call.parts) if analysis.is_tainted(part)
+                }
+    return positions
 
 
-def _reading_rules(readers: Sequence[_Reader]) -> set[str]:
-    """Return the names of the rules that look at what callers tell, or ask one that does."""
-    reading = {reader.rule.name for reader in readers if reader.reads_told}
-    found = -1
-    while found != len(reading):
-        found = len(reading)
-        reading |= {reader.rule.name for reader in readers if any(call.text in reading for call in reader.calls)}
-    return reading
+def _tainted_rules(analyses: Sequence[_RuleAnalysis]) -> set[str]:
+    """Return the names of the rules that read untrusted input, or call a rule that does."""
+    tainted = {analysis.rule.name for analysis in analyses if analysis.reads_untrusted_input}
+    count = -1
+    while count != len(tainted):
+        count = len(tainted)
+        tainted |= {one.rule.name for one in analyses if any(call.text in tainted for call in one.rule.calls)}
+    return tainted

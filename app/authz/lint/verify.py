@@ -1,79 +1,81 @@
-"""Checking a whole policy before it decides: its rules, its tables, and a pack that is laid on top of it.
+"""Verifies a policy before it decides anything: the one way to an engine that serves.
 
-A pack is a folder with `policies/*.polar`, which may stand beside their decision tables, and `fixtures/*.toml`, which
-say what they are about. The shipped tables must hold for the shipped cast with the rules of the pack too: a pack opens
-doors of its own and none of ours.
+The check runs in a process of its own. Rules that do not end are stopped with it, and the databases that it binds stay
+out of this process.
 """
 
-from collections.abc import Iterator
+import hashlib
+import json
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from app.authz.engine.engine import Engine
 from app.authz.engine.sandbox import PolicyError
-from app.authz.lint import linter
-from app.authz.lint.decision_tables import run_tables, table_name
-from app.authz.lint.linter import Finding
-from app.authz.polar.names import declared_kinds
-from app.kernel.database import bind, connected, migrate
-from app.seeding.loader import CastError, load_cast, load_pack, read_pack, unread
-from app.vocabulary import DIRECTORY_KINDS
+from app.authz.engine.source import PolicySource, policy_folders
+from app.authz.lint.findings import Finding, PolicyRejectedError, RuleId
+from app.config import ROOT, Settings
+from app.seeding.loader import FIXTURES
+
+_LIMIT_SECONDS = 30
 
 
-def check_with_cast(folder: Path, pack: Path | None = None) -> list[Finding]:
-    """Return everything that is wrong with the policy in `folder`, and with `pack`: load checks, fixtures, tables.
+def verify(policies: Path, pack: Path | None = None, *, marker: Path | None = None) -> Engine:
+    """Return the engine of the policy in the folder `policies`, extended by `pack`, if nothing is wrong with it.
 
-    Raises PolicyError if a file cannot be read at all. Binds this process to databases of its own that hold the cast
-    alone, or what the pack is about; meant for a process that does nothing else.
+    A policy that passes is noted in the file `marker`, and is not checked again until it or the code changes.
+
+    Raises `PolicyRejectedError` with all findings, and `PolicyError` when the check itself cannot finish.
     """
-    rules = [] if pack is None else [path for path in (pack / "policies",) if path.is_dir()]
-    findings = linter.check_folder(folder, *rules)
+    digest = _digest(policies, pack)
+    source = PolicySource.read(*policy_folders(policies, pack))
+    if marker is None or not marker.is_file() or marker.read_text() != digest:
+        findings = _check_in_subprocess(policies, pack)
+        if findings:
+            raise PolicyRejectedError(findings)
+        # What was read here and what was checked there have to be the same.
+        if _digest(policies, pack) != digest:
+            raise PolicyError("The policy was changed while it was checked; try again.")
+        if marker is not None:
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.write_text(digest)
+    return Engine(source)
+
+
+def verify_settings(settings: Settings) -> Engine:
+    """Return the engine of the policy that a server with these settings decides by. Raises as `verify` does."""
+    return verify(settings.policies_dir, settings.pack_dir, marker=settings.data_dir / "policy-checked")
+
+
+def _check_in_subprocess(policies: Path, pack: Path | None) -> list[Finding]:
+    folders = [str(folder.absolute()) for folder in (policies, pack) if folder is not None]
+    command = [sys.executable, "-P", "-m", "app.authz.lint", *folders]
     try:
-        engine = Engine.load(folder, *rules)
-        own = Engine.load(folder).permissions if rules else engine.permissions
-    except PolicyError:
-        # The load checks have said why.
-        return findings
-    bind("sqlite:///:memory:")
-    with connected():
-        migrate()
-        load_cast()
-        findings += run_tables(engine, folder, own)
-    return findings if pack is None else findings + _check_pack(engine, pack, frozenset(engine.permissions) - set(own))
+        checked = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=True)
+    except subprocess.TimeoutExpired:
+        raise PolicyError(f"The check of the policy took longer than {_LIMIT_SECONDS} seconds.") from None
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.strip().rpartition("\n")[2]
+        raise PolicyError(f"The check of the policy failed: {reason or 'the process was killed'}") from error
+    return [Finding(**{**found, "rule": RuleId(found["rule"])}) for found in json.loads(checked.stdout)]
 
 
-def _check_pack(engine: Engine, pack: Path, kinds: frozenset[str]) -> list[Finding]:
-    findings = [*_check_names(pack / "policies"), *_check_fixtures(engine, pack / "fixtures")]
-    bind("sqlite:///:memory:")
-    with connected():
-        migrate()
-        try:
-            load_pack(pack / "fixtures")
-        except CastError as error:
-            return [*findings, Finding(error.file, error.line, error.sentence)]
-        rules = pack / "policies"
-        # Here a table is a help and no duty.
-        return findings + run_tables(engine, rules, [kind for kind in kinds if (rules / table_name(kind)).exists()])
+def _digest(policies: Path, pack: Path | None) -> str:
+    """Return a hash of everything that the check depends on: policy, pack, cast, code, Python and oso."""
+    digest = hashlib.sha256(f"{sys.version} {version('oso')}".encode())
+    pack_folders = () if pack is None else (pack / "policies", pack / "fixtures")
+    for folder in (policies, FIXTURES, *pack_folders):
+        for path in sorted(folder.rglob("*")):
+            # A file that is not read is a finding because of its name alone.
+            _add(digest, folder, path, has_content=path.suffix in {".polar", ".toml"} and path.is_file())
+    # All of the code: a list of the modules that findings depend on would soon be incomplete.
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        _add(digest, ROOT, path, has_content=True)
+    return digest.hexdigest()
 
 
-def _check_names(rules: Path) -> Iterator[Finding]:
-    """Yield what is among the rules and would not be read as one."""
-    read = [path.name for pattern in ("*.polar", "*_test.toml") for path in rules.glob(pattern) if path.is_file()]
-    for path in unread(rules, read):
-        yield Finding(path.name, 0, "Nobody reads this. Rules are in *.polar, and their tables in *_test.toml.")
-
-
-def _check_fixtures(engine: Engine, folder: Path) -> Iterator[Finding]:
-    """Yield each kind of thing that the fixtures name and no rule declares."""
-    declared = declared_kinds(engine)
-    try:
-        described = read_pack(folder)
-    except CastError:
-        # Whoever loads it says so.
-        return
-    for entry in described["record"]:
-        if entry["type"] not in declared:
-            yield Finding("records.toml", entry.line, f"No rule declares the kind {entry['type']}.")
-    for entry in described["client"]:
-        for kind in entry["kinds"]:
-            if kind not in declared and kind not in DIRECTORY_KINDS:
-                yield Finding("clients.toml", entry.line, f"No rule declares the kind {kind}.")
+def _add(digest: "hashlib._Hash", folder: Path, path: Path, *, has_content: bool) -> None:
+    content = path.read_bytes() if has_content else b""
+    name = str(path.relative_to(folder))
+    digest.update(f"{name} {len(content)} ".encode("utf-8", "surrogateescape") + content)

@@ -1,1 +1,1 @@
-"""The Polar language: its text as data, its names, and what its traces say. Knows nothing of facts or of oso."""
+"""The Polar language: parser, syntax tree, names of types, and proof traces. Imports nothing else of authz."""

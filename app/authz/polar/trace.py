@@ -1,7 +1,6 @@
-"""What Polar's trace of a proof says, as far as it is anybody's business.
+"""Reads a proof trace of Polar: the rules that the proof used and the fields that it read.
 
-A trace holds every term that Polar looked at, printed. Only the rules that a proof went through and the fields that it
-read are taken from it.
+A trace also holds every term that Polar looked at, printed with the values of the facts; those are ignored.
 """
 
 from collections.abc import Iterator
@@ -9,9 +8,10 @@ from typing import Any, NamedTuple
 
 
 class RuleStep(NamedTuple):
-    """A rule that a proof went through: its name, what its head asks for, and the texts in its body.
+    """A rule that a proof used.
 
-    `heads` and `kinds` hold, for each parameter, the text that it must be and the kind that it must be of; "" for any.
+    For each parameter, `heads` holds the string that it must equal and `kinds` the type that it must have; "" stands
+    for any. `texts` holds the string literals in the body.
     """
 
     name: str
@@ -21,7 +21,7 @@ class RuleStep(NamedTuple):
 
 
 class ReadStep(NamedTuple):
-    """A field that a proof read, of the object that Polar knows as `instance`."""
+    """A field that a proof read, of the object with the id `instance` in Polar."""
 
     instance: int
     field: str
@@ -31,7 +31,7 @@ Step = RuleStep | ReadStep
 
 
 def steps(trace: dict[str, Any]) -> Iterator[Step]:
-    """Yield the steps of a proof, each rule before what stands in its body."""
+    """Yield the steps of a proof in preorder: each rule comes before the steps of its body."""
     node = trace["node"]
     if "Rule" in node:
         yield _rule_step(node["Rule"])
@@ -41,8 +41,8 @@ def steps(trace: dict[str, Any]) -> Iterator[Step]:
             owner, field = expression["args"][:2]
             if "ExternalInstance" in owner["value"]:
                 yield ReadStep(owner["value"]["ExternalInstance"]["instance_id"], field["value"]["String"])
-    for below in trace["children"]:
-        yield from steps(below)
+    for child in trace["children"]:
+        yield from steps(child)
 
 
 def _rule_step(rule: dict[str, Any]) -> RuleStep:
@@ -51,14 +51,14 @@ def _rule_step(rule: dict[str, Any]) -> RuleStep:
         heads.append(parameter["parameter"]["value"].get("String", ""))
         pattern = (parameter["specializer"] or {}).get("value", {}).get("Pattern", {})
         kinds.append(pattern.get("Instance", {}).get("tag", ""))
-    return RuleStep(rule["name"], tuple(heads), tuple(kinds), tuple(_texts(rule["body"])))
+    return RuleStep(rule["name"], tuple(heads), tuple(kinds), tuple(_string_literals(rule["body"])))
 
 
-def _texts(term: dict[str, Any]) -> Iterator[str]:
-    """Yield the texts in a term, in their order."""
+def _string_literals(term: dict[str, Any]) -> Iterator[str]:
+    """Yield the string literals in a term, in order."""
     ((kind, value),) = term["value"].items()
     if kind == "String":
         yield value
     elif kind in ("Expression", "Call"):
         for part in value["args"]:
-            yield from _texts(part)
+            yield from _string_literals(part)

@@ -25,11 +25,13 @@ from tests.conftest import ON_POSTGRESQL
 _OTHER_PROCESS = """
 import json, sys
 from pathlib import Path
+from app.authz.engine.engine import Engine
 from app.config import Settings
 from app.factory import create_app
 
 data_dir, url, key = sys.argv[1:]
-app = create_app(Settings(development=True, data_dir=Path(data_dir), database_url=url, secret_key="s" * 32))
+settings = Settings(development=True, data_dir=Path(data_dir), database_url=url, secret_key="s" * 32)
+app = create_app(settings, Engine.load(*settings.policy_folders))
 for line in sys.stdin:
     answer = app.test_client().post("/authorize", json=json.loads(line), headers={"Authorization": f"Bearer {key}"})
     print(json.dumps(answer.json), flush=True)

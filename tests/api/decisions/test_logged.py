@@ -19,7 +19,7 @@ from tests.running import restored
 def asked(request: pytest.FixtureRequest, both_doors: bool, cast: None, settings: Settings) -> Iterator[bool]:
     """A portal that was asked two questions, and whether its log keeps facts."""
     with restored():
-        portal: Flask = create_app(replace(settings, decision_log_facts=request.param))
+        portal: Flask = create_app(replace(settings, decision_log_facts=request.param), current().engine)
         if not both_doors:
             portal.wsgi_app = portal.wsgi_app.application  # type: ignore[attr-defined, method-assign]
         for person in ("olivia-marsh", "iris-bell"):
@@ -43,5 +43,5 @@ def test_what_was_read_is_kept_with_a_yes_and_with_a_no_unless_it_is_masked(aske
 
 def test_the_portal_keeps_its_promise(cast: None, settings: Settings) -> None:
     with restored():
-        create_app(replace(settings, decision_log=DecisionLogging.DURABLE))
+        create_app(replace(settings, decision_log=DecisionLogging.DURABLE), current().engine)
         assert current().decision_log.promise == "durable"

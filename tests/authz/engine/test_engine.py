@@ -317,14 +317,14 @@ def test_a_policy_without_an_allow_rule_does_not_load(tmp_path: Path) -> None:
 def test_a_misspelt_kind_does_not_load_and_is_told_with_its_line(tmp_path: Path, rule: str) -> None:
     with pytest.raises(PolicyError) as caught:
         policy(tmp_path, rule)
-    assert (caught.value.file, caught.value.line) == ("main.polar", 2)
+    assert caught.value.location[:2] == ("main.polar", 2)
 
 
 @pytest.mark.parametrize("query", ["?= 1 = 2;", "?= 1 = 1;"])
 def test_an_inline_query_does_not_load(tmp_path: Path, query: str) -> None:
     with pytest.raises(PolicyError) as caught:
         policy(tmp_path, "allow(_, _, _, _);\n" + query)
-    assert (caught.value.file, caught.value.line) == ("main.polar", 3)
+    assert caught.value.location[:2] == ("main.polar", 3)
 
 
 def test_a_failed_load_leaves_the_engine_in_force_usable(tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_a_file_that_is_not_text_is_an_error_that_names_it(tmp_path: Path) -> No
     (tmp_path / "main.polar").write_bytes(b"\xff\xfe")
     with pytest.raises(PolicyError) as caught:
         Engine.load(tmp_path)
-    assert caught.value.file == "main.polar"
+    assert caught.value.location[0] == "main.polar"
 
 
 def test_all_files_of_the_folder_and_none_below_it_are_loaded(tmp_path: Path) -> None:
@@ -471,13 +471,13 @@ def test_an_error_in_the_core_is_told_with_the_line_that_it_ends_at(tmp_path: Pa
     loaded = policy(tmp_path, "allow(actor, _, _, _) if\n  early(actor);\nearly(actor) if\n  actor.state and\n  1 = 1;")
     with pytest.raises(PolicyError) as caught:
         loaded.allows(person(), "read", LIVE, Context())
-    assert (caught.value.file, caught.value.line) == ("main.polar", 5)
+    assert caught.value.location[:2] == ("main.polar", 5)
 
 
 def test_a_file_that_is_not_polar_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         policy(tmp_path, "allow(_, _, _, _);\nallow(")
-    assert (caught.value.file, caught.value.line) == ("main.polar", 3)
+    assert caught.value.location[:2] == ("main.polar", 3)
     assert str(caught.value).startswith("main.polar:3: ")
 
 

@@ -21,13 +21,14 @@ _ASKED = """
 import json, sys
 from pathlib import Path
 from werkzeug.test import Client
+from app.authz.engine.engine import Engine
 from app.config import Settings
 from app.factory import create_app
 from app.runtime import current
 
 url, folder, blind = sys.argv[1:]
 settings = Settings(development=True, data_dir=Path(folder), database_url=url, secret_key="s" * 32, rate_limit=0)
-client = Client(create_app(settings).wsgi_app)
+client = Client(create_app(settings, Engine.load(*settings.policy_folders)).wsgi_app)
 headers = {"Authorization": "Bearer demo-key-submit-for-assessment"}
 question = {
     "subject": {"type": "person", "id": "thomas-reed"},

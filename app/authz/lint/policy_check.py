@@ -1,0 +1,95 @@
+"""The check of a whole policy: its rules, its decision tables, and a pack that extends it.
+
+A pack is a folder with `policies/*.polar`, with or without decision tables beside them, and `fixtures/*.toml`, which
+describe what the tables are about. The base policy must do what its own tables say with the rules of the pack too: a
+pack grants nothing of the base policy.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.authz.engine.engine import Engine
+from app.authz.engine.source import PolicySource, policy_folders
+from app.authz.lint.decision_tables import run_tables, table_name
+from app.authz.lint.findings import Finding, RuleId
+from app.authz.lint.linter import lint
+from app.kernel.database import bind, connected, migrate
+from app.seeding.loader import PACK_FILES, CastError, load_cast, load_pack, read_pack, unread
+from app.vocabulary import DIRECTORY_KINDS
+
+
+def check_policy(policies: Path, pack: Path | None = None) -> list[Finding]:
+    """Return everything that is wrong with the policy in `policies`, and with `pack`.
+
+    Binds this process to in-memory databases with the cast, so it is meant for a process that does nothing else.
+    Raises PolicyError if there is no such folder.
+    """
+    source = PolicySource.read(*policy_folders(policies, pack))
+    findings, engine = lint(source)
+    if engine is None:
+        return findings
+    base_kinds = source.permissions(base_only=True).keys()
+    bind("sqlite:///:memory:")
+    with connected():
+        migrate()
+        load_cast()
+        findings += run_tables(engine, policies, base_kinds)
+    return findings if pack is None else findings + _check_pack(engine, pack, engine.permissions.keys() - base_kinds)
+
+
+def _check_pack(engine: Engine, pack: Path, kinds: set[str]) -> list[Finding]:
+    rules, fixtures = pack / "policies", pack / "fixtures"
+    findings = [*_check_files(rules, fixtures), *_check_declared(engine, fixtures)]
+    bind("sqlite:///:memory:")
+    with connected():
+        migrate()
+        try:
+            load_pack(fixtures)
+        except CastError as error:
+            return findings if unread(fixtures, PACK_FILES) else [*findings, _fixture_finding(error)]
+        # Unlike the base policy, a pack need not have tables.
+        return findings + run_tables(engine, rules, [kind for kind in kinds if (rules / table_name(kind)).exists()])
+
+
+def _check_files(rules: Path, fixtures: Path) -> Iterator[Finding]:
+    """Yield the files of a pack that are not read because of their names."""
+    read = [path.name for pattern in ("*.polar", "*_test.toml") for path in rules.glob(pattern) if path.is_file()]
+    for path in unread(rules, read):
+        message = "The file is not read; rules are in *.polar, and their decision tables in *_test.toml."
+        yield Finding(RuleId.UNREAD_FILE, path.name, 0, 0, message)
+    for path in unread(fixtures, PACK_FILES):
+        message = f"The file is not read; fixtures are in {', '.join(PACK_FILES)}."
+        yield Finding(RuleId.UNREAD_FILE, path.name, 0, 0, message)
+
+
+def _check_declared(engine: Engine, fixtures: Path) -> Iterator[Finding]:
+    """Yield the types that the fixtures name and that no resource block declares."""
+    declared = engine.declared_kinds
+    try:
+        described = read_pack(fixtures)
+    except CastError:
+        # Loading the fixtures reports this.
+        return
+    for entry in described["record"]:
+        if entry["type"] not in declared:
+            yield _undeclared("records.toml", entry.line, entry["type"])
+    for entry in described["client"]:
+        for kind in entry["kinds"]:
+            if kind not in declared and kind not in DIRECTORY_KINDS:
+                yield _undeclared("clients.toml", entry.line, kind)
+
+
+def _undeclared(file: str, line: int, kind: str) -> Finding:
+    return Finding(RuleId.UNKNOWN_TYPE, file, line, 1, f"No resource block declares the type {kind}.")
+
+
+def _fixture_finding(error: CastError) -> Finding:
+    match error.__cause__:
+        case tomllib.TOMLDecodeError():
+            rule = RuleId.TOML_SYNTAX
+        case UnicodeDecodeError() | OSError():
+            rule = RuleId.UNREADABLE_FILE
+        case _:
+            rule = RuleId.INVALID_FIXTURE
+    return Finding(rule, error.file, error.line, 1 if error.line else 0, error.sentence)
