@@ -4,6 +4,7 @@ from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, JSONF
 from playhouse.fields import EnumField
 
 from app.kernel.database import BaseModel, UTCDateTimeField
+from app.organisations.models import Organisation
 from app.vocabulary import PersonState
 
 
@@ -63,3 +64,20 @@ class Attempts(BaseModel):
     key_hash = CharField(max_length=64, unique=True)
     since = UTCDateTimeField(index=True)
     count = IntegerField(default=0)
+
+
+class Invitation(BaseModel):
+    """A mailed link that lets an invited person activate their account, once.
+
+    `organisation` is empty when a person created the account themselves.
+    """
+
+    token_hash = CharField(max_length=64, unique=True)
+    person = ForeignKeyField(Person, on_delete="CASCADE")
+    person_id: int
+    organisation = ForeignKeyField(Organisation, null=True, on_delete="CASCADE")
+    invited_by = ForeignKeyField(Person, null=True, backref="invitations_sent", on_delete="SET NULL")
+    created_at = UTCDateTimeField()
+    ends_at = UTCDateTimeField()
+    used_at = UTCDateTimeField(null=True)
+    cancelled_at = UTCDateTimeField(null=True)

@@ -1,10 +1,15 @@
-"""Questions about people."""
+"""Queries about people and their accounts."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
-from app.accounts.models import EmailAddress, PasswordReset, Person, Session
+from peewee import JOIN
+
+from app.accounts.models import EmailAddress, Invitation, PasswordReset, Person, Session
+from app.audit.operations import OPERATOR
 from app.kernel import clock
 from app.kernel.tokens import hash_token
+from app.organisations.models import Organisation
 from app.vocabulary import PersonState
 
 SESSION_IDLE = timedelta(hours=1)
@@ -82,3 +87,39 @@ def open_reset(token: str) -> PasswordReset | None:
         )
         .first()
     )
+
+
+def invitation_with(token: str) -> Invitation | None:
+    """Return the invitation that `token` belongs to, good or not, with person and organisation, or None."""
+    return (
+        Invitation.select(Invitation, Person, Organisation)
+        .join(Person, on=(Invitation.person == Person.id))
+        .switch(Invitation)
+        .join(Organisation, JOIN.LEFT_OUTER)
+        .where(Invitation.token_hash == hash_token(token))
+        .first()
+    )
+
+
+def waiting_invitations(organisation: Organisation, people: Iterable[Person]) -> dict[int, Invitation]:
+    """Return the newest invitation from `organisation` that was not used or cancelled, by the row id of its person.
+
+    Takes one query, however many people there are.
+    """
+    query = Invitation.select().where(
+        Invitation.organisation == organisation,
+        Invitation.person.in_([person for person in people if person.state == PersonState.INVITED]),
+        Invitation.used_at.is_null(),
+        Invitation.cancelled_at.is_null(),
+    )
+    return {row.person_id: row for row in query.order_by(Invitation.id)}
+
+
+def is_open(invitation: Invitation) -> bool:
+    """Return whether the link of `invitation` still works."""
+    return invitation.used_at is None and invitation.cancelled_at is None and clock.now() < invitation.ends_at
+
+
+def reference_of(by: Person | None) -> str:
+    """Return how events name whoever does something; None is the operator at the command line."""
+    return OPERATOR if by is None else by.reference

@@ -9,16 +9,16 @@ from typing import Any, TypeVar
 
 from peewee import Field, chunked
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.activation import INVITATION_LASTS
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.passwords import hash_password
 from app.demo import names
 from app.kernel import clock
 from app.kernel.database import changing, database
 from app.kernel.errors import ProblemError
 from app.kernel.tokens import hash_token, new_token
-from app.memberships.models import Grant
-from app.organisations.models import DEFAULT_TIME_ZONE, Invitation, Membership, Organisation
-from app.organisations.operations import INVITATION_LASTS
+from app.memberships.models import Grant, Membership
+from app.organisations.models import DEFAULT_TIME_ZONE, Organisation
 from app.services.models import Role, Service
 from app.vocabulary import USER_MANAGEMENT, MembershipState, OrganisationState, PersonState, ServiceState
 

@@ -13,9 +13,8 @@ from app.accounts.names import normal_name
 from app.kernel.errors import ProblemError
 from app.manage import blueprint, url_loaders
 from app.memberships.operations import NewPerson, add_people
-from app.memberships.queries import roles_by_address
+from app.memberships.queries import addresses_at, roles_by_address
 from app.organisations.models import Organisation
-from app.organisations.queries import addresses_at
 from app.services.models import Role
 from app.ui.authentication import signed_in_person
 from app.ui.authorization import requires

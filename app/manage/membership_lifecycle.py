@@ -5,18 +5,19 @@ from collections.abc import Callable
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.accounts.activation import invite
 from app.accounts.models import Person
 from app.accounts.queries import primary_address
 from app.accounts.throttling import TooManyError, count_mail
 from app.kernel.errors import ProblemError
 from app.manage import blueprint, url_loaders
+from app.memberships.models import Membership
+from app.memberships.operations import cancel_invitation as cancel
+from app.memberships.operations import reactivate as reactivate_membership
 from app.memberships.operations import remove_person
-from app.organisations.models import Membership, Organisation
-from app.organisations.operations import cancel_invitation as cancel
-from app.organisations.operations import invite
-from app.organisations.operations import reactivate as reactivate_membership
-from app.organisations.operations import suspend as suspend_membership
-from app.organisations.queries import membership_ever_with_id
+from app.memberships.operations import suspend as suspend_membership
+from app.memberships.queries import membership_ever_with_id
+from app.organisations.models import Organisation
 from app.ui.authentication import signed_in_person
 from app.ui.authorization import RefusedError, can, requires
 from app.ui.error_pages import refused

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 
-from app.organisations.models import Membership, Organisation
-from app.organisations.queries import membership_with_id, organisation_with_id
+from app.memberships.models import Membership
+from app.memberships.queries import membership_with_id
+from app.organisations.models import Organisation
+from app.organisations.queries import organisation_with_id
 from app.services.models import Role
 from app.services.queries import roles
 from app.ui.authorization import can, role_at

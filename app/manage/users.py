@@ -6,7 +6,8 @@ from datetime import date
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.accounts.queries import primary_address
+from app.accounts.models import Invitation
+from app.accounts.queries import is_open, primary_address, waiting_invitations
 from app.authz import facts
 from app.authz.information import directory
 from app.kernel import clock
@@ -14,12 +15,11 @@ from app.kernel.paging import page_of
 from app.kernel.plain_text import without_hidden
 from app.manage import blueprint, url_loaders
 from app.manage.why import doors
-from app.memberships.models import Grant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import RoleGiven
 from app.memberships.operations import change_roles as change
-from app.memberships.queries import grants_of
-from app.organisations.models import Invitation, Membership, Organisation
-from app.organisations.queries import is_open, memberships_at, waiting_invitations
+from app.memberships.queries import grants_of, memberships_at
+from app.organisations.models import Organisation
 from app.services.models import Role
 from app.ui.authentication import signed_in_person
 from app.ui.authorization import actor, asked_about, can, requires
@@ -61,7 +61,7 @@ def users(organisation: Organisation) -> ResponseReturnValue:
     search = " ".join(request.args.get("search", "").split())[:100]
     page = page_of(memberships_at(organisation, search), request.args.get("page", 1, type=int))
     held = grants_of(page.rows)
-    invitations = waiting_invitations(organisation, page.rows)
+    invitations = waiting_invitations(organisation, [row.person for row in page.rows])
     rows = [
         UserRow(membership, fact, held.get(membership.id, []), _ran_out(invitations.get(membership.person_id)))
         for membership, fact in zip(page.rows, directory.memberships(page.rows), strict=True)
@@ -126,7 +126,7 @@ def _warn_of_ended(given: list[RoleGiven], organisation: Organisation) -> None:
 
 
 def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
-    invitation = waiting_invitations(membership.organisation, [membership]).get(membership.person_id)
+    invitation = waiting_invitations(membership.organisation, [membership.person]).get(membership.person_id)
     own = membership.person == signed_in_person()
     return render_template(
         "manage/user.html",

@@ -11,7 +11,7 @@ from app.authz.explain.explanation import Question, explain, seen_by
 from app.authz.explain.wording import in_words
 from app.authz.information import directory
 from app.manage import blueprint, url_loaders
-from app.organisations.models import Membership
+from app.memberships.models import Membership
 from app.services.models import Service
 from app.services.queries import roles_of, service_with_slug, services
 from app.ui.authorization import actor, asked_about, can, requires

@@ -1,13 +1,49 @@
-"""Grants, as stored."""
+"""Memberships and grants, as stored."""
 
 from peewee import CharField, DateField, ForeignKeyField
 from playhouse.fields import EnumField
 
 from app.accounts.models import Person
 from app.kernel.database import BaseModel, UTCDateTimeField
-from app.organisations.models import Membership
+from app.organisations.models import Organisation
 from app.services.models import Role
-from app.vocabulary import StaffRole
+from app.vocabulary import MembershipState
+
+
+class Membership(BaseModel):
+    """A person at an organisation."""
+
+    public_id = CharField(max_length=40, unique=True)
+    person = ForeignKeyField(Person, backref="memberships", on_delete="CASCADE")
+    person_id: int
+    organisation = ForeignKeyField(Organisation, backref="memberships", on_delete="CASCADE")
+    state = EnumField(MembershipState, max_length=20, default=MembershipState.ACTIVE)
+    created_at = UTCDateTimeField()
+    added_as = CharField(max_length=120, default="")
+    """The name that was typed when somebody was added who had an account already; empty for everybody else."""
+
+    class Meta:
+        indexes = ((("person", "organisation"), True),)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the organisation may know more of the person than whoever added them typed.
+
+        Anybody's address can be typed. What stands in the account, its name, state and last sign-in, the organisation
+        learns once its holder has been told and has signed in.
+        """
+        signed_in = self.person.last_sign_in_at
+        return not self.added_as or (signed_in is not None and signed_in >= self.created_at)
+
+    @property
+    def shown_name(self) -> str:
+        """The name of the person, as the organisation knows it."""
+        return str(self.person.name if self.is_known else self.added_as)
+
+    @property
+    def reference(self) -> str:
+        """How events name this membership."""
+        return f"membership:{self.public_id}"
 
 
 class Grant(BaseModel):
@@ -25,15 +61,3 @@ class Grant(BaseModel):
 
     class Meta:
         indexes = ((("membership", "role"), True),)
-
-
-class StaffGrant(BaseModel):
-    """A person holds a staff role on the platform."""
-
-    person = ForeignKeyField(Person, backref="staff_grants", on_delete="CASCADE")
-    person_id: int
-    role = EnumField(StaffRole, max_length=20)
-    created_at = UTCDateTimeField()
-
-    class Meta:
-        indexes = ((("person", "role"), True),)

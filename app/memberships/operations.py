@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from app.accounts.models import Person
-from app.accounts.queries import person_with_address, primary_address
+from app.accounts.activation import cancel_invitations, invite, new_person
+from app.accounts.models import Invitation, Person
+from app.accounts.queries import person_with_address, primary_address, reference_of
 from app.audit.operations import record
 from app.config import settings
 from app.kernel import clock
@@ -14,13 +16,12 @@ from app.kernel.errors import ProblemError
 from app.kernel.ids import new_public_id
 from app.mail import letters
 from app.mail.operations import queue
-from app.memberships.models import Grant, StaffGrant
-from app.organisations.models import DEFAULT_TIME_ZONE, Invitation, Membership, Organisation
-from app.organisations.operations import invite, invite_staff, new_person, record_of, reference_of
-from app.organisations.queries import membership_of
+from app.memberships.models import Grant, Membership
+from app.memberships.queries import membership_of
+from app.organisations.models import DEFAULT_TIME_ZONE, Organisation
 from app.services.models import Role
 from app.services.queries import role_with_slug
-from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState, PersonState, StaffRole
+from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState, PersonState
 
 
 @dataclass(frozen=True)
@@ -137,23 +138,6 @@ def remove_person(membership: Membership, *, by: Person) -> None:
     record_of(membership, EventName.MEMBER_REMOVED, by=by)
 
 
-@change
-def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) -> Person:
-    """Let the person with `address` work for the operator in `role`; somebody new is added as `name` and mailed.
-
-    Raises `ProblemError` when somebody new has no name.
-    """
-    person = person_with_address(address)
-    if person is None and not name:
-        raise ProblemError("Nobody has this e-mail address yet, so give their name as well.", field="name")
-    person = person or new_person(name, address)
-    StaffGrant.get_or_create(person=person, role=role, defaults={"created_at": clock.now()})
-    record(EventName.STAFF_ROLE_GIVEN, by=reference_of(by), subject=person.reference, role=str(role))
-    if person.state == PersonState.INVITED:
-        invite_staff(person, by=by)
-    return person
-
-
 def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Person | None) -> Membership:
     known = person_with_address(new.address)
     person = known or new_person(new.name, new.address)
@@ -191,3 +175,47 @@ def _open_membership(person: Person, organisation: Organisation, index: int, *, 
     membership.added_as = added_as
     membership.save(only=[Membership.state, Membership.created_at, Membership.added_as])
     return membership
+
+
+def record_of(membership: Membership, event: EventName, *, by: Person | None, **details: Any) -> int:
+    """Record what happens to a membership. Part of the operations that change it. Returns the revision."""
+    return record(
+        event,
+        by=reference_of(by),
+        subject=membership.reference,
+        person=membership.person.public_id,
+        organisation=membership.organisation.public_id,
+        **details,
+    )
+
+
+@change
+def cancel_invitation(membership: Membership, *, by: Person) -> None:
+    """Take an invitation back: its link stops working and the place at the organisation ends."""
+    cancel_invitations(membership.person, membership.organisation)
+    Membership.update(state=MembershipState.ENDED).where(Membership.id == membership.id).execute()
+    record_of(membership, EventName.INVITATION_CANCELLED, by=by)
+
+
+@change
+def suspend(membership: Membership, *, by: Person) -> None:
+    """Take all access at this organisation away for now; roles are kept for later.
+
+    Raises `ProblemError` when the place is not active any more.
+    """
+    _move(membership, MembershipState.ACTIVE, MembershipState.SUSPENDED, EventName.MEMBER_SUSPENDED, by)
+
+
+@change
+def reactivate(membership: Membership, *, by: Person) -> None:
+    """Give a suspended person their access back. Raises `ProblemError` when they are not suspended any more."""
+    _move(membership, MembershipState.SUSPENDED, MembershipState.ACTIVE, EventName.MEMBER_REACTIVATED, by)
+
+
+def _move(membership: Membership, old: MembershipState, new: MembershipState, event: EventName, by: Person) -> None:
+    # The row was read before the writers' lock was held: somebody may have removed the person since.
+    moved = Membership.update(state=new).where(Membership.id == membership.id, Membership.state == old).execute()
+    if not moved:
+        raise ProblemError("Somebody changed this meanwhile, so nothing was done.")
+    membership.state = new
+    record_of(membership, event, by=by)

@@ -14,8 +14,7 @@ from app.accounts.passwords import check_choice, hash_password, matches
 from app.accounts.queries import addresses_of, primary_address
 from app.accounts.throttling import count_sign_in
 from app.kernel.errors import ProblemError
-from app.memberships.queries import grants_of
-from app.organisations.queries import memberships_of
+from app.memberships.queries import grants_of, memberships_of
 from app.portal import blueprint
 from app.services.queries import services
 from app.ui.authentication import signed_in_person

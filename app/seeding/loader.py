@@ -9,18 +9,19 @@ from typing import Any, TypeVar
 
 from marshmallow import Schema, ValidationError
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.activation import INVITATION_LASTS
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.passwords import hash_password
 from app.config import ROOT
 from app.kernel import clock
 from app.kernel.database import changing
 from app.kernel.tokens import hash_token, new_token
-from app.memberships.models import Grant, StaffGrant
-from app.organisations.models import Invitation, Membership, Organisation
-from app.organisations.operations import INVITATION_LASTS
+from app.memberships.models import Grant, Membership
+from app.organisations.models import Organisation
 from app.records.models import Record
 from app.seeding import schemas
 from app.services.models import Client, Role, Service
+from app.staff.models import StaffGrant
 from app.vocabulary import DIRECTORY_KINDS, PersonState
 
 FIXTURES = ROOT / "fixtures"

@@ -10,14 +10,13 @@ from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
 from app.accounts import throttling
+from app.accounts.activation import activate as activate_person
+from app.accounts.activation import create_account as create
+from app.accounts.models import Invitation
 from app.accounts.passwords import check_choice
-from app.accounts.queries import primary_address
+from app.accounts.queries import invitation_with, is_open, primary_address
 from app.authz.information import directory
 from app.kernel.errors import ProblemError
-from app.organisations.models import Invitation
-from app.organisations.operations import activate as activate_person
-from app.organisations.operations import create_account as create
-from app.organisations.queries import invitation_with, is_open
 from app.signin import blueprint
 from app.signin.sessions import proven_person
 from app.ui.authentication import sign_in as start

@@ -16,9 +16,9 @@ from app.authz import decision_point
 from app.authz.information import cache
 from app.kernel import clock
 from app.kernel.database import changing, database
-from app.memberships.models import Grant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import change_roles
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.services.models import Client, Role, Service
 from app.vocabulary import EventName, ServiceState
 from tests.api.conftest import KEY, Ask, Send, question

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app import config
+from app.accounts.activation import create_account
 from app.config import Settings
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
@@ -12,7 +13,6 @@ from app.mail.delivery import RefusedError, deliver
 from app.mail.models import Mail
 from app.mail.operations import queue
 from app.mail.queries import outbox_mail, outbox_mails
-from app.organisations.operations import create_account
 from tests.mail.conftest import MailServer
 
 ADDRESS = "ada@example.org"

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from app.memberships.models import Grant
-from app.organisations.models import Membership
+from app.memberships.models import Grant, Membership
 from tests.browsing import Browser
 
 USERS = "/organisations/northfield/users"

@@ -7,9 +7,9 @@ import pytest
 from app.accounts.models import EmailAddress, Person
 from app.audit.models import Event
 from app.mail.models import Mail
-from app.memberships.models import Grant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import NewPerson, add_people
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.vocabulary import EventName, MembershipState, PersonState
 from tests.browsing import Browser, Page, mailed_link, mails_to
 from tests.manage.northfield import EARLY, LATE, OFFICER, USERS, NewBrowser, membership, roles_of

@@ -8,12 +8,12 @@ from threading import Barrier, Event
 import pytest
 from flask import Flask
 
+from app.accounts.activation import invite
 from app.accounts.models import EmailAddress, Person, Session
 from app.audit import models as audit
 from app.kernel.database import changing, database
-from app.memberships.models import Grant
-from app.organisations.models import Membership, Organisation
-from app.organisations.operations import invite
+from app.memberships.models import Grant, Membership
+from app.organisations.models import Organisation
 from app.ui import authorization
 from app.vocabulary import EventName, MembershipState
 from tests.browsing import Browser, mailed_link

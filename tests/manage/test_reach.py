@@ -7,13 +7,11 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from app.accounts.models import Person
+from app.accounts.models import Invitation, Person
 from app.audit.models import Event
 from app.mail.models import Mail
-from app.memberships.models import Grant
-from app.memberships.operations import remove_person
-from app.organisations.models import Invitation, Membership
-from app.organisations.operations import suspend
+from app.memberships.models import Grant, Membership
+from app.memberships.operations import remove_person, suspend
 from app.vocabulary import EventName, MembershipState
 from tests.browsing import Browser
 from tests.manage.northfield import DANIEL, LATE, OFFICER, OLIVIA, THOMAS, USERS, NewBrowser, membership, roles_of

@@ -1,34 +1,48 @@
-"""Changes to who holds what: all of a change with its event, or nothing."""
+"""Changes to memberships and their roles: all of a change with its event, or nothing."""
 
 from datetime import date
 
 import pytest
 from peewee import IntegrityError
 
+from app.accounts.activation import activate, invite, new_person
 from app.accounts.models import Person
 from app.audit.models import Event
 from app.kernel.errors import ProblemError
 from app.mail.models import Mail
-from app.memberships.models import Grant, StaffGrant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import (
     NewPerson,
     RoleGiven,
     add_people,
-    add_staff,
+    cancel_invitation,
     change_roles,
+    reactivate,
+    remove_person,
     set_up_organisation,
+    suspend,
 )
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.services.models import Role
-from app.vocabulary import USER_MANAGEMENT, EventName, StaffRole
-from tests.browsing import mails_to
+from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState
+from tests.events import newest_event, newest_person
+from tests.invited import ADDRESS, PASSWORD, token, works
 
 pytestmark = pytest.mark.usefixtures("cast")
 
 
-def northfield() -> Organisation:
-    """Return Northfield Academy."""
-    return Organisation.get(Organisation.public_id == "northfield")
+@pytest.fixture
+def nora(cast: None) -> Person:
+    """Somebody new."""
+    return new_person("Nora Field", ADDRESS)
+
+
+def olivia() -> Person:
+    return Person.get(Person.public_id == "olivia-marsh")
+
+
+def organisation(public_id: str) -> Organisation:
+    return Organisation.get(Organisation.public_id == public_id)
 
 
 def counts() -> list[int]:
@@ -40,7 +54,7 @@ def test_of_several_people_all_are_added_or_none() -> None:
     before = counts()
     with pytest.raises(ProblemError) as caught:
         add_people(
-            northfield(),
+            organisation("northfield"),
             [
                 NewPerson("Nora Field", "nora.field@example.org", []),
                 NewPerson("Thomas Reed", "thomas.reed@example.org", []),
@@ -100,23 +114,53 @@ def test_an_event_about_roles_says_what_when_and_why() -> None:
     }
 
 
-class TestStaff:
-    def test_somebody_new_is_added_and_mailed(self) -> None:
-        person = add_staff("Nora Field", "nora.field@example.org", StaffRole.SUPPORT, by=None)
-        assert [grant.role for grant in StaffGrant.select().where(StaffGrant.person == person)] == [StaffRole.SUPPORT]
-        assert mails_to("nora.field@example.org") == ["Activate your Tessera account"]
+def test_an_invitation_that_is_taken_back_ends_the_place_and_leaves_other_organisations_theirs(nora: Person) -> None:
+    for name in ("northfield", "westbrook"):
+        Membership.create(
+            public_id=f"nora@{name}", person=nora, organisation=organisation(name), created_at=nora.created_at
+        )
+    invite(nora, organisation("westbrook"), by=None)
+    theirs = token()
+    invite(nora, organisation("northfield"), by=None)
+    cancel_invitation(Membership.get(Membership.public_id == "nora@northfield"), by=olivia())
+    assert (works(token()), works(theirs)) == (False, True)
+    with pytest.raises(ProblemError, match="does not work any more"):
+        activate(token(), PASSWORD)
+    states = {row.public_id: row.state for row in Membership.select().where(Membership.person == nora)}
+    assert states == {"nora@northfield": MembershipState.ENDED, "nora@westbrook": MembershipState.ACTIVE}
+    assert newest_event() == (
+        EventName.INVITATION_CANCELLED,
+        "person:olivia-marsh",
+        "membership:nora@northfield",
+        "northfield",
+    )
+    assert newest_person() == nora.public_id
 
-    def test_somebody_known_gets_one_more_role_and_no_mail(self) -> None:
-        for _ in range(2):
-            add_staff("", "sam.porter@example.org", StaffRole.AUDITOR, by=None)
-        sam = Person.get(Person.public_id == "sam-porter")
-        roles = {grant.role for grant in StaffGrant.select().where(StaffGrant.person == sam)}
-        assert roles == {StaffRole.SUPPORT, StaffRole.AUDITOR}
-        assert Mail.select().count() == 0
 
-    def test_somebody_new_without_a_name_is_refused(self) -> None:
-        before = counts()
-        with pytest.raises(ProblemError) as caught:
-            add_staff("", "nora.field@example.org", StaffRole.SUPPORT, by=None)
-        assert caught.value.field == "name"
-        assert counts() == before
+def test_who_suspended_and_who_brought_back_is_written_down() -> None:
+    thomas = Membership.get(Membership.public_id == "thomas-reed@northfield")
+    for operation, name, state in (
+        (suspend, EventName.MEMBER_SUSPENDED, MembershipState.SUSPENDED),
+        (reactivate, EventName.MEMBER_REACTIVATED, MembershipState.ACTIVE),
+    ):
+        operation(thomas, by=olivia())
+        assert newest_event() == (name, "person:olivia-marsh", thomas.reference, "northfield")
+        assert newest_person() == "thomas-reed"
+        assert Membership.get_by_id(thomas.id).state == state
+
+
+def test_somebody_who_was_removed_meanwhile_is_not_brought_back() -> None:
+    membership = Membership.get(Membership.person == olivia())
+    suspend(membership, by=olivia())
+    stale = Membership.get_by_id(membership.id)
+    remove_person(membership, by=olivia())
+    for operation in (reactivate, suspend):
+        with pytest.raises(ProblemError, match="changed this meanwhile"):
+            operation(stale, by=olivia())
+    assert Membership.get_by_id(membership.id).state == MembershipState.ENDED
+
+
+def test_who_is_reactivated_must_be_suspended() -> None:
+    membership = Membership.get(Membership.person == olivia())
+    with pytest.raises(ProblemError, match="changed this meanwhile"):
+        reactivate(membership, by=olivia())

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.passwords import matches
 from app.config import ROOT
 from app.kernel import clock
 from app.kernel.tokens import hash_token
-from app.memberships.models import Grant, StaffGrant
-from app.organisations.models import Invitation, Membership, Organisation
+from app.memberships.models import Grant, Membership
+from app.organisations.models import Organisation
 from app.seeding.loader import FIXTURES, CastError, is_empty, load_cast
 from app.services.models import Client, Role, Service
+from app.staff.models import StaffGrant
 from app.vocabulary import (
     USER_MANAGEMENT,
     MembershipState,

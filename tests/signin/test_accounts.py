@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.activation import INVITATION_LASTS, invite
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.throttling import PER_ADDRESS_AND_PLACE
 from app.audit.models import Event
 from app.mail.models import Mail
-from app.organisations.models import Invitation, Organisation
-from app.organisations.operations import INVITATION_LASTS, invite
+from app.organisations.models import Organisation
 from app.vocabulary import EventName, PersonState
 from tests.browsing import PASSWORD, Browser, mailed_link, mails_to
 

@@ -8,7 +8,7 @@ import time_machine
 
 from app.accounts.models import EmailAddress, Person
 from app.accounts.queries import SESSION_IDLE
-from app.organisations.models import Membership
+from app.memberships.models import Membership
 from app.vocabulary import MembershipState
 from tests.browsing import PASSWORD, Browser, Page
 

@@ -1,12 +1,11 @@
-"""Changes to memberships and invitations."""
+"""How an account comes to be: created or invited, and activated from a mailed link."""
 
 from datetime import timedelta
-from typing import Any
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.passwords import hash_password
-from app.accounts.queries import person_with_address, primary_address
-from app.audit.operations import GUEST, OPERATOR, record
+from app.accounts.queries import invitation_with, is_open, person_with_address, primary_address, reference_of
+from app.audit.operations import GUEST, record
 from app.config import settings
 from app.kernel import clock
 from app.kernel.database import change
@@ -15,28 +14,10 @@ from app.kernel.ids import new_public_id
 from app.kernel.tokens import hash_token, new_token
 from app.mail import letters
 from app.mail.operations import queue
-from app.organisations.models import Invitation, Membership, Organisation
-from app.organisations.queries import invitation_with, is_open
-from app.vocabulary import EventName, MembershipState, PersonState
+from app.organisations.models import Organisation
+from app.vocabulary import EventName, PersonState
 
 INVITATION_LASTS = timedelta(days=14)
-
-
-def reference_of(by: Person | None) -> str:
-    """Return how events name whoever does something; None is the operator at the command line."""
-    return OPERATOR if by is None else by.reference
-
-
-def record_of(membership: Membership, event: EventName, *, by: Person | None, **details: Any) -> int:
-    """Record what happens to a membership. Part of the operations that change it. Returns the revision."""
-    return record(
-        event,
-        by=reference_of(by),
-        subject=membership.reference,
-        person=membership.person.public_id,
-        organisation=membership.organisation.public_id,
-        **details,
-    )
 
 
 @change
@@ -56,22 +37,22 @@ def create_account(name: str, address: str) -> None:
     person = person_with_address(address)
     if person is not None and person.state == PersonState.INVITED:
         # Whoever lost their invitation, or let it run out, helps themselves: a first exams officer has nobody to ask.
-        queue(address, *letters.account_created(person.name, _new_invitation(person, None, None)))
+        queue(address, *letters.account_created(person.name, new_invitation(person, None, None)))
         record(EventName.INVITATION_SENT, by=GUEST, subject=person.reference)
         return
     if person is not None:
         queue(address, *letters.account_exists(person.name, is_open=person.state == PersonState.ACTIVE))
         return
     person = new_person(name, address)
-    queue(address, *letters.account_created(name, _new_invitation(person, None, None)))
+    queue(address, *letters.account_created(name, new_invitation(person, None, None)))
     record(EventName.ACCOUNT_CREATED, by=GUEST, subject=person.reference)
 
 
 @change
 def invite(person: Person, organisation: Organisation, *, by: Person | None) -> None:
     """Mail `person` a link to activate their account, in place of any earlier link from `organisation`."""
-    _cancel_invitations(person, organisation)
-    token = _new_invitation(person, organisation, by)
+    cancel_invitations(person, organisation)
+    token = new_invitation(person, organisation, by)
     inviter = settings().portal_name if by is None else by.name
     queue(primary_address(person), *letters.invitation(person.name, organisation.name, inviter, token))
     record(
@@ -80,21 +61,6 @@ def invite(person: Person, organisation: Organisation, *, by: Person | None) -> 
         subject=person.reference,
         organisation=organisation.public_id,
     )
-
-
-@change
-def invite_staff(person: Person, *, by: Person | None) -> None:
-    """Mail `person`, who will work for the operator, a link to activate their account."""
-    queue(primary_address(person), *letters.staff_invitation(person.name, _new_invitation(person, None, by)))
-    record(EventName.INVITATION_SENT, by=reference_of(by), subject=person.reference)
-
-
-@change
-def cancel_invitation(membership: Membership, *, by: Person) -> None:
-    """Take an invitation back: its link stops working and the place at the organisation ends."""
-    _cancel_invitations(membership.person, membership.organisation)
-    Membership.update(state=MembershipState.ENDED).where(Membership.id == membership.id).execute()
-    record_of(membership, EventName.INVITATION_CANCELLED, by=by)
 
 
 def activate(token: str, password: str) -> Person:
@@ -126,31 +92,8 @@ def _activate(token: str, password_hash: str) -> Person:
     return person
 
 
-@change
-def suspend(membership: Membership, *, by: Person) -> None:
-    """Take all access at this organisation away for now; roles are kept for later.
-
-    Raises `ProblemError` when the place is not active any more.
-    """
-    _move(membership, MembershipState.ACTIVE, MembershipState.SUSPENDED, EventName.MEMBER_SUSPENDED, by)
-
-
-@change
-def reactivate(membership: Membership, *, by: Person) -> None:
-    """Give a suspended person their access back. Raises `ProblemError` when they are not suspended any more."""
-    _move(membership, MembershipState.SUSPENDED, MembershipState.ACTIVE, EventName.MEMBER_REACTIVATED, by)
-
-
-def _move(membership: Membership, old: MembershipState, new: MembershipState, event: EventName, by: Person) -> None:
-    # The row was read before the writers' lock was held: somebody may have removed the person since.
-    moved = Membership.update(state=new).where(Membership.id == membership.id, Membership.state == old).execute()
-    if not moved:
-        raise ProblemError("Somebody changed this meanwhile, so nothing was done.")
-    membership.state = new
-    record_of(membership, event, by=by)
-
-
-def _new_invitation(person: Person, organisation: Organisation | None, by: Person | None) -> str:
+def new_invitation(person: Person, organisation: Organisation | None, by: Person | None) -> str:
+    """Store an invitation and return its token, to be mailed. Part of the operations that mail it."""
     token = new_token()
     Invitation.create(
         token_hash=hash_token(token),
@@ -163,7 +106,8 @@ def _new_invitation(person: Person, organisation: Organisation | None, by: Perso
     return token
 
 
-def _cancel_invitations(person: Person, organisation: Organisation) -> None:
+def cancel_invitations(person: Person, organisation: Organisation) -> None:
+    """Cancel the links that `organisation` sent to `person` and that still wait. Part of the operations that say so."""
     Invitation.update(cancelled_at=clock.now()).where(
         Invitation.person == person,
         Invitation.organisation == organisation,
