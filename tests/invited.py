@@ -1,6 +1,6 @@
 """Nora Field, who is not of the cast: her address, and the links in her mail."""
 
-from app.accounts.queries import invitation_with, is_open
+from app.accounts.queries import invitation_with
 from tests.browsing import mailed_link
 
 ADDRESS = "nora.field@example.org"
@@ -15,4 +15,4 @@ def token() -> str:
 def works(link: str) -> bool:
     """Return whether the invitation with this token can still be used."""
     invitation = invitation_with(link)
-    return invitation is not None and is_open(invitation)
+    return invitation is not None and invitation.is_open

@@ -1,10 +1,10 @@
-"""How an account comes to be: created or invited, and activated from a mailed link."""
+"""Creating accounts: by the person themselves or by invitation, and activation with a mailed link."""
 
 from datetime import timedelta
 
 from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.passwords import hash_password
-from app.accounts.queries import invitation_with, is_open, person_with_address, primary_address, reference_of
+from app.accounts.queries import invitation_with, person_with_address, primary_address, reference_of
 from app.audit.operations import GUEST, record
 from app.config import settings
 from app.kernel import clock
@@ -21,38 +21,30 @@ INVITATION_LASTS = timedelta(days=14)
 
 
 @change
-def new_person(name: str, address: str, *, state: PersonState = PersonState.INVITED) -> Person:
-    """Write down a person with their first address. Part of the operations that add people; records no event."""
-    person = Person.create(public_id=new_public_id(), name=name, state=state, created_at=clock.now())
-    EmailAddress.create(person=person, address=address, primary=True)
-    return person
-
-
-@change
 def create_account(name: str, address: str) -> None:
-    """Let somebody create an account themselves: mail them a link, or say that they have an account.
+    """Mail a link to activate a new account to `address`, or say in the mail that there is an account already.
 
-    Both end the same way on the page, so that nobody learns whose address is known.
+    The caller cannot tell the two apart, so the page does not reveal whose address is known.
     """
     person = person_with_address(address)
     if person is not None and person.state == PersonState.INVITED:
-        # Whoever lost their invitation, or let it run out, helps themselves: a first exams officer has nobody to ask.
-        queue(address, *letters.account_created(person.name, new_invitation(person, None, None)))
+        # Somebody who lost their invitation gets a new one: a first exams officer has nobody to ask.
+        queue(address, *letters.account_created(person.name, new_invitation(person, None, by=None)))
         record(EventName.INVITATION_SENT, by=GUEST, subject=person.reference)
         return
     if person is not None:
         queue(address, *letters.account_exists(person.name, is_open=person.state == PersonState.ACTIVE))
         return
     person = new_person(name, address)
-    queue(address, *letters.account_created(name, new_invitation(person, None, None)))
+    queue(address, *letters.account_created(name, new_invitation(person, None, by=None)))
     record(EventName.ACCOUNT_CREATED, by=GUEST, subject=person.reference)
 
 
 @change
 def invite(person: Person, organisation: Organisation, *, by: Person | None) -> None:
-    """Mail `person` a link to activate their account, in place of any earlier link from `organisation`."""
+    """Mail `person` a link to activate their account. It replaces earlier links from `organisation`."""
     cancel_invitations(person, organisation)
-    token = new_invitation(person, organisation, by)
+    token = new_invitation(person, organisation, by=by)
     inviter = settings().portal_name if by is None else by.name
     queue(primary_address(person), *letters.invitation(person.name, organisation.name, inviter, token))
     record(
@@ -64,24 +56,25 @@ def invite(person: Person, organisation: Organisation, *, by: Person | None) -> 
 
 
 def activate(token: str, password: str) -> Person:
-    """Use the invitation with `token` up: the person becomes active, with `password`.
+    """Activate the account of the invitation with `token`, with `password`. The link cannot be used again.
 
-    Raises `ProblemError` when the link is no longer good.
+    Raises `ProblemError` when the link does not work any more.
     """
+    # Hashing is slow on purpose, so it happens before the write lock is taken.
     return _activate(token, hash_password(password))
 
 
 @change
 def _activate(token: str, password_hash: str) -> Person:
     invitation = invitation_with(token)
-    if invitation is None or not is_open(invitation) or invitation.person.state != PersonState.INVITED:
+    if invitation is None or not invitation.is_open or invitation.person.state != PersonState.INVITED:
         raise ProblemError("This link does not work any more.")
     person = invitation.person
     person.state = PersonState.ACTIVE
     person.password_hash = password_hash
     person.activated_at = clock.now()
     person.save(only=[Person.state, Person.password_hash, Person.activated_at])
-    # Every other link to the same account has done its work with this one.
+    # Every other link to this account is used up as well.
     Invitation.update(used_at=clock.now()).where(Invitation.person == person, Invitation.used_at.is_null()).execute()
     record(
         EventName.PERSON_ACTIVATED,
@@ -92,8 +85,20 @@ def _activate(token: str, password_hash: str) -> Person:
     return person
 
 
-def new_invitation(person: Person, organisation: Organisation | None, by: Person | None) -> str:
-    """Store an invitation and return its token, to be mailed. Part of the operations that mail it."""
+# Parts of the operations that add or invite people, here and in other rooms. They record no event of their own.
+
+
+@change
+def new_person(name: str, address: str) -> Person:
+    """Store an invited person with their first address."""
+    person = Person.create(public_id=new_public_id(), name=name, created_at=clock.now())
+    EmailAddress.create(person=person, address=address, primary=True)
+    return person
+
+
+@change
+def new_invitation(person: Person, organisation: Organisation | None, *, by: Person | None) -> str:
+    """Store an invitation and return its token, for the link to mail."""
     token = new_token()
     Invitation.create(
         token_hash=hash_token(token),
@@ -106,8 +111,9 @@ def new_invitation(person: Person, organisation: Organisation | None, by: Person
     return token
 
 
+@change
 def cancel_invitations(person: Person, organisation: Organisation) -> None:
-    """Cancel the links that `organisation` sent to `person` and that still wait. Part of the operations that say so."""
+    """Cancel the links from `organisation` to `person` that were neither used nor cancelled before."""
     Invitation.update(cancelled_at=clock.now()).where(
         Invitation.person == person,
         Invitation.organisation == organisation,

@@ -1,7 +1,7 @@
-"""Slowing down guessing, without letting a stranger lock somebody out.
+"""Throttling of sign-ins and mail, without letting a stranger lock somebody out.
 
-Counted before the password is looked at, so that guesses sent at once are counted too. The tight limit is for
-one address tried from one place; the wide ones stop guessing spread over many places or many addresses.
+Attempts are counted before the password is verified, so that concurrent guesses count too. The tight limit is for one
+e-mail address tried from one network address; the wide ones stop guessing spread over many of either.
 (Cyber Essentials: at most 10 guesses in 5 minutes; ASVS 5.0, 6.1.1: never a lock-out.)
 """
 
@@ -21,14 +21,14 @@ MAILS_PER_ADDRESS = 5
 
 
 class TooManyError(ProblemError):
-    """Tried too often; the sentence says what to do."""
+    """Too many attempts; the message says what to do."""
 
     def __init__(self) -> None:
         super().__init__("There have been too many tries. Wait 15 minutes, then try again.")
 
 
 def count_sign_in(address: str, place: str) -> None:
-    """Count a try to sign in as `address` from `place` (a network address). Raises `TooManyError`."""
+    """Count an attempt to sign in as `address` from the network address `place`. Raises `TooManyError`."""
     _count(
         (f"sign-in {address} {place}", PER_ADDRESS_AND_PLACE),
         (f"sign-in {address}", PER_ADDRESS),
@@ -37,12 +37,12 @@ def count_sign_in(address: str, place: str) -> None:
 
 
 def forget_sign_in(address: str, place: str) -> None:
-    """Start counting anew after a sign-in that worked."""
+    """Reset the counts after a successful sign-in."""
     _forget(f"sign-in {address} {place}", f"sign-in {address}")
 
 
 def count_mail(address: str, place: str) -> None:
-    """Count a mail that a stranger asks us to send to `address`. Raises `TooManyError`."""
+    """Count a mail to `address` that somebody at `place` asked for. Raises `TooManyError`."""
     _count((f"mail {address}", MAILS_PER_ADDRESS), (f"mail from {place}", PER_PLACE))
 
 

@@ -12,7 +12,7 @@ from app.accounts.addresses import normal_address
 from app.accounts.names import normal_name
 from app.kernel.errors import ProblemError
 from app.manage import blueprint, url_loaders
-from app.memberships.operations import NewPerson, add_people
+from app.memberships.operations import AlreadyMemberError, NewPerson, add_people
 from app.memberships.queries import addresses_at, roles_by_address
 from app.organisations.models import Organisation
 from app.services.models import Role
@@ -65,10 +65,8 @@ def _saved(
 ) -> ResponseReturnValue:
     try:
         added = add_people(organisation, people, by=signed_in_person())
-    except ProblemError as problem:
-        # people-N-address: the N-th person was added by somebody else in the meantime.
-        _people, number, which = (problem.field or "people-0-address").split("-")
-        entries[int(number)].errors[which] = problem.sentence
+    except AlreadyMemberError as problem:
+        entries[problem.index].errors["address"] = problem.sentence
         return _form(organisation, offered, entries), 422
     told = "has been added and gets an e-mail" if len(added) == 1 else "have been added. Each gets an e-mail"
     names = " and ".join(held.shown_name for held in added) if len(added) < 3 else f"{len(added)} people"

@@ -7,7 +7,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.accounts.models import Invitation
-from app.accounts.queries import is_open, primary_address, waiting_invitations
+from app.accounts.queries import primary_address, waiting_invitations
 from app.authz import facts
 from app.authz.information import directory
 from app.kernel import clock
@@ -151,7 +151,7 @@ def _user_page(membership: Membership, boxes: list[RoleBox]) -> str:
 
 
 def _ran_out(invitation: Invitation | None) -> bool:
-    return invitation is not None and not is_open(invitation)
+    return invitation is not None and not invitation.is_open
 
 
 def _address_of(membership: Membership) -> str:

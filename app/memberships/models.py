@@ -11,7 +11,7 @@ from app.vocabulary import MembershipState
 
 
 class Membership(BaseModel):
-    """A person at an organisation."""
+    """A person belongs to an organisation."""
 
     public_id = CharField(max_length=40, unique=True)
     person = ForeignKeyField(Person, backref="memberships", on_delete="CASCADE")
@@ -20,24 +20,24 @@ class Membership(BaseModel):
     state = EnumField(MembershipState, max_length=20, default=MembershipState.ACTIVE)
     created_at = UTCDateTimeField()
     added_as = CharField(max_length=120, default="")
-    """The name that was typed when somebody was added who had an account already; empty for everybody else."""
+    """The name that was typed when a person with an account was added; empty for everybody else."""
 
     class Meta:
         indexes = ((("person", "organisation"), True),)
 
     @property
     def is_known(self) -> bool:
-        """Whether the organisation may know more of the person than whoever added them typed.
+        """Whether the organisation may see more of the person than was typed when they were added.
 
-        Anybody's address can be typed. What stands in the account, its name, state and last sign-in, the organisation
-        learns once its holder has been told and has signed in.
+        Anybody's address can be typed. The organisation sees the name, state and last sign-in of the account only
+        after its holder was notified and has signed in.
         """
         signed_in = self.person.last_sign_in_at
         return not self.added_as or (signed_in is not None and signed_in >= self.created_at)
 
     @property
     def shown_name(self) -> str:
-        """The name of the person, as the organisation knows it."""
+        """The name of the person that the organisation may see."""
         return str(self.person.name if self.is_known else self.added_as)
 
     @property
@@ -47,7 +47,7 @@ class Membership(BaseModel):
 
 
 class Grant(BaseModel):
-    """A membership holds a role, from a first day to the end of a last day, both optional."""
+    """A membership holds a role, from the beginning of a first day to the end of a last day, both optional."""
 
     membership = ForeignKeyField(Membership, backref="grants", on_delete="CASCADE")
     membership_id: int

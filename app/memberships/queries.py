@@ -34,7 +34,7 @@ def membership_of(person: Person, organisation: Organisation) -> Membership | No
 
 
 def organisations_of(person: Person) -> list[Organisation]:
-    """Return the organisations to which `person` belongs, in whatever state, by name."""
+    """Return the organisations of the memberships of `person` that have not ended, by name."""
     return list(
         Organisation.select()
         .join(Membership)
@@ -56,9 +56,9 @@ def memberships_of(person: Person) -> list[Membership]:
 def memberships_at(organisation: Organisation, search: str = "") -> "ModelSelect[Membership]":
     """Return the memberships of `organisation` that have not ended, with person and primary address, by name.
 
-    `search` keeps those of whom the name or the address contains each of its words.
+    `search` keeps those whose name or address contains each of its words.
     """
-    # As `Membership.shown_name` has it: what may not be shown is not found either.
+    # The same as `Membership.shown_name`: a name that may not be shown must not be found either.
     is_known = (Membership.added_as == "") | (Person.last_sign_in_at >= Membership.created_at)
     shown_name = fn.LOWER(Case(None, [(is_known, Person.name)], Membership.added_as))
     query = (
@@ -74,7 +74,7 @@ def memberships_at(organisation: Organisation, search: str = "") -> "ModelSelect
 
 
 def addresses_at(organisation: Organisation, addresses: list[str]) -> set[str]:
-    """Return those of `addresses` that belong to people of `organisation`."""
+    """Return those of `addresses` that belong to members of `organisation`."""
     query = (
         EmailAddress.select(EmailAddress.address)
         .join(Person)
@@ -106,7 +106,7 @@ def grants_of(memberships: Iterable[Membership]) -> dict[int, list[Grant]]:
 
 
 def grants_by_name(membership_ids: Iterable[str]) -> dict[tuple[str, str], Grant]:
-    """Return the grants of the memberships with these public ids, by membership and slug of the role, with giver."""
+    """Return the grants of the memberships with these public ids, with giver, by membership public id and role slug."""
     query = (
         Grant.select(Grant, Role, Membership, Organisation, Person)
         .join(Role)
@@ -121,7 +121,7 @@ def grants_by_name(membership_ids: Iterable[str]) -> dict[tuple[str, str], Grant
 
 
 def roles_by_address(organisation: Organisation, addresses: list[str]) -> dict[str, set[str]]:
-    """Return the slugs of the roles held by those of `addresses` whose people are users of `organisation`."""
+    """Return the role slugs that the members of `organisation` among `addresses` hold there, by address."""
     held: dict[str, set[str]] = {address: set() for address in addresses_at(organisation, addresses)}
     rows: Any = (
         Grant.select(EmailAddress.address, Role.slug)
@@ -140,7 +140,7 @@ def roles_by_address(organisation: Organisation, addresses: list[str]) -> dict[s
 def user_managers(organisation: Organisation) -> list[Membership]:
     """Return the active memberships of active people who hold *User management*, with person and address, by name.
 
-    Whether a grant is in force today is for the policy to say.
+    The policy decides whether a grant is in force today.
     """
     return list(
         Membership.select(Membership, Person, EmailAddress)

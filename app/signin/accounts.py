@@ -14,7 +14,7 @@ from app.accounts.activation import activate as activate_person
 from app.accounts.activation import create_account as create
 from app.accounts.models import Invitation
 from app.accounts.passwords import check_choice
-from app.accounts.queries import invitation_with, is_open, primary_address
+from app.accounts.queries import invitation_with, primary_address
 from app.authz.information import directory
 from app.kernel.errors import ProblemError
 from app.signin import blueprint
@@ -65,7 +65,7 @@ def activate(token: str) -> ResponseReturnValue:
     """Let an invited person choose a password and come in."""
     form = ChoosePasswordForm()
     invitation = invitation_with(token)
-    if invitation is None or not is_open(invitation):
+    if invitation is None or not invitation.is_open:
         return _closed_link(invitation, form)
     person = invitation.person
     if form.validate_on_submit():
@@ -74,7 +74,7 @@ def activate(token: str) -> ResponseReturnValue:
             person = activate_person(token, form.password.data or "")
         except ProblemError as problem:
             invitation = invitation_with(token)
-            if invitation is None or not is_open(invitation):
+            if invitation is None or not invitation.is_open:
                 return _closed_link(invitation, form)
             show_problem(form, problem)
         else:

@@ -1,1 +1,1 @@
-"""Who works for the operator, and in which role."""
+"""People who work for the operator, and their roles."""

@@ -9,7 +9,7 @@ from app.vocabulary import StaffRole
 
 
 class StaffGrant(BaseModel):
-    """A person holds a staff role on the platform."""
+    """A person works for the operator in a staff role."""
 
     person = ForeignKeyField(Person, backref="staff_grants", on_delete="CASCADE")
     person_id: int

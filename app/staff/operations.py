@@ -1,4 +1,4 @@
-"""Changes to who works for the operator."""
+"""Changes to staff."""
 
 from app.accounts.activation import new_invitation, new_person
 from app.accounts.models import Person
@@ -15,7 +15,7 @@ from app.vocabulary import EventName, PersonState, StaffRole
 
 @change
 def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) -> Person:
-    """Let the person with `address` work for the operator in `role`; somebody new is added as `name` and mailed.
+    """Give a staff role to the person with `address`. Somebody new is added as `name` and invited by mail.
 
     Raises `ProblemError` when somebody new has no name.
     """
@@ -32,6 +32,6 @@ def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) ->
 
 @change
 def invite_staff(person: Person, *, by: Person | None) -> None:
-    """Mail `person`, who will work for the operator, a link to activate their account."""
-    queue(primary_address(person), *letters.staff_invitation(person.name, new_invitation(person, None, by)))
+    """Mail a new member of staff a link to activate their account."""
+    queue(primary_address(person), *letters.staff_invitation(person.name, new_invitation(person, None, by=by)))
     record(EventName.INVITATION_SENT, by=reference_of(by), subject=person.reference)

@@ -1,17 +1,21 @@
 """Changes to memberships and their roles: all of a change with its event, or nothing."""
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 
 import pytest
+import time_machine
 from peewee import IntegrityError
 
 from app.accounts.activation import activate, invite, new_person
 from app.accounts.models import Person
+from app.accounts.queries import invitation_with
 from app.audit.models import Event
 from app.kernel.errors import ProblemError
 from app.mail.models import Mail
 from app.memberships.models import Grant, Membership
 from app.memberships.operations import (
+    AlreadyMemberError,
     NewPerson,
     RoleGiven,
     add_people,
@@ -52,7 +56,7 @@ def counts() -> list[int]:
 
 def test_of_several_people_all_are_added_or_none() -> None:
     before = counts()
-    with pytest.raises(ProblemError) as caught:
+    with pytest.raises(AlreadyMemberError) as caught:
         add_people(
             organisation("northfield"),
             [
@@ -61,7 +65,7 @@ def test_of_several_people_all_are_added_or_none() -> None:
             ],
             by=None,
         )
-    assert caught.value.field == "people-1-address"
+    assert caught.value.index == 1
     assert counts() == before
 
 
@@ -114,27 +118,52 @@ def test_an_event_about_roles_says_what_when_and_why() -> None:
     }
 
 
-def test_an_invitation_that_is_taken_back_ends_the_place_and_leaves_other_organisations_theirs(nora: Person) -> None:
+@pytest.fixture
+def invited_by_two(nora: Person) -> dict[str, str]:
+    """The tokens of Nora's invitations, by the public id of the organisation."""
+    tokens = {}
     for name in ("northfield", "westbrook"):
-        Membership.create(
-            public_id=f"nora@{name}", person=nora, organisation=organisation(name), created_at=nora.created_at
-        )
-    invite(nora, organisation("westbrook"), by=None)
-    theirs = token()
-    invite(nora, organisation("northfield"), by=None)
-    cancel_invitation(Membership.get(Membership.public_id == "nora@northfield"), by=olivia())
-    assert (works(token()), works(theirs)) == (False, True)
+        add_people(organisation(name), [NewPerson("Nora Field", ADDRESS, [])], by=olivia())
+        tokens[name] = token()
+    return tokens
+
+
+def nora_at(name: str) -> Membership:
+    return Membership.get(Membership.person == Person.get(Person.name == "Nora Field"), organisation=organisation(name))
+
+
+@pytest.mark.parametrize(
+    ("operation", "event"),
+    [(cancel_invitation, EventName.INVITATION_CANCELLED), (remove_person, EventName.MEMBER_REMOVED)],
+)
+def test_whoever_is_removed_before_they_activate_keeps_the_invitation_of_another_organisation(
+    invited_by_two: dict[str, str], operation: Callable[..., None], event: EventName
+) -> None:
+    place = nora_at("northfield")
+    operation(place, by=olivia())
+    assert {name: works(link) for name, link in invited_by_two.items()} == {"northfield": False, "westbrook": True}
+    assert nora_at("northfield").state == MembershipState.ENDED
+    assert nora_at("westbrook").state == MembershipState.ACTIVE
+    assert newest_event() == (event, "person:olivia-marsh", place.reference, "northfield")
+    assert newest_person() == place.person.public_id
     with pytest.raises(ProblemError, match="does not work any more"):
-        activate(token(), PASSWORD)
-    states = {row.public_id: row.state for row in Membership.select().where(Membership.person == nora)}
-    assert states == {"nora@northfield": MembershipState.ENDED, "nora@westbrook": MembershipState.ACTIVE}
-    assert newest_event() == (
-        EventName.INVITATION_CANCELLED,
-        "person:olivia-marsh",
-        "membership:nora@northfield",
-        "northfield",
-    )
-    assert newest_person() == nora.public_id
+        activate(invited_by_two["northfield"], PASSWORD)
+
+
+def test_cancelling_an_invitation_again_does_not_move_its_time(invited_by_two: dict[str, str]) -> None:
+    def cancelled_at() -> datetime | None:
+        return invitation_with(invited_by_two["northfield"]).cancelled_at  # type: ignore[union-attr]
+
+    assert cancelled_at() is None
+    cancel_invitation(nora_at("northfield"), by=olivia())
+    first = cancelled_at()
+    assert first is not None
+    with time_machine.travel(first + timedelta(hours=1)):
+        for operation in (cancel_invitation, remove_person):
+            operation(nora_at("northfield"), by=olivia())
+            assert cancelled_at() == first
+        invite(Person.get(Person.name == "Nora Field"), organisation("northfield"), by=olivia())
+        assert cancelled_at() == first
 
 
 def test_who_suspended_and_who_brought_back_is_written_down() -> None:
