@@ -14,7 +14,7 @@ from app.authz.engine.sandbox import PolicyError
 from app.config import SettingError, Settings
 from app.kernel import database
 from app.kernel.errors import ProblemError
-from app.seeding.loader import CastError
+from app.seeding.fixtures import FixtureError
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Commands(click.Group):
         """Run the command. Raises ClickException with the sentence."""
         try:
             return super().invoke(ctx)
-        except (SettingError, ProblemError, PolicyError, CastError) as error:
+        except (SettingError, ProblemError, PolicyError, FixtureError) as error:
             raise click.ClickException(str(error)) from error
         except PeeweeException as error:
             raise click.ClickException(

@@ -12,7 +12,7 @@ from app.authz.engine.engine import Engine
 from app.authz.engine.sandbox import PolicyError
 from app.authz.lint.linter import Finding
 from app.config import ROOT, Settings
-from app.seeding.loader import FIXTURES
+from app.seeding.fixtures import FIXTURES
 
 _LIMIT_SECONDS = 30
 

@@ -15,7 +15,8 @@ from app.authz.lint.decision_tables import run_tables, table_name
 from app.authz.lint.linter import Finding
 from app.authz.polar.names import declared_kinds
 from app.kernel.database import bind, connected, migrate
-from app.seeding.loader import CastError, load_cast, load_pack, read_pack, unread
+from app.seeding.fixtures import FixtureError, read_pack, unread
+from app.seeding.loader import load_cast, load_pack
 from app.vocabulary import DIRECTORY_KINDS
 
 
@@ -48,7 +49,7 @@ def _check_pack(engine: Engine, pack: Path, kinds: frozenset[str]) -> list[Findi
         migrate()
         try:
             load_pack(pack / "fixtures")
-        except CastError as error:
+        except FixtureError as error:
             return [*findings, Finding(error.file, error.line, error.sentence)]
         rules = pack / "policies"
         # Here a table is a help and no duty.
@@ -67,7 +68,7 @@ def _check_fixtures(engine: Engine, folder: Path) -> Iterator[Finding]:
     declared = declared_kinds(engine)
     try:
         described = read_pack(folder)
-    except CastError:
+    except FixtureError:
         # Whoever loads it says so.
         return
     for entry in described["record"]:
