@@ -7,9 +7,8 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
+from app.accounts import operations as accounts
 from app.accounts.models import Person
-from app.accounts.operations import change_name
-from app.accounts.operations import change_password as change
 from app.accounts.passwords import check_choice, hash_password, matches
 from app.accounts.queries import addresses_of, primary_address
 from app.accounts.throttling import count_sign_in
@@ -66,7 +65,7 @@ def name(person: Person) -> ResponseReturnValue:
     """Change one's own name."""
     form = NameForm(obj=person)
     if form.validate_on_submit():
-        change_name(person, form.name.data or "", by=person)
+        accounts.change_name(person, form.name.data or "", by=person)
         flash("Your name has been changed.", "success")
         return redirect(url_for("portal.account"), 303)
     return render_template("portal/name.html", form=form), 422 if form.errors else 200
@@ -84,7 +83,9 @@ def change_password(person: Person) -> ResponseReturnValue:
         except ProblemError as problem:
             show_problem(form, problem)
         else:
-            change(person, hash_password(form.password.data or ""), keep=current_user.session, by=person.reference)
+            accounts.change_password(
+                person, hash_password(form.password.data or ""), keep=current_user.session, by=person.reference
+            )
             flash("Your password has been changed. Other browsers have been signed out.", "success")
             return redirect(url_for("portal.account"), 303)
     return render_template("portal/change_password.html", form=form), 422 if form.errors else 200

@@ -9,9 +9,7 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
-from app.accounts import throttling
-from app.accounts.activation import activate as activate_person
-from app.accounts.activation import create_account as create
+from app.accounts import activation, throttling
 from app.accounts.models import Invitation
 from app.accounts.passwords import check_choice
 from app.accounts.queries import invitation_with, primary_address
@@ -19,8 +17,8 @@ from app.authz.information import directory
 from app.kernel.errors import ProblemError
 from app.signin import blueprint
 from app.signin.sessions import proven_person
-from app.ui.authentication import sign_in as start
-from app.ui.authentication import sign_out, signed_in_person
+from app.ui import authentication
+from app.ui.authentication import signed_in_person
 from app.ui.authorization import can, public
 from app.ui.forms import address_field, name_field, show_problem
 from app.ui.officers import officers_of
@@ -71,7 +69,7 @@ def activate(token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             check_choice(form.password.data or "", person.name, primary_address(person))
-            person = activate_person(token, form.password.data or "")
+            person = activation.activate(token, form.password.data or "")
         except ProblemError as problem:
             invitation = invitation_with(token)
             if invitation is None or not invitation.is_open:
@@ -79,8 +77,8 @@ def activate(token: str) -> ResponseReturnValue:
             show_problem(form, problem)
         else:
             # The link may be opened in a browser where a colleague is signed in.
-            sign_out()
-            start(person)
+            authentication.sign_out()
+            authentication.sign_in(person)
             flash("Your account is active. Welcome.", "success")
             return redirect(url_for("portal.home"), 303)
     page = render_template(
@@ -100,7 +98,7 @@ def create_account() -> ResponseReturnValue:
     if not can(Action.CREATE_ACCOUNT, directory.PORTAL):
         return redirect(url_for("portal.home"))
     form = CreateAccountForm()
-    if mailed(form, lambda address: create(form.name.data or "", address)):
+    if mailed(form, lambda address: activation.create_account(form.name.data or "", address)):
         return render_template("signin/check_your_mail.html", address=form.address.data, back="signin.create_account")
     return render_template("signin/create_account.html", form=form), 422 if form.errors else 200
 
@@ -113,7 +111,7 @@ def _closed_link(invitation: Invitation | None, form: ChoosePasswordForm) -> Res
     if invitation is not None and invitation.used_at is not None and form.validate_on_submit():
         with suppress(ProblemError):
             proven_person(primary_address(invitation.person), form.password.data or "")
-            sign_out()
+            authentication.sign_out()
             flash("Your account is active. Sign in with the password that you have chosen.", "success")
             return redirect(url_for("signin.sign_in"), 303)
     return _dead_link(invitation)

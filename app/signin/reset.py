@@ -4,8 +4,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from app.accounts.operations import ask_password_reset
-from app.accounts.operations import reset_password as reset
+from app.accounts import operations as accounts
 from app.accounts.passwords import check_choice
 from app.accounts.queries import open_reset, primary_address
 from app.kernel.errors import ProblemError
@@ -26,7 +25,7 @@ class ForgottenForm(FlaskForm):
 def forgotten_password() -> ResponseReturnValue:
     """Mail a link for a new password; the page says the same whether the address is known or not."""
     form = ForgottenForm()
-    if mailed(form, ask_password_reset):
+    if mailed(form, accounts.ask_password_reset):
         return render_template(
             "signin/check_your_mail.html", address=form.address.data, back="signin.forgotten_password"
         )
@@ -44,7 +43,7 @@ def reset_password(token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             check_choice(form.password.data or "", waiting.person.name, primary_address(waiting.person))
-            reset(token, form.password.data or "")
+            accounts.reset_password(token, form.password.data or "")
         except ProblemError as problem:
             show_problem(form, problem)
         else:

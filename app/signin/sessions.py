@@ -17,9 +17,8 @@ from app.authz.information import directory
 from app.kernel.errors import ProblemError
 from app.signin import blueprint
 from app.signin.form_recovery import keep, kept_for
+from app.ui import authentication
 from app.ui.authentication import person_before, signed_in_person
-from app.ui.authentication import sign_in as start
-from app.ui.authentication import sign_out as leave
 from app.ui.authorization import SAFE_METHODS, public
 from app.ui.forms import address_field, show_problem
 from app.ui.headers import let_form_lead_to
@@ -56,7 +55,7 @@ def sign_in() -> ResponseReturnValue:
         except ProblemError as problem:
             show_problem(form, problem)
         else:
-            start(person)
+            authentication.sign_in(person)
             typed = kept_for(person, form.kept.data or "")
             return render_template("signin/carry_on.html", typed=typed) if typed else redirect(destination(), 303)
     let_form_lead_to(destination())
@@ -67,7 +66,7 @@ def sign_in() -> ResponseReturnValue:
 @public("whoever is signed in may always leave")
 def sign_out() -> ResponseReturnValue:
     """End the session here and in the database."""
-    leave()
+    authentication.sign_out()
     flash("You have signed out.", "success")
     return redirect(url_for("signin.sign_in"), 303)
 
