@@ -1,4 +1,4 @@
-"""Why can they open this, or why not? For exams officers, about the people of their own organisation."""
+"""Why a service opens for a user or not, for the exams officers of their organisation."""
 
 from dataclasses import dataclass
 
@@ -20,20 +20,20 @@ from app.vocabulary import Action
 
 
 @dataclass(frozen=True)
-class Door:
+class ServiceAccess:
     """A service, and whether it opens for the person that a page is about."""
 
     service: Service
     opens: bool
 
 
-def doors(held: facts.Fact) -> list[Door]:
-    """Return the services that whoever is at the door may know of, and whether they open through the place `held`."""
-    if not isinstance(held, facts.Membership):
+def service_access(membership: facts.Fact) -> list[ServiceAccess]:
+    """Return the services that the signed-in person may know of, and whether each opens through `membership`."""
+    if not isinstance(membership, facts.Membership):
         return []
-    context = facts.Context(held.organisation)
+    context = facts.Context(membership.organisation)
     return [
-        Door(service, bool(decide(held.person, Action.LAUNCH, directory.service(service), context)))
+        ServiceAccess(service, bool(decide(membership.person, Action.LAUNCH, directory.service(service), context)))
         for service in services()
         if can(Action.READ, service)
     ]
@@ -65,7 +65,7 @@ def why(membership: Membership) -> ResponseReturnValue:
         person=membership.person,
         organisation=membership.organisation,
         service=service,
-        told=in_words(seen_by(actor(), explain(question))),
+        explanation=in_words(seen_by(actor(), explain(question))),
         own=held.person == actor(),
         officers=officers_of(membership.organisation, besides=actor()),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from flask_wtf import FlaskForm
-from wtforms import StringField, ValidationError
+from wtforms import Field, StringField, ValidationError
 from wtforms.validators import DataRequired, InputRequired
 
 from app.accounts.addresses import normal_address
@@ -39,18 +39,24 @@ def name_field(label: str, question: str, *, longest: int = LONGEST_NAME, **attr
     )
 
 
-def address_field(label: str = "E-mail address", **attributes: str) -> StringField:
+def address_field(label: str = "E-mail address", *, hint: str = "", **attributes: str) -> StringField:
     """Return a field for an e-mail address, in normal form once validated."""
     return StringField(
         label,
+        description=hint,
         validators=[InputRequired("Enter an e-mail address."), _brought_by(normal_address)],
         render_kw={"type": "email", "autocomplete": "email", "spellcheck": "false", **attributes},
     )
 
 
+def add_error(field: Field, sentence: str) -> None:
+    """Put `sentence` beside a field that has been validated."""
+    field.errors = [*field.errors, sentence]
+
+
 def show_problem(form: FlaskForm, problem: ProblemError) -> None:
-    """Put a sentence from an operation beside the field that it is about, or above the form."""
+    """Put the sentence of an operation's error beside the field that it is about, or above the form."""
     if problem.field and problem.field in form:
-        form[problem.field].errors = [*form[problem.field].errors, problem.sentence]
+        add_error(form[problem.field], problem.sentence)
     else:
         form.form_errors.append(problem.sentence)
