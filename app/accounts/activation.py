@@ -24,7 +24,7 @@ INVITATION_LASTS = timedelta(days=14)
 def create_account(name: str, address: str) -> None:
     """Mail a link to activate a new account to `address`, or say in the mail that there is an account already.
 
-    The caller cannot tell the two apart, so the page does not reveal whose address is known.
+    The caller does not learn which of the two, so the page does not reveal whose address is known.
     """
     person = person_with_address(address)
     if person is not None and person.state == PersonState.INVITED:

@@ -80,7 +80,7 @@ def change_password(person: Person, password_hash: str, *, keep: Session | None,
 def ask_password_reset(address: str) -> None:
     """Mail a password reset to `address`, if it belongs to an active person.
 
-    The caller cannot tell whether it does, so the page does not reveal whose address is known.
+    The caller does not learn whether it does, so the page does not reveal whose address is known.
     """
     person = person_with_address(address)
     if person is None or person.state != PersonState.ACTIVE:

@@ -7,8 +7,17 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, FieldList, Form, FormField, HiddenField, IntegerField, StringField
-from wtforms.fields import SelectMultipleField
+from wtforms import (
+    BooleanField,
+    DateField,
+    FieldList,
+    Form,
+    FormField,
+    HiddenField,
+    IntegerField,
+    SelectMultipleField,
+    StringField,
+)
 from wtforms.widgets import HiddenInput
 
 from app.kernel.plain_text import without_hidden
@@ -171,7 +180,7 @@ class AddUsersForm(FlaskForm):
 
     @property
     def is_full(self) -> bool:
-        """Whether nobody else can be added with this form."""
+        """Whether the form has no room for another person."""
         return len(self.people) >= _MOST_PEOPLE
 
     def append_person(self) -> None:

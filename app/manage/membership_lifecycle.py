@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts import activation
 from app.accounts.queries import primary_address
-from app.accounts.throttling import TooManyError, count_mail
+from app.accounts.throttling import TooManyAttemptsError, count_mail
 from app.kernel.errors import ProblemError
 from app.manage import blueprint, url_loaders
 from app.memberships import operations as memberships
@@ -117,7 +117,7 @@ def resend_invitation(membership: Membership) -> ResponseReturnValue:
     address = primary_address(membership.person)
     try:
         count_mail(address, membership.organisation.public_id)
-    except TooManyError:
+    except TooManyAttemptsError:
         flash("This person has been sent several e-mails just now. Wait 15 minutes, then try again.", "warning")
         return redirect(url_loaders.page_of_user(membership), 303)
     activation.invite(membership.person, membership.organisation, by=signed_in_person())

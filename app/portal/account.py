@@ -29,7 +29,7 @@ class NameForm(FlaskForm):
 
 
 class ChangePasswordForm(FlaskForm):
-    """The old password proves that it is still the same person at the keyboard."""
+    """A new password. The current one proves that the same person is still at the keyboard."""
 
     current_password = PasswordField(
         "Current password",
@@ -92,7 +92,7 @@ def change_password(person: Person) -> ResponseReturnValue:
 
 
 def _check_current(person: Person, password: str) -> None:
-    # Whoever found a browser open must not guess the password at leisure.
+    # A stranger at an unattended browser must not be able to guess the password.
     count_sign_in(f"change {person.public_id}", "")
     if not matches(person.password_hash, password):
         raise ProblemError("This is not your current password.", field="current_password")

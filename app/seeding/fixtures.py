@@ -114,9 +114,9 @@ class FixtureFile:
             deepest = max(enumerate(text.splitlines(), 1), key=lambda line: line[1].count("["))
             raise FixtureError(self.name, deepest[0], "This is nested too deeply.") from error
         except ValueError as error:
-            place = _POSITION.search(str(error))
+            position = _POSITION.search(str(error))
             sentence = f"This is not TOML: {_POSITION.sub('', str(error))}."
-            raise FixtureError(self.name, int(place[1]) if place else 0, sentence) from error
+            raise FixtureError(self.name, int(position[1]) if position else 0, sentence) from error
         self._lines = text.splitlines()
         for key in raw.keys() - schemas_by_kind.keys() - set(words):
             raise FixtureError(self.name, self._line_of(key, 0), f"Unknown key {key}.")

@@ -120,18 +120,18 @@ def _add_person(
         EmailAddress.create(person=person, address=entry["email"])
     for staff_role in entry["staff_roles"]:
         StaffGrant.create(person=person, role=staff_role, created_at=added)
-    for place in entry["membership"]:
-        organisation = _known(organisations, place["organisation"], entry, "organisation")
+    for described in entry["membership"]:
+        organisation = _known(organisations, described["organisation"], entry, "organisation")
         membership = Membership.create(
-            public_id=f"{entry['id']}@{place['organisation']}",
+            public_id=f"{entry['id']}@{described['organisation']}",
             person=person,
             organisation=organisation,
-            state=place["state"],
+            state=described["state"],
             created_at=added,
         )
-        for slug in place["roles"]:
+        for slug in described["roles"]:
             Grant.create(membership=membership, role=_known(roles, slug, entry, "role"), created_at=added)
-        for dated in place["dated"]:
+        for dated in described["dated"]:
             Grant.create(
                 membership=membership,
                 role=_known(roles, dated["role"], entry, "role"),

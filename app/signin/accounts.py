@@ -1,4 +1,4 @@
-"""Activating an account from the mailed link, and creating one."""
+"""Creating an account, and activating one with the mailed link."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +26,7 @@ from app.vocabulary import Action
 
 
 class ChoosePasswordForm(FlaskForm):
-    """A new password. Asked once: people can look at it instead of typing it twice."""
+    """A new password, typed once, because browsers can show it."""
 
     password = PasswordField(
         "Password",
@@ -37,14 +37,14 @@ class ChoosePasswordForm(FlaskForm):
 
 
 class CreateAccountForm(FlaskForm):
-    """Name and address."""
+    """The name and address of a new account."""
 
     name = name_field("Your name", "Enter your name.")
     address = address_field("Your work e-mail address")
 
 
 def mailed(form: FlaskForm, send: Callable[[str], object]) -> bool:
-    """Return whether `form` was sent and `send` has mailed the address in it; what was wrong stands in the form."""
+    """Return whether `form` was submitted and `send` called with its address; otherwise the form holds the errors."""
     if not form.validate_on_submit():
         return False
     address = form.address.data or ""
@@ -58,9 +58,9 @@ def mailed(form: FlaskForm, send: Callable[[str], object]) -> bool:
 
 
 @blueprint.route("/activate/<string:token>", methods=["GET", "POST"])
-@public("the link in the mail is the proof; opening it changes nothing, the button does")
+@public("the token in the link authenticates; a GET changes nothing")
 def activate(token: str) -> ResponseReturnValue:
-    """Let an invited person choose a password and come in."""
+    """Let an invited person choose a password, and sign them in."""
     form = ChoosePasswordForm()
     invitation = invitation_with(token)
     if invitation is None or not invitation.is_open:
@@ -76,7 +76,7 @@ def activate(token: str) -> ResponseReturnValue:
                 return _closed_link(invitation, form)
             show_problem(form, problem)
         else:
-            # The link may be opened in a browser where a colleague is signed in.
+            # A colleague may be signed in to the browser in which the link is opened.
             authentication.sign_out()
             authentication.sign_in(person)
             flash("Your account is active. Welcome.", "success")
@@ -92,9 +92,9 @@ def activate(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/create-account", methods=["GET", "POST"])
-@public("whoever creates an account is nobody yet")
+@public("people without an account cannot sign in")
 def create_account() -> ResponseReturnValue:
-    """Let anybody ask for an account. What they get with it, their school decides."""
+    """Let anybody create an account. Their school decides what it opens."""
     if not can(Action.CREATE_ACCOUNT, directory.PORTAL):
         return redirect(url_for("portal.home"))
     form = CreateAccountForm()
@@ -104,9 +104,9 @@ def create_account() -> ResponseReturnValue:
 
 
 def _closed_link(invitation: Invitation | None, form: ChoosePasswordForm) -> ResponseReturnValue:
-    """Send whoever used this link a moment ago, and pressed the button twice, to sign in; say to others why it is dead.
+    """Redirect a person who pressed the button twice to sign in; to everybody else, say why the link is closed.
 
-    Their password proves it, as it does when they sign in: each try counts there, and takes as long.
+    The password proves that it is the same person. Each attempt counts, and takes as long, as one to sign in.
     """
     if invitation is not None and invitation.used_at is not None and form.validate_on_submit():
         with suppress(ProblemError):
@@ -118,7 +118,7 @@ def _closed_link(invitation: Invitation | None, form: ChoosePasswordForm) -> Res
 
 
 def _dead_link(invitation: Invitation | None) -> ResponseReturnValue:
-    """Say why a link does not work, to whoever holds it: they had the mail."""
+    """Say why the link does not work. Its holder received the mail, so this reveals nothing."""
     if invitation is None:
         why = "unknown"
     elif invitation.used_at is not None:

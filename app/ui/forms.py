@@ -1,4 +1,4 @@
-"""What forms share."""
+"""Fields and errors that several forms share."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,25 +16,25 @@ def _tidy(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def _brought_by(normal: Callable[[str], str]) -> Callable[[FlaskForm, StringField], None]:
-    """Return a validator that brings what was typed into normal form, or says why it has none."""
+def _normalized_by(normal: Callable[[str], str]) -> Callable[[FlaskForm, StringField], None]:
+    """Return a validator that replaces the value by its normal form, or says why it has none."""
 
-    def bring(_form: FlaskForm, field: StringField) -> None:
+    def normalize(_form: FlaskForm, field: StringField) -> None:
         try:
             field.data = normal(field.data or "")
         except ProblemError as problem:
             raise ValidationError(problem.sentence) from problem
 
-    return bring
+    return normalize
 
 
 def name_field(label: str, question: str, *, longest: int = LONGEST_NAME, **attributes: str) -> StringField:
-    """Return a field for a name, one's own if nothing else is said; `question` is what to do when it is empty."""
+    """Return a field for a name, by default one's own. `question` is the error when it is empty."""
     return StringField(
         label,
         filters=[_tidy],
-        # Spaces alone are no name, so what counts is what is left of them.
-        validators=[DataRequired(question), _brought_by(partial(normal_name, longest=longest))],
+        # DataRequired, unlike InputRequired, refuses spaces alone.
+        validators=[DataRequired(question), _normalized_by(partial(normal_name, longest=longest))],
         render_kw={"autocomplete": "name", "spellcheck": "false", **attributes},
     )
 
@@ -44,7 +44,7 @@ def address_field(label: str = "E-mail address", *, hint: str = "", **attributes
     return StringField(
         label,
         description=hint,
-        validators=[InputRequired("Enter an e-mail address."), _brought_by(normal_address)],
+        validators=[InputRequired("Enter an e-mail address."), _normalized_by(normal_address)],
         render_kw={"type": "email", "autocomplete": "email", "spellcheck": "false", **attributes},
     )
 
