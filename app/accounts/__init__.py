@@ -1,1 +1,1 @@
-"""People: accounts, addresses, passwords and sessions."""
+"""People and their accounts: addresses, passwords, sessions, and the mailed links that activate an account."""

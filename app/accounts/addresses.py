@@ -1,4 +1,4 @@
-"""E-mail addresses: how they are written and compared."""
+"""E-mail addresses in normal form, as they are stored and compared."""
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -6,9 +6,9 @@ from app.kernel.errors import ProblemError
 
 
 def normal_address(text: str) -> str:
-    """Return `text` as an address in lower case. Raises `ProblemError` when it is not one.
+    """Return `text` as an address in lower case. Raises `ProblemError` when it is not an address.
 
-    Mailboxes that differ only in case exist in theory; two accounts for one person exist in practice.
+    Mailboxes that differ only in case exist in theory; people with two accounts exist in practice.
     """
     try:
         return validate_email(text.strip(), check_deliverability=False).normalized.lower()

@@ -1,14 +1,16 @@
-"""People and what proves who they are, as stored."""
+"""People, their addresses and credentials, as stored."""
 
 from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, JSONField
 from playhouse.fields import EnumField
 
+from app.kernel import clock
 from app.kernel.database import BaseModel, UTCDateTimeField
+from app.organisations.models import Organisation
 from app.vocabulary import PersonState
 
 
 class Person(BaseModel):
-    """A human with an account."""
+    """A person with an account, which may not be active yet."""
 
     public_id = CharField(max_length=40, unique=True)
     name = CharField(max_length=120, index=True)
@@ -18,7 +20,7 @@ class Person(BaseModel):
     activated_at = UTCDateTimeField(null=True)
     last_sign_in_at = UTCDateTimeField(null=True)
     properties = JSONField(null=True)
-    """What a pack says of them, for its rules; most have none."""
+    """Attributes from the fixtures of a pack, for its rules; most people have none."""
 
     mail: "EmailAddress"
     """The primary address, on rows of queries that join it."""
@@ -30,7 +32,7 @@ class Person(BaseModel):
 
 
 class EmailAddress(BaseModel):
-    """An address of a person, in lower case. One of them is primary: mail goes there."""
+    """An e-mail address of a person, in lower case. Mail goes to the primary one."""
 
     person = ForeignKeyField(Person, backref="addresses", on_delete="CASCADE")
     address = CharField(max_length=254, unique=True)
@@ -38,7 +40,7 @@ class EmailAddress(BaseModel):
 
 
 class Session(BaseModel):
-    """A signed-in browser. Kept here so that it can be ended from here."""
+    """A signed-in browser. Stored, so that it can be ended by the server."""
 
     token_hash = CharField(max_length=64, unique=True)
     person = ForeignKeyField(Person, backref="sessions", on_delete="CASCADE")
@@ -48,7 +50,7 @@ class Session(BaseModel):
 
 
 class PasswordReset(BaseModel):
-    """A link that lets its holder choose a new password, once."""
+    """A mailed link for choosing a new password, once."""
 
     token_hash = CharField(max_length=64, unique=True)
     person = ForeignKeyField(Person, on_delete="CASCADE")
@@ -58,8 +60,30 @@ class PasswordReset(BaseModel):
 
 
 class Attempts(BaseModel):
-    """How often something was tried for one key (a hash) since `since`; what throttling counts."""
+    """The number of attempts since `since` for one key, which is stored as a hash; see `throttling`."""
 
     key_hash = CharField(max_length=64, unique=True)
     since = UTCDateTimeField(index=True)
     count = IntegerField(default=0)
+
+
+class Invitation(BaseModel):
+    """A mailed link with which a person activates their account, once.
+
+    `organisation` is empty for staff, and for people who create the account themselves.
+    """
+
+    token_hash = CharField(max_length=64, unique=True)
+    person = ForeignKeyField(Person, on_delete="CASCADE")
+    person_id: int
+    organisation = ForeignKeyField(Organisation, null=True, on_delete="CASCADE")
+    invited_by = ForeignKeyField(Person, null=True, backref="invitations_sent", on_delete="SET NULL")
+    created_at = UTCDateTimeField()
+    ends_at = UTCDateTimeField()
+    used_at = UTCDateTimeField(null=True)
+    cancelled_at = UTCDateTimeField(null=True)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the link still works."""
+        return self.used_at is None and self.cancelled_at is None and clock.now() < self.ends_at

@@ -1,4 +1,4 @@
-"""Names of people and of where they work: how they are written."""
+"""Names of people and organisations in normal form."""
 
 from app.kernel.errors import ProblemError
 from app.kernel.plain_text import is_plain_line
@@ -7,7 +7,7 @@ LONGEST_NAME = 120
 
 
 def normal_name(text: str, *, longest: int = LONGEST_NAME) -> str:
-    """Return `text` as a name, with single spaces. Raises `ProblemError` when it is none."""
+    """Return `text` as a name, with single spaces. Raises `ProblemError` when it is not a valid name."""
     name = " ".join(text.split())
     if not name:
         raise ProblemError("Enter a name.", field="name")

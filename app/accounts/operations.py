@@ -1,4 +1,4 @@
-"""Changes to people: sessions, passwords and details."""
+"""Changes to active accounts: sessions, passwords and details."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def start_session(person: Person) -> str:
 
 
 def touch_session(session: Session) -> None:
-    """Note that the browser is in use; once a minute is enough, and reading pages must not queue for writing."""
+    """Note that the browser is in use: once a minute at most, so that pages rarely wait for the write lock."""
     if clock.now() - session.seen_at > _SEEN_EVERY:
         Session.update(seen_at=clock.now()).where(Session.id == session.id).execute()
 
@@ -45,7 +45,7 @@ def end_session(session: Session) -> None:
 
 @change
 def note_failed_sign_in(person: Person | None) -> None:
-    """Record that somebody did not get in; a known person by id, an unknown address not at all."""
+    """Record a failed sign-in, with the person if the address is known. The address itself is not recorded."""
     record(EventName.SIGN_IN_FAILED, by=GUEST, subject=person.reference if person else "person:unknown")
 
 
@@ -59,9 +59,9 @@ def change_name(person: Person, name: str, *, by: Person) -> None:
 
 @change
 def change_password(person: Person, password_hash: str, *, keep: Session | None, by: str) -> None:
-    """Give `person` a new password, sign out every browser but `keep`, and tell them by mail.
+    """Give `person` a new password, sign out every browser but `keep`, and notify them by mail.
 
-    Links for choosing a password end too: whoever asked for one may have been somebody else.
+    Open password resets end too: somebody else may have asked for them.
     """
     person.password_hash = password_hash
     person.save(only=[Person.password_hash])
@@ -78,9 +78,9 @@ def change_password(person: Person, password_hash: str, *, keep: Session | None,
 
 @change
 def ask_password_reset(address: str) -> None:
-    """Mail a link for a new password to `address`, if an active person has it.
+    """Mail a password reset to `address`, if it belongs to an active person.
 
-    Says nothing either way, so that nobody learns whose address is known.
+    The caller does not learn whether it does, so the page does not reveal whose address is known.
     """
     person = person_with_address(address)
     if person is None or person.state != PersonState.ACTIVE:
@@ -94,12 +94,12 @@ def ask_password_reset(address: str) -> None:
 
 
 def reset_password(token: str, password: str) -> Person:
-    """Use the link with `token` up to choose a new password.
+    """Set a new password with the reset link of `token`, which cannot be used again.
 
-    Raises `ProblemError` when the link is no longer good.
+    Raises `ProblemError` when the link does not work any more.
     """
-    password_hash = hash_password(password)
-    return _reset_password(token, password_hash)
+    # Hashing is slow on purpose, so it happens before the write lock is taken.
+    return _reset_password(token, hash_password(password))
 
 
 @change

@@ -1,16 +1,21 @@
-"""Questions about people."""
+"""Queries about people and their accounts."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
-from app.accounts.models import EmailAddress, PasswordReset, Person, Session
+from peewee import JOIN
+
+from app.accounts.models import EmailAddress, Invitation, PasswordReset, Person, Session
+from app.audit.operations import OPERATOR
 from app.kernel import clock
 from app.kernel.tokens import hash_token
+from app.organisations.models import Organisation
 from app.vocabulary import PersonState
 
 SESSION_IDLE = timedelta(hours=1)
-"""A browser left alone this long is signed out."""
+"""How long a browser may be idle before it is signed out."""
 SESSION_LONGEST = timedelta(hours=12)
-"""Nobody stays signed in longer than a working day."""
+"""How long a session lasts at most: a working day."""
 
 
 def person_with_address(address: str) -> Person | None:
@@ -40,9 +45,9 @@ def addresses_of(person: Person) -> list[EmailAddress]:
 
 
 def session_of(token: str) -> Session | None:
-    """Return the session that `token` opens, with its person.
+    """Return the session with `token`, with its person, or None.
 
-    None when it has ended in any way, or when the account of its person is not active.
+    None when the session was ended or has expired, or when the account is not active.
     """
     session = (
         Session.select(Session, Person)
@@ -61,15 +66,15 @@ def session_of(token: str) -> Session | None:
 
 
 def session_holder(token: str) -> Person | None:
-    """Return whose session `token` opens or did open, or None. Proves nothing: that is what `session_of` is for."""
+    """Return the person of the session with `token`, expired or not, or None. For authentication use `session_of`."""
     session = Session.select(Session, Person).join(Person).where(Session.token_hash == hash_token(token)).first()
     return None if session is None else session.person
 
 
 def open_reset(token: str) -> PasswordReset | None:
-    """Return the password reset that `token` opens, or None.
+    """Return the password reset with `token`, with its person, or None.
 
-    It has to be known, unused, in time, and of a person whose account is active.
+    None when it was used or has expired, or when the account is not active.
     """
     return (
         PasswordReset.select(PasswordReset, Person)
@@ -82,3 +87,37 @@ def open_reset(token: str) -> PasswordReset | None:
         )
         .first()
     )
+
+
+def invitation_with(token: str) -> Invitation | None:
+    """Return the invitation with `token`, open or not, with person and organisation, or None."""
+    return (
+        Invitation.select(Invitation, Person, Organisation)
+        .join(Person, on=(Invitation.person == Person.id))
+        .switch(Invitation)
+        .join(Organisation, JOIN.LEFT_OUTER)
+        .where(Invitation.token_hash == hash_token(token))
+        .first()
+    )
+
+
+def waiting_invitations(organisation: Organisation, people: Iterable[Person]) -> dict[int, Invitation]:
+    """Return the newest invitations from `organisation` that were neither used nor cancelled, by person row id.
+
+    Takes at most one query.
+    """
+    invited = [person for person in people if person.state == PersonState.INVITED]
+    if not invited:
+        return {}
+    query = Invitation.select().where(
+        Invitation.organisation == organisation,
+        Invitation.person.in_(invited),
+        Invitation.used_at.is_null(),
+        Invitation.cancelled_at.is_null(),
+    )
+    return {row.person_id: row for row in query.order_by(Invitation.id)}
+
+
+def reference_of(actor: Person | None) -> str:
+    """Return how events name the actor; None stands for the operator at the command line."""
+    return OPERATOR if actor is None else actor.reference

@@ -1,7 +1,7 @@
-"""Slowing down guessing, without letting a stranger lock somebody out.
+"""Throttling of sign-ins and mail, without letting a stranger lock somebody out.
 
-Counted before the password is looked at, so that guesses sent at once are counted too. The tight limit is for
-one address tried from one place; the wide ones stop guessing spread over many places or many addresses.
+Attempts are counted before the password is verified, so that concurrent guesses count too. The tight limit is for one
+e-mail address tried from one network address; the wide ones stop guessing spread over many of either.
 (Cyber Essentials: at most 10 guesses in 5 minutes; ASVS 5.0, 6.1.1: never a lock-out.)
 """
 
@@ -14,36 +14,39 @@ from app.kernel.errors import ProblemError
 from app.kernel.tokens import hash_token
 
 WINDOW = timedelta(minutes=15)
-PER_ADDRESS_AND_PLACE = 10
+PER_ADDRESS_AND_SOURCE = 10
 PER_ADDRESS = 60
-PER_PLACE = 300
+PER_SOURCE = 300
 MAILS_PER_ADDRESS = 5
 
 
-class TooManyError(ProblemError):
-    """Tried too often; the sentence says what to do."""
+class TooManyAttemptsError(ProblemError):
+    """Too many attempts; the message says what to do."""
 
     def __init__(self) -> None:
         super().__init__("There have been too many tries. Wait 15 minutes, then try again.")
 
 
-def count_sign_in(address: str, place: str) -> None:
-    """Count a try to sign in as `address` from `place` (a network address). Raises `TooManyError`."""
+def count_sign_in(address: str, source: str) -> None:
+    """Count an attempt to sign in as `address` from `source`, a network address. Raises `TooManyAttemptsError`."""
     _count(
-        (f"sign-in {address} {place}", PER_ADDRESS_AND_PLACE),
+        (f"sign-in {address} {source}", PER_ADDRESS_AND_SOURCE),
         (f"sign-in {address}", PER_ADDRESS),
-        (f"sign-in from {place}", PER_PLACE),
+        (f"sign-in from {source}", PER_SOURCE),
     )
 
 
-def forget_sign_in(address: str, place: str) -> None:
-    """Start counting anew after a sign-in that worked."""
-    _forget(f"sign-in {address} {place}", f"sign-in {address}")
+def forget_sign_in(address: str, source: str) -> None:
+    """Reset the counts after a successful sign-in."""
+    _forget(f"sign-in {address} {source}", f"sign-in {address}")
 
 
-def count_mail(address: str, place: str) -> None:
-    """Count a mail that a stranger asks us to send to `address`. Raises `TooManyError`."""
-    _count((f"mail {address}", MAILS_PER_ADDRESS), (f"mail from {place}", PER_PLACE))
+def count_mail(address: str, source: str) -> None:
+    """Count a mail to `address` that was requested from `source`, a network address or an organisation.
+
+    Raises `TooManyAttemptsError`.
+    """
+    _count((f"mail {address}", MAILS_PER_ADDRESS), (f"mail from {source}", PER_SOURCE))
 
 
 @change
@@ -52,12 +55,12 @@ def _forget(*keys: str) -> None:
 
 
 def _count(*limits: tuple[str, int]) -> None:
-    if any(_tries(key) > limit for key, limit in limits):
-        raise TooManyError
+    if any(_attempts(key) > limit for key, limit in limits):
+        raise TooManyAttemptsError
 
 
 @change
-def _tries(key: str) -> int:
+def _attempts(key: str) -> int:
     moment = clock.now()
     Attempts.delete().where(Attempts.since < moment - WINDOW).execute()
     row, _created = Attempts.get_or_create(key_hash=hash_token(key), defaults={"since": moment})

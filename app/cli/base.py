@@ -15,7 +15,7 @@ from app.config import SettingError, Settings
 from app.kernel import database
 from app.kernel.errors import ProblemError
 from app.runtime import Runtime, use
-from app.seeding.loader import CastError
+from app.seeding.fixtures import FixtureError
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Commands(click.Group):
         """Run the command. Raises ClickException with the sentence."""
         try:
             return super().invoke(ctx)
-        except (SettingError, ProblemError, PolicyError, CastError) as error:
+        except (SettingError, ProblemError, PolicyError, FixtureError) as error:
             raise click.ClickException(str(error)) from error
         except PeeweeException as error:
             raise click.ClickException(

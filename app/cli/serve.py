@@ -16,9 +16,9 @@ import click
 from app.authz.lint.findings import PolicyRejectedError
 from app.authz.lint.verify import verify_settings
 from app.cli.base import examples, own_database
-from app.cli.demo import move_in, sign_ins
 from app.cli.supervisor import Supervisor
 from app.config import SettingError, Settings
+from app.demo.welcome import load_cast_if_empty, sign_in_hints
 from app.kernel import database
 from app.kernel.errors import ProblemError
 from app.organisations.models import Organisation
@@ -55,7 +55,7 @@ def serve(pack: Path | None) -> None:
             if settings.pack_dir is not None:
                 _load_pack(settings.pack_dir)
             elif settings.development:
-                move_in()
+                load_cast_if_empty()
             words = _welcome(settings)
         database.release()
         parent = Supervisor(
@@ -149,7 +149,7 @@ def _welcome(settings: Settings) -> str:
         words += f" with the pack {settings.pack_dir.name}; its data is in {settings.data_dir}"
     if settings.development:
         words += f"\nIts mail is at {settings.public_url}/outbox" if not settings.smtp_url else ""
-        words += f"\n{sign_ins(settings)}"
+        words += f"\n{sign_in_hints(settings)}"
     elif not Organisation.select().exists():
         words += "\nIt is empty. `tessera organisation add --help` says how to begin."
     return f"{words}\nCtrl-C stops it."

@@ -4,7 +4,7 @@ import click
 
 from app.cli.base import answer, as_json, examples, migrated_database
 from app.cli.parameters import PERSON_NAME, Address
-from app.memberships.operations import add_staff
+from app.staff.operations import add_staff
 from app.vocabulary import StaffRole
 
 

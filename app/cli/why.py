@@ -15,7 +15,7 @@ from app.authz.information import directory
 from app.authz.polar.names import wire_name
 from app.cli.base import answer, as_json, examples, found, migrated_database
 from app.kernel.errors import ProblemError
-from app.organisations.models import Membership
+from app.memberships.models import Membership
 from app.organisations.queries import organisation_named
 from app.records.queries import record_named
 from app.services.queries import role_with_slug, roles, service_with_slug

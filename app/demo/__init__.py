@@ -1,1 +1,1 @@
-"""People and places that are not real: the cast, which tests and tables name, and the crowd."""
+"""The demo: a large invented crowd, and the hints that the terminal prints."""

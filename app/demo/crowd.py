@@ -1,4 +1,4 @@
-"""A crowd: a large and plausible directory on top of the cast's services, to show and to measure with."""
+"""The crowd: a large, plausible directory on top of the cast's services, for demonstrations and benchmarks."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,16 +9,16 @@ from typing import Any, TypeVar
 
 from peewee import Field, chunked
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.activation import INVITATION_LASTS
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.passwords import hash_password
 from app.demo import names
 from app.kernel import clock
 from app.kernel.database import changing, database
 from app.kernel.errors import ProblemError
 from app.kernel.tokens import hash_token, new_token
-from app.memberships.models import Grant
-from app.organisations.models import DEFAULT_TIME_ZONE, Invitation, Membership, Organisation
-from app.organisations.operations import INVITATION_LASTS
+from app.memberships.models import Grant, Membership
+from app.organisations.models import DEFAULT_TIME_ZONE, Organisation
 from app.services.models import Role, Service
 from app.vocabulary import USER_MANAGEMENT, MembershipState, OrganisationState, PersonState, ServiceState
 
@@ -28,7 +28,7 @@ BIG_SIZE = 500
 OFFICER_ADDRESS = "officer@crowd.example.org"
 """The address of an exams officer of the first organisation: the big one, if there is one."""
 PASSWORD = "correct horse tiles"  # noqa: S105  (of invented people)
-"""Whoever of the crowd is active signs in with this."""
+"""The password of every active person of the crowd."""
 
 _BATCH = 2000
 _IDS_AT_ONCE = 10_000
@@ -42,8 +42,8 @@ Row = tuple[Any, ...]
 def fill(people: int, organisations: int, *, progress: Callable[[int, int], None], seed: int = 1) -> None:
     """Add `organisations` with `people` altogether, calling `progress(done, people)` after each batch.
 
-    The same `seed` invents the same crowd. Raises `ProblemError` when the crowd is there already, when the cast is
-    not, or when the numbers do not go together.
+    The same `seed` gives the same crowd. Raises `ProblemError` when the crowd is there already, when the cast is
+    missing, or when there are fewer people than organisations.
     """
     if EmailAddress.select().where(EmailAddress.address == OFFICER_ADDRESS).exists():
         raise ProblemError("The crowd is there already.")
@@ -62,7 +62,7 @@ def fill(people: int, organisations: int, *, progress: Callable[[int, int], None
 
 
 def _add_organisations(rng: random.Random, count: int, *, big: bool) -> list[int]:
-    """Add organisations and return their row ids; the first is the big one, if there is to be one."""
+    """Add organisations and return their row ids; the first one is big if `big`."""
     taken = {row.centre_number for row in Organisation.select(Organisation.centre_number)}
     free = list(islice((number for number in map(str, _CENTRE_NUMBERS) if number not in taken), count))
     if len(free) < count:
@@ -72,7 +72,7 @@ def _add_organisations(rng: random.Random, count: int, *, big: bool) -> list[int
             BIG if big and index == 0 else _public_id(rng),
             centre_number,
             f"{rng.choice(names.PLACE_BEGINNINGS)}{rng.choice(names.PLACE_ENDINGS)} {rng.choice(names.SCHOOL_KINDS)}",
-            # The first stays active: it is the one to sign in to.
+            # The first stays active, because one signs in to it.
             OrganisationState.ACTIVE if index == 0 else _one_of(rng, OrganisationState, (98, 1, 1)),
             DEFAULT_TIME_ZONE,
             clock.now() - timedelta(days=1200),
@@ -83,7 +83,7 @@ def _add_organisations(rng: random.Random, count: int, *, big: bool) -> list[int
 
 
 def _homes(rng: random.Random, people: int, organisations: int, *, big: bool) -> Iterator[int]:
-    """Yield for each person the number of an organisation; whoever comes first to one becomes its exams officer."""
+    """Yield the number of an organisation for each person; the first person of each becomes its exams officer."""
     placed = BIG_SIZE if big else 0
     others = range(1 if big else 0, organisations)
     yield from [0] * placed
@@ -94,7 +94,7 @@ def _homes(rng: random.Random, people: int, organisations: int, *, big: bool) ->
 
 @dataclass(frozen=True)
 class _Newcomer:
-    """Somebody about to be added."""
+    """A person to be added."""
 
     home: int
     first_there: bool
@@ -106,7 +106,7 @@ class _Newcomer:
 
 @dataclass(frozen=True)
 class _Place:
-    """A newcomer, once written down, at an organisation."""
+    """A stored newcomer at an organisation."""
 
     newcomer: _Newcomer
     person: int
@@ -114,12 +114,12 @@ class _Place:
 
 
 class _Crowd:
-    """The crowd while it grows. Organisations are numbered from 0, in the order of their row ids in `organisations`."""
+    """The crowd while it grows. Organisations are numbered from 0; `organisations` holds their row ids."""
 
     def __init__(self, rng: random.Random, organisations: Sequence[int], *, big: bool) -> None:
         self.rng = rng
         self.organisations = organisations
-        # Whoever comes from elsewhere would make the big one bigger.
+        # People with a second organisation would make the big one bigger.
         self.open_to_guests = range(1 if big else 0, len(organisations))
         self.count = 0
         self.seen: set[int] = set()
@@ -166,7 +166,7 @@ class _Crowd:
             officer=first_there or self._chance(0.04),
             name=f"{first} {last}",
             address=OFFICER_ADDRESS if self.count == 1 else f"{first}.{last}.{self.count}@crowd.example.org".lower(),
-            # Somebody at each organisation must be there to manage it.
+            # Each organisation needs an active exams officer.
             state=PersonState.ACTIVE if first_there else _one_of(self.rng, PersonState, (4, 94, 2, 0)),
         )
 
@@ -185,7 +185,7 @@ class _Crowd:
         )
 
     def _numbers(self, newcomer: _Newcomer) -> list[int]:
-        """Return where a newcomer works: at home, and a few also somewhere else."""
+        """Return the numbers of a newcomer's organisations: home, and for a few a second one."""
         second = self.rng.choice(self.open_to_guests)
         return [newcomer.home, second] if self._chance(0.03) and second != newcomer.home else [newcomer.home]
 
@@ -205,7 +205,7 @@ class _Crowd:
             yield membership, role, first_day, last_day, giver, "", clock.now()
 
     def _days(self) -> tuple[date | None, date | None]:
-        """Return a first and a last day: mostly none, now and then one that is past or still to come."""
+        """Return a first and a last day: mostly none, sometimes one in the past or the future."""
         today = clock.now().date()
         first_day = today + timedelta(days=self.rng.randint(-300, 60)) if self._chance(0.04) else None
         since = first_day or today - timedelta(days=150)
@@ -222,7 +222,7 @@ class _Crowd:
         )
 
     def _officer_for(self, place: _Place) -> int | None:
-        """Return who looks after somebody else at a place; the first officer there came from the operator."""
+        """Return the row id of the exams officer who added a person, None if the operator did."""
         officer = self.officers.get(place.number)
         return None if officer == place.person else officer
 
@@ -278,7 +278,7 @@ _INVITATION = (
 def _insert(fields: Sequence[Field], rows: Sequence[Row]) -> None:
     """Insert `rows`, whose values are in the order of `fields`.
 
-    Not by `insert_many`, which spends three quarters of a crowd's time on writing SQL.
+    Without `insert_many`, which would spend three quarters of the time on building SQL.
     """
     table = fields[0].model._meta.table_name  # noqa: SLF001  (peewee's own name for its public description)
     columns = ", ".join(f'"{field.column_name}"' for field in fields)

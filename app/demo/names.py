@@ -1,4 +1,4 @@
-"""What the names of an invented crowd are made of."""
+"""Parts of the invented names of the crowd."""
 
 # ruff: noqa: SIM905  (a hundred quoted words are harder to read)
 

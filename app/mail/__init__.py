@@ -1,1 +1,1 @@
-"""Outgoing mail: written with the change that causes it, sent by a worker, never lost."""
+"""Outgoing mail: queued in the transaction of the change that causes it, and sent by a worker."""

@@ -1,4 +1,4 @@
-"""The words of every mail. Each letter is its subject and its plain text."""
+"""The text of every mail. A letter is a subject and a plain text."""
 
 from app.runtime import settings
 
@@ -18,7 +18,7 @@ def _link(path: str) -> str:
 
 
 def invitation(name: str, organisation: str, inviter: str, token: str) -> Letter:
-    """To somebody new whom an exams officer (or support) added."""
+    """For somebody new, whom an exams officer or support added."""
     return _letter(
         f"Activate your {settings().portal_name} account",
         f"Dear {name},",
@@ -30,7 +30,7 @@ def invitation(name: str, organisation: str, inviter: str, token: str) -> Letter
 
 
 def staff_invitation(name: str, token: str) -> Letter:
-    """To somebody new who will work for the operator."""
+    """For somebody new who will work for the operator."""
     return _letter(
         f"Activate your {settings().portal_name} account",
         f"Dear {name},",
@@ -42,9 +42,9 @@ def staff_invitation(name: str, token: str) -> Letter:
 
 
 def added(name: str, organisation: str, inviter: str, *, is_open: bool) -> Letter:
-    """To somebody who has an account already, which may not be open, and was added to one more organisation."""
+    """For somebody with an account, open or not, who was added to one more organisation."""
     usual = ("Sign in as usual; you find it beside your other organisations:", _link("/"))
-    # A link would lead them to a form that lets nobody in.
+    # They cannot sign in, so a link would only mislead them.
     closed = ("Your account is not open at the moment. Our support desk can tell you why.",)
     first, *more = usual if is_open else closed
     return _letter(
@@ -57,7 +57,7 @@ def added(name: str, organisation: str, inviter: str, *, is_open: bool) -> Lette
 
 
 def account_created(name: str, token: str) -> Letter:
-    """To somebody who created an account themselves."""
+    """For somebody who created an account themselves."""
     return _letter(
         f"Activate your {settings().portal_name} account",
         f"Dear {name},",
@@ -68,7 +68,7 @@ def account_created(name: str, token: str) -> Letter:
 
 
 def account_exists(name: str, *, is_open: bool) -> Letter:
-    """To somebody who tried to create a second account; the first may not be open."""
+    """For somebody with an account, open or not, who tried to create another one."""
     asked = "Somebody, probably you, asked for an account with this e-mail address."
     usual = (
         f"{asked} You have one already. Sign in here:",
@@ -84,7 +84,7 @@ def account_exists(name: str, *, is_open: bool) -> Letter:
 
 
 def password_reset(name: str, token: str) -> Letter:
-    """To somebody who forgot their password."""
+    """For somebody who forgot their password."""
     return _letter(
         f"Choose a new {settings().portal_name} password",
         f"Dear {name},",
@@ -95,7 +95,7 @@ def password_reset(name: str, token: str) -> Letter:
 
 
 def password_changed(name: str) -> Letter:
-    """To somebody whose password was changed."""
+    """For somebody whose password was changed."""
     return _letter(
         f"Your {settings().portal_name} password was changed",
         f"Dear {name},",

@@ -1,4 +1,4 @@
-"""The outbox."""
+"""The mail queue, as stored."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from app.kernel.database import BaseModel, UTCDateTimeField
 
 
 class MailState(StrEnum):
-    """Where a mail stands."""
+    """Whether a mail was sent."""
 
     WAITING = "waiting"
     SENT = "sent"
@@ -17,17 +17,17 @@ class MailState(StrEnum):
 
 
 class Mail(BaseModel):
-    """One mail to one address. Its Message-ID is fixed, so that sending it twice can be recognised."""
+    """A mail to one address. Its Message-ID never changes, so that a duplicate can be recognised."""
 
     message_id = CharField(max_length=120, unique=True)
     to_address = CharField(max_length=254)
     subject = CharField(max_length=200)
     body = TextField()
-    """Plain text; emptied once sent, because it may hold a link that signs somebody in."""
+    """Plain text. Emptied once the mail is sent, because it may hold a link that gives access to an account."""
     state = EnumField(MailState, max_length=20, default=MailState.WAITING)
     created_at = UTCDateTimeField()
     due_at = UTCDateTimeField()
-    """When the worker may try (again); while a worker sends, the end of its claim."""
+    """When a worker may try next; while a worker sends the mail, the end of its lease."""
     tries = IntegerField(default=0)
     sent_at = UTCDateTimeField(null=True)
 

@@ -1,4 +1,4 @@
-"""Putting mail into the outbox, and keeping track of it until it is sent."""
+"""Changes to the mail queue."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,19 +11,19 @@ from app.mail.models import Mail, MailState
 from app.vocabulary import EventName
 
 WORKER = "mail worker"
-"""How events name whoever sends the mail."""
+"""How events name the worker."""
 LEASE = timedelta(seconds=120)
-"""How long a claim holds: longer than sending takes. Only a server that is slow at every line can make it longer, and
-then a second worker may send the same mail too, which has the same `Message-ID`."""
+"""How long a claim holds: longer than sending takes. If a server is slow at every line, sending may take longer; then a
+second worker may send the mail as well, with the same Message-ID."""
 _FIRST_WAIT = timedelta(seconds=5)
 _LONGEST_WAIT = timedelta(minutes=15)
 _DOUBLINGS = 8
-"""After so many the longest wait is reached."""
+"""The number of doublings after which the longest wait is reached."""
 
 
 @change
 def queue(to_address: str, subject: str, body: str) -> Mail:
-    """Put a mail into the outbox, in the transaction of the change that causes it."""
+    """Queue a mail, in the transaction of the change that causes it."""
     moment = clock.now()
     return Mail.create(
         message_id=f"<{new_public_id()}@tessera.invalid>",
@@ -38,10 +38,10 @@ def queue(to_address: str, subject: str, body: str) -> Mail:
 
 @change
 def claim() -> Mail | None:
-    """Take the mail that has waited longest for as long as `LEASE`, or return None. Records no event: none is sent.
+    """Lease the mail that has waited longest for `LEASE`, and return it, or None. Records no event: nothing was sent.
 
-    A worker that dies keeps its claim until the lease ends; then the mail is anybody's again. Of two workers one gets
-    it, because writers come one after the other.
+    The mail of a worker that dies is free again when its lease ends. Two workers cannot get the same mail, because
+    the write lock admits one at a time.
     """
     mail = (
         Mail.select()
@@ -58,9 +58,9 @@ def claim() -> Mail | None:
 
 @change
 def postpone(mail: Mail) -> None:
-    """Try a claimed mail again later, after a wait that grows with each try. Records no event: nothing was sent."""
+    """Try a claimed mail again later, with exponential back-off. Records no event: nothing was sent."""
     wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(mail.tries - 1, _DOUBLINGS))
-    # A claim that has run out may be somebody else's now.
+    # After the end of the lease, another worker may have claimed it.
     Mail.update(due_at=clock.now() + wait).where(
         Mail.id == mail.id, Mail.state == MailState.WAITING, Mail.due_at == mail.due_at
     ).execute()
@@ -68,13 +68,13 @@ def postpone(mail: Mail) -> None:
 
 @change
 def mark_sent(mail: Mail) -> None:
-    """Note that `mail` has left, and forget its text."""
+    """Mark `mail` as sent, and delete its text."""
     _finish(mail, MailState.SENT, EventName.MAIL_SENT)
 
 
 @change
 def mark_refused(mail: Mail, code: int) -> None:
-    """Note that the mail server will never take `mail`, with its answer `code`, and forget its text."""
+    """Mark `mail` as permanently refused with the reply `code` of the mail server, and delete its text."""
     _finish(mail, MailState.REFUSED, EventName.MAIL_REFUSED, code=code)
 
 
@@ -84,6 +84,6 @@ def _finish(mail: Mail, state: MailState, event: EventName, **details: Any) -> N
         .where(Mail.id == mail.id, Mail.state == MailState.WAITING)
         .execute()
     )
-    # A mail that two workers sent, because the first was too slow, is finished once.
+    # If two workers sent the mail, because the first one was too slow, it is finished once.
     if finished:
         record(event, by=WORKER, subject=f"mail:{mail.message_id.strip('<>')}", tries=mail.tries, **details)

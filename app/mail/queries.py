@@ -1,4 +1,4 @@
-"""Questions about mail."""
+"""Queries about mail: the queue in the database, and the outbox folder of development."""
 
 import os
 import re
@@ -12,14 +12,14 @@ from app.kernel import clock
 from app.mail.models import Mail, MailState
 
 OUTBOX = "outbox"
-"""The folder, below the data folder, of mails that are kept as files instead of being sent."""
+"""The folder below the data folder for mails that are written to files instead of being sent."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]*")
 
 
 @dataclass(frozen=True)
 class OutboxMail:
-    """A mail that was kept as a file. `message_id` is without its angle brackets."""
+    """A mail that was written to a file. `message_id` has no angle brackets."""
 
     message_id: str
     to: str
@@ -29,25 +29,25 @@ class OutboxMail:
 
 
 def is_mail_due() -> bool:
-    """Return whether a worker could try a mail now. Asks without the writers' lock, so it may be out of date soon."""
+    """Return whether a mail is due. Reads without the write lock, so another worker may claim it first."""
     return Mail.select().where(Mail.state == MailState.WAITING, Mail.due_at <= clock.now()).exists()
 
 
 def outbox_mails(data_dir: Path, *, limit: int = 200) -> list[OutboxMail]:
-    """Return the newest mails that were kept as files below `data_dir`, newest first, at most `limit`."""
+    """Return up to `limit` mails that were written to files below `data_dir`, newest first."""
     files = [(entry.stat().st_mtime_ns, entry.path) for entry in _outbox_files(data_dir / OUTBOX)]
     return [_read(Path(path)) for _moment, path in sorted(files, reverse=True)[:limit]]
 
 
 def outbox_mail(data_dir: Path, message_id: str) -> OutboxMail | None:
-    """Return the mail with `message_id` that was kept as a file below `data_dir`, or None."""
+    """Return the mail with `message_id` that was written to a file below `data_dir`, or None."""
     path = outbox_path(data_dir, message_id)
     return _read(path) if path is not None and path.is_file() else None
 
 
 def outbox_path(data_dir: Path, message_id: str) -> Path | None:
-    """Return where the mail with `message_id` is kept as a file; None for what cannot be one of ours."""
-    # Addresses of pages name the file, so a name that could lead out of the folder is nobody's.
+    """Return the path of the file for the mail with `message_id`; None if that is not a Message-ID of ours."""
+    # The id comes from the address of a page: it must not lead out of the folder.
     if not _NAME.fullmatch(message_id) or ".." in message_id:
         return None
     return data_dir / OUTBOX / f"{message_id}.eml"

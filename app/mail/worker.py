@@ -1,7 +1,6 @@
-"""Sends what is in the outbox, one mail at a time, whatever happens.
+"""The worker that sends queued mail, one at a time, and survives every error.
 
-Any number of workers may run. Logs name mails by their Message-ID and errors by their kind: addresses and texts stay
-out of them.
+Any number of workers may run. Logs contain the Message-ID of a mail and the type of an error, never addresses or texts.
 """
 
 import logging
@@ -9,7 +8,7 @@ import threading
 
 from app.kernel.database import connected
 from app.mail import operations
-from app.mail.delivery import RefusedError, deliver
+from app.mail.delivery import MailRefusedError, deliver
 from app.mail.queries import is_mail_due
 
 _IDLE_SECONDS = 0.3
@@ -19,11 +18,11 @@ _log = logging.getLogger(__name__)
 
 
 def run(stop: threading.Event) -> None:
-    """Send mail until `stop` is set. Returns between two mails and never raises for an error of database or server."""
+    """Send mail until `stop` is set, which takes effect between two mails. Errors of database or server are logged."""
     while not stop.is_set():
         try:
             worked = send_next()
-        except Exception as error:  # noqa: BLE001  (the mail must go out when the trouble is over, whatever it was)
+        except Exception as error:  # noqa: BLE001  (whatever fails, mail must be sent once it works again)
             _log.error("the mail worker waits after an error: %s", type(error).__name__)
             stop.wait(_AFTER_ERROR_SECONDS)
         else:
@@ -32,9 +31,9 @@ def run(stop: threading.Event) -> None:
 
 
 def send_next() -> bool:
-    """Try the mail that has waited longest; return whether there was one.
+    """Try to send the mail that has waited longest, and return whether there was one.
 
-    Claimed in one transaction and finished in another, so that the database is free while the mail server thinks.
+    It is claimed in one transaction and finished in another, so that no lock is held while the mail server responds.
     """
     with connected():
         if not is_mail_due():
@@ -44,10 +43,10 @@ def send_next() -> bool:
             return False
         try:
             deliver(mail)
-        except RefusedError as error:
+        except MailRefusedError as error:
             _log.warning("mail %s was refused with %s", mail.message_id, error.code)
             operations.mark_refused(mail, error.code)
-        except Exception as error:  # noqa: BLE001  (a mail is never given up for a reason that may pass)
+        except Exception as error:  # noqa: BLE001  (only a permanent failure ends a mail)
             _log.warning("mail %s is tried again later: %s", mail.message_id, type(error).__name__)
             operations.postpone(mail)
         else:

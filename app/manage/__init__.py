@@ -1,4 +1,4 @@
-"""For exams officers: the people of their own organisation, and what each may open."""
+"""The surface for exams officers: the users of their organisation, and what each may open."""
 
 from flask import Blueprint
 

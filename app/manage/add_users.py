@@ -1,141 +1,62 @@
 """Adding users: several at once, checked on a page of their own before anything is saved.
 
-The answers travel with the form, never in the session: a second tab cannot turn one person's form into another's.
+What was typed travels with the form, not in the session, so that two tabs cannot mix up their people.
 """
 
-from dataclasses import dataclass, field
-
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.accounts.addresses import normal_address
-from app.accounts.names import normal_name
-from app.kernel.errors import ProblemError
 from app.manage import blueprint, url_loaders
-from app.memberships.operations import NewPerson, add_people
-from app.memberships.queries import roles_by_address
+from app.manage.forms import AddUsersForm
+from app.memberships import operations as memberships
 from app.organisations.models import Organisation
-from app.organisations.queries import addresses_at
-from app.services.models import Role
 from app.ui.authentication import signed_in_person
 from app.ui.authorization import requires
 from app.vocabulary import Action
-
-_MOST_AT_ONCE = 20
-
-
-@dataclass
-class Entry:
-    """What was typed for one person, and what is wrong with it by field."""
-
-    name: str = ""
-    address: str = ""
-    roles: set[str] = field(default_factory=set)
-    errors: dict[str, str] = field(default_factory=dict)
 
 
 @blueprint.route("/add", methods=["GET", "POST"])
 @requires(Action.ADD_PERSON, url_loaders.organisation)
 def add(organisation: Organisation) -> ResponseReturnValue:
-    """Fill in people, check, save. One address for the three steps; the button says which."""
-    offered = url_loaders.roles_to_give(organisation)
-    step = request.form.get("step", "")
-    entries = _typed() if request.method == "POST" else [Entry()]
-    if step == "more" and len(entries) < _MOST_AT_ONCE:
-        # The page begins at its top again; whoever asked for one more goes on typing at the new one.
-        return _form(organisation, offered, [*entries, Entry()], start_at=len(entries))
-    if step.startswith("without-") and step.removeprefix("without-").isdigit():
-        entries = [one for index, one in enumerate(entries) if index != int(step.removeprefix("without-"))]
-    if step not in {"check", "save"}:
-        return _form(organisation, offered, entries or [Entry()])
-    if step == "save" and _stand_already(organisation, offered, entries):
-        # The button was pressed twice: the browser shows the answer to the second press only.
-        who = "This person is" if len(entries) == 1 else f"These {len(entries)} people are"
-        flash(f"{who} on your list of users now, with the roles that you chose.", "success")
-        return _to_list(organisation)
-    people = _checked(organisation, offered, entries)
-    if people is None:
-        return _form(organisation, offered, entries), 422
-    if step == "check":
-        return render_template("manage/check.html", organisation=organisation, entries=entries, people=people)
-    return _saved(organisation, offered, entries, people)
+    """Fill in people, check, save. The three steps share one address; the button says which one is next."""
+    form = AddUsersForm(organisation, url_loaders.roles_to_give(organisation))
+    match form.step.data:
+        case "check" if form.validate():
+            return render_template("manage/check.html", form=form, people=form.new_people(), organisation=organisation)
+        case "save" if form.is_saved_already():
+            # The button was pressed twice: the browser shows only the second answer.
+            return _listed(organisation, _double_click_text(len(form.people)))
+        case "save" if form.validate():
+            return _saved(organisation, form)
+        case "check" | "save":
+            return _form_page(form), 422
+        case "more":
+            form.append_person()
+    if form.leave_out.data is not None:
+        form.remove_person(form.leave_out.data)
+    return _form_page(form)
 
 
-def _saved(
-    organisation: Organisation, offered: list[Role], entries: list[Entry], people: list[NewPerson]
-) -> ResponseReturnValue:
+def _saved(organisation: Organisation, form: AddUsersForm) -> ResponseReturnValue:
     try:
-        added = add_people(organisation, people, by=signed_in_person())
-    except ProblemError as problem:
-        # people-N-address: the N-th person was added by somebody else in the meantime.
-        _people, number, which = (problem.field or "people-0-address").split("-")
-        entries[int(number)].errors[which] = problem.sentence
-        return _form(organisation, offered, entries), 422
-    told = "has been added and gets an e-mail" if len(added) == 1 else "have been added. Each gets an e-mail"
-    names = " and ".join(held.shown_name for held in added) if len(added) < 3 else f"{len(added)} people"
-    flash(f"{names} {told}.", "success")
-    return _to_list(organisation)
+        added = memberships.add_people(organisation, form.new_people(), by=signed_in_person())
+    except memberships.AlreadyMemberError as problem:
+        form.show_already_member(problem)
+        return _form_page(form), 422
+    names = " and ".join(one.shown_name for one in added) if len(added) < 3 else f"{len(added)} people"
+    outcome = "has been added and gets an e-mail" if len(added) == 1 else "have been added. Each gets an e-mail"
+    return _listed(organisation, f"{names} {outcome}.")
 
 
-def _stand_already(organisation: Organisation, offered: list[Role], entries: list[Entry]) -> bool:
-    """Return whether saving `entries` would change nothing: each is a user already, with just the roles ticked."""
-    chosen = {entry.address.lower(): entry.roles & {role.slug for role in offered} for entry in entries}
-    return chosen == roles_by_address(organisation, list(chosen))
+def _double_click_text(count: int) -> str:
+    who = "This person is" if count == 1 else f"These {count} people are"
+    return f"{who} on your list of users now, with the roles that you chose."
 
 
-def _to_list(organisation: Organisation) -> ResponseReturnValue:
+def _listed(organisation: Organisation, sentence: str) -> ResponseReturnValue:
+    flash(sentence, "success")
     return redirect(url_for("manage.users", organisation_id=organisation.public_id), 303)
 
 
-def _form(organisation: Organisation, offered: list[Role], entries: list[Entry], *, start_at: int | None = None) -> str:
-    return render_template(
-        "manage/add.html",
-        organisation=organisation,
-        roles=offered,
-        entries=entries,
-        most=_MOST_AT_ONCE,
-        start_at=start_at,
-    )
-
-
-def _typed() -> list[Entry]:
-    """Return what the form holds, person by person."""
-    rows = request.form.get("rows", "1")
-    count = min(int(rows), _MOST_AT_ONCE) if rows.isascii() and rows.isdigit() else 1
-    return [
-        Entry(
-            " ".join(request.form.get(f"name-{index}", "").split()),
-            request.form.get(f"address-{index}", "").strip(),
-            set(request.form.getlist(f"role-{index}")),
-        )
-        for index in range(max(count, 1))
-    ]
-
-
-def _checked(organisation: Organisation, offered: list[Role], entries: list[Entry]) -> list[NewPerson] | None:
-    """Return the people to add, or None after noting on the entries what is wrong."""
-    people: list[NewPerson] = []
-    for entry in entries:
-        address = _check_entry(entry, {person.address for person in people})
-        # A role that was never offered is no typing mistake, so it gets no friendly sentence: it is left out.
-        people.append(NewPerson(entry.name, address, [role for role in offered if role.slug in entry.roles]))
-    known = addresses_at(organisation, [person.address for person in people])
-    for entry, person in zip(entries, people, strict=True):
-        if person.address in known:
-            entry.errors["address"] = "Somebody with this e-mail address is on your list of users already."
-    return None if any(entry.errors for entry in entries) else people
-
-
-def _check_entry(entry: Entry, earlier: set[str]) -> str:
-    try:
-        normal_name(entry.name)
-    except ProblemError as problem:
-        entry.errors["name"] = problem.sentence
-    try:
-        address = normal_address(entry.address)
-    except ProblemError as problem:
-        entry.errors["address"] = problem.sentence
-        return ""
-    if address in earlier:
-        entry.errors["address"] = "This e-mail address stands above already. Give each person their own."
-    return address
+def _form_page(form: AddUsersForm) -> str:
+    return render_template("manage/add.html", form=form, organisation=form.organisation)

@@ -2,8 +2,12 @@
 
 from collections.abc import Collection
 
-from app.organisations.models import Membership, Organisation
-from app.organisations.queries import membership_with_id, organisation_with_id
+from flask import url_for
+
+from app.memberships.models import Membership
+from app.memberships.queries import membership_with_id
+from app.organisations.models import Organisation
+from app.organisations.queries import organisation_with_id
 from app.services.models import Role
 from app.services.queries import roles
 from app.ui.authorization import can, role_at
@@ -12,16 +16,16 @@ from app.vocabulary import Action
 
 
 def organisation(organisation_id: str) -> Organisation | None:
-    """Return the organisation of the address, which the page then acts in."""
+    """Return the organisation of the address, which becomes the current one of the page."""
     found = organisation_with_id(organisation_id)
-    # Every page names the place that it acts in, and so would the one that says "not found".
+    # Every page names its organisation, the one that says "not found" as well, so it must be one that may be seen.
     if found is not None and can(Action.ACT_IN, found):
         act_here(found)
     return found
 
 
 def membership(organisation_id: str, membership_id: str) -> Membership | None:
-    """Return the membership of the address, if it is one of the organisation of the address."""
+    """Return the membership of the address, if it belongs to the organisation of the address."""
     at = organisation(organisation_id)
     found = membership_with_id(at, membership_id) if at else None
     if found is not None and at is not None:
@@ -29,14 +33,19 @@ def membership(organisation_id: str, membership_id: str) -> Membership | None:
     return found
 
 
-def roles_to_give(at: Organisation, held: Collection[str] = ()) -> list[Role]:
-    """Return the roles that whoever is at the door may give and take at `at`.
+def page_of_user(membership: Membership) -> str:
+    """Return the address of the page of a user."""
+    return url_for("manage.user", organisation_id=membership.organisation.public_id, membership_id=membership.public_id)
 
-    Of a service that they may not know of only those that are `held` (slugs), so that they can be taken.
+
+def roles_to_give(organisation: Organisation, held: Collection[str] = ()) -> list[Role]:
+    """Return the roles that the signed-in person may give and take at `organisation`.
+
+    A role of a service that they may not know of is among them only if its slug is in `held`, so that it can be taken.
     """
     return [
         role
         for role in roles()
-        if can(Action.GIVE, role_at(role, at))
+        if can(Action.GIVE, role_at(role, organisation))
         and (role.service is None or role.slug in held or can(Action.READ, role.service))
     ]

@@ -1,4 +1,4 @@
-"""Why can they open this, or why not? For exams officers, about the people of their own organisation."""
+"""Why a service opens for a user or not, for the exams officers of their organisation."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from app.authz.explain.explanation import explain, visible_to
 from app.authz.explain.wording import in_words
 from app.authz.information import directory
 from app.manage import blueprint, url_loaders
-from app.organisations.models import Membership
+from app.memberships.models import Membership
 from app.services.models import Service
 from app.services.queries import roles_of, service_with_slug, services
 from app.ui.authorization import actor, asked_about, can, requires
@@ -20,20 +20,20 @@ from app.vocabulary import Action
 
 
 @dataclass(frozen=True)
-class Door:
+class ServiceAccess:
     """A service, and whether it opens for the person that a page is about."""
 
     service: Service
     opens: bool
 
 
-def doors(held: facts.Fact) -> list[Door]:
-    """Return the services that whoever is at the door may know of, and whether they open through the place `held`."""
-    if not isinstance(held, facts.Membership):
+def service_access(membership: facts.Fact) -> list[ServiceAccess]:
+    """Return the services that the signed-in person may know of, and whether each opens through `membership`."""
+    if not isinstance(membership, facts.Membership):
         return []
-    context = facts.Context(held.organisation)
+    context = facts.Context(membership.organisation)
     return [
-        Door(service, decide(held.person, Action.LAUNCH, directory.service(service), context).allowed)
+        ServiceAccess(service, decide(membership.person, Action.LAUNCH, directory.service(service), context).allowed)
         for service in services()
         if can(Action.READ, service)
     ]

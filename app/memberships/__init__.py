@@ -1,1 +1,1 @@
-"""Who holds which role, where, and for how long."""
+"""Who belongs to which organisation, which roles they hold there, and for how long."""

@@ -1,11 +1,13 @@
-"""Changes to who holds what, where: adding people with their roles, changing roles, removing people."""
+"""Changes to memberships: adding people, changing their roles, suspending, reactivating and removing them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+from app.accounts.activation import cancel_invitations, invite, new_person
 from app.accounts.models import Person
-from app.accounts.queries import person_with_address, primary_address
+from app.accounts.queries import person_with_address, primary_address, reference_of
 from app.audit.operations import record
 from app.kernel import clock
 from app.kernel.database import change
@@ -13,19 +15,19 @@ from app.kernel.errors import ProblemError
 from app.kernel.ids import new_public_id
 from app.mail import letters
 from app.mail.operations import queue
-from app.memberships.models import Grant, StaffGrant
-from app.organisations.models import DEFAULT_TIME_ZONE, Invitation, Membership, Organisation
-from app.organisations.operations import invite, invite_staff, new_person, record_of, reference_of
-from app.organisations.queries import membership_of
+from app.memberships.models import Grant, Membership
+from app.memberships.queries import membership_of
+from app.organisations.models import DEFAULT_TIME_ZONE, Organisation
+from app.organisations.operations import add_organisation
 from app.runtime import settings
 from app.services.models import Role
 from app.services.queries import role_with_slug
-from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState, PersonState, StaffRole
+from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState, PersonState
 
 
 @dataclass(frozen=True)
 class NewPerson:
-    """Somebody to add: a name, an address in normal form, and the roles they get."""
+    """A person to add: name, address in normal form, and the roles to give."""
 
     name: str
     address: str
@@ -34,18 +36,26 @@ class NewPerson:
 
 @dataclass(frozen=True)
 class RoleGiven:
-    """A role to give, from a first to the end of a last day, both optional."""
+    """A role to give, from the beginning of `first_day` to the end of `last_day`, both optional."""
 
     role: Role
     first_day: date | None = None
     last_day: date | None = None
 
 
+class AlreadyMemberError(ProblemError):
+    """One of the people to add is a member already. `index` counts from 0."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__("Somebody with this e-mail address is on your list of users already.")
+        self.index = index
+
+
 @change
 def add_people(organisation: Organisation, people: Sequence[NewPerson], *, by: Person | None) -> list[Membership]:
     """Add several people to `organisation`, all of them or none, and mail each one.
 
-    Raises `ProblemError` with field `people-N-address` when the N-th (from 0) belongs to it already.
+    Raises `AlreadyMemberError` when one of them belongs to it already.
     """
     return [_add_person(organisation, person, index, by) for index, person in enumerate(people)]
 
@@ -62,10 +72,9 @@ def set_up_organisation(
 ) -> Organisation:
     """Add an organisation together with its first exams officer, who is mailed.
 
-    Raises `ProblemError` when the centre number is taken, or when the officer would be whoever asks.
+    Raises `ProblemError` when the centre number is taken, or when the officer would be `by`.
     """
-    if Organisation.get_or_none(Organisation.centre_number == centre_number) is not None:
-        raise ProblemError(f"Centre number {centre_number} belongs to an organisation already.", field="centre_number")
+    organisation = add_organisation(name, centre_number, time_zone=time_zone, by=reference_of(by))
     if by is not None and person_with_address(officer_address) == by:
         raise ProblemError("Nobody gives access to themselves. Name somebody else.", field="officer_address")
     role = role_with_slug(USER_MANAGEMENT)
@@ -73,19 +82,6 @@ def set_up_organisation(
         raise ProblemError(
             "The role User management is missing from the catalogue, so nobody could be its exams officer."
         )
-    organisation = Organisation.create(
-        public_id=new_public_id(),
-        centre_number=centre_number,
-        name=name,
-        time_zone=time_zone,
-        created_at=clock.now(),
-    )
-    record(
-        EventName.ORGANISATION_ADDED,
-        by=reference_of(by),
-        subject=organisation.reference,
-        organisation=organisation.public_id,
-    )
     add_people(organisation, [NewPerson(officer_name, officer_address, [role])], by=by)
     return organisation
 
@@ -94,7 +90,7 @@ def set_up_organisation(
 def change_roles(
     membership: Membership, *, give: Iterable[RoleGiven], take: Iterable[Role], reason: str = "", by: Person | None
 ) -> int:
-    """Give and take roles; giving a role that is held already sets its days anew. Returns the revision."""
+    """Give and take roles; giving a role that is held replaces its days. Returns the revision."""
     given, taken = list(give), list(take)
     for one in given:
         Grant.delete().where(Grant.membership == membership, Grant.role == one.role).execute()
@@ -108,7 +104,7 @@ def change_roles(
             created_at=clock.now(),
         )
     Grant.delete().where(Grant.membership == membership, Grant.role.in_([role.id for role in taken])).execute()
-    return record_of(
+    return _record(
         membership,
         EventName.ROLES_CHANGED,
         by=by,
@@ -124,34 +120,31 @@ def change_roles(
 
 
 @change
-def remove_person(membership: Membership, *, by: Person) -> None:
-    """End a person's place at the organisation and take all their roles there. Their account stays."""
-    Grant.delete().where(Grant.membership == membership).execute()
-    Invitation.update(cancelled_at=clock.now()).where(
-        Invitation.person == membership.person,
-        Invitation.organisation == membership.organisation,
-        Invitation.used_at.is_null(),
-    ).execute()
-    membership.state = MembershipState.ENDED
-    membership.save(only=[Membership.state])
-    record_of(membership, EventName.MEMBER_REMOVED, by=by)
+def suspend(membership: Membership, *, by: Person) -> None:
+    """Withhold all access at this organisation for now; roles are kept.
+
+    Raises `ProblemError` when the membership is not active any more.
+    """
+    _change_state(membership, MembershipState.ACTIVE, MembershipState.SUSPENDED, EventName.MEMBER_SUSPENDED, by)
 
 
 @change
-def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) -> Person:
-    """Let the person with `address` work for the operator in `role`; somebody new is added as `name` and mailed.
+def reactivate(membership: Membership, *, by: Person) -> None:
+    """End a suspension. Raises `ProblemError` when the membership is not suspended any more."""
+    _change_state(membership, MembershipState.SUSPENDED, MembershipState.ACTIVE, EventName.MEMBER_REACTIVATED, by)
 
-    Raises `ProblemError` when somebody new has no name.
-    """
-    person = person_with_address(address)
-    if person is None and not name:
-        raise ProblemError("Nobody has this e-mail address yet, so give their name as well.", field="name")
-    person = person or new_person(name, address)
-    StaffGrant.get_or_create(person=person, role=role, defaults={"created_at": clock.now()})
-    record(EventName.STAFF_ROLE_GIVEN, by=reference_of(by), subject=person.reference, role=str(role))
-    if person.state == PersonState.INVITED:
-        invite_staff(person, by=by)
-    return person
+
+@change
+def remove_person(membership: Membership, *, by: Person) -> None:
+    """End a membership and take all its roles. The account stays."""
+    Grant.delete().where(Grant.membership == membership).execute()
+    _end(membership, EventName.MEMBER_REMOVED, by)
+
+
+@change
+def cancel_invitation(membership: Membership, *, by: Person) -> None:
+    """End the membership of an invited person, whose link stops working."""
+    _end(membership, EventName.INVITATION_CANCELLED, by)
 
 
 def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Person | None) -> Membership:
@@ -160,7 +153,7 @@ def _add_person(organisation: Organisation, new: NewPerson, index: int, by: Pers
     membership = _open_membership(person, organisation, index, added_as=new.name if known else "")
     for role in new.roles:
         Grant.create(membership=membership, role=role, given_by=by, created_at=clock.now())
-    record_of(membership, EventName.MEMBER_ADDED, by=by, given=[role.slug for role in new.roles])
+    _record(membership, EventName.MEMBER_ADDED, by=by, given=[role.slug for role in new.roles])
     if person.state == PersonState.INVITED:
         invite(person, organisation, by=by)
     else:
@@ -181,13 +174,41 @@ def _open_membership(person: Person, organisation: Organisation, index: int, *, 
             added_as=added_as,
         )
     if membership.state != MembershipState.ENDED:
-        raise ProblemError(
-            "Somebody with this e-mail address is on your list of users already.", field=f"people-{index}-address"
-        )
-    # Whoever comes back starts with what is ticked now, never with what they once had.
+        raise AlreadyMemberError(index)
+    # Somebody who comes back gets the roles that were chosen now, not those of the past.
     Grant.delete().where(Grant.membership == membership).execute()
     membership.state = MembershipState.ACTIVE
     membership.created_at = clock.now()
     membership.added_as = added_as
     membership.save(only=[Membership.state, Membership.created_at, Membership.added_as])
     return membership
+
+
+def _change_state(
+    membership: Membership, old: MembershipState, new: MembershipState, event: EventName, by: Person
+) -> None:
+    # The row was read before the write lock was taken: the person may have been removed since.
+    changed = Membership.update(state=new).where(Membership.id == membership.id, Membership.state == old).execute()
+    if not changed:
+        raise ProblemError("Somebody changed this meanwhile, so nothing was done.")
+    membership.state = new
+    _record(membership, event, by=by)
+
+
+def _end(membership: Membership, event: EventName, by: Person) -> None:
+    cancel_invitations(membership.person, membership.organisation)
+    membership.state = MembershipState.ENDED
+    membership.save(only=[Membership.state])
+    _record(membership, event, by=by)
+
+
+def _record(membership: Membership, event: EventName, *, by: Person | None, **details: Any) -> int:
+    """Record an event about `membership` and return the revision."""
+    return record(
+        event,
+        by=reference_of(by),
+        subject=membership.reference,
+        person=membership.person.public_id,
+        organisation=membership.organisation.public_id,
+        **details,
+    )

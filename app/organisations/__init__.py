@@ -1,1 +1,1 @@
-"""Organisations, who belongs to them, and who has been invited."""
+"""Schools and colleges."""

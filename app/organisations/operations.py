@@ -1,172 +1,28 @@
-"""Changes to memberships and invitations."""
+"""Changes to organisations."""
 
-from datetime import timedelta
-from typing import Any
-
-from app.accounts.models import EmailAddress, Person
-from app.accounts.passwords import hash_password
-from app.accounts.queries import person_with_address, primary_address
-from app.audit.operations import GUEST, OPERATOR, record
+from app.audit.operations import record
 from app.kernel import clock
 from app.kernel.database import change
 from app.kernel.errors import ProblemError
 from app.kernel.ids import new_public_id
-from app.kernel.tokens import hash_token, new_token
-from app.mail import letters
-from app.mail.operations import queue
-from app.organisations.models import Invitation, Membership, Organisation
-from app.organisations.queries import invitation_with, is_open
-from app.runtime import settings
-from app.vocabulary import EventName, MembershipState, PersonState
-
-INVITATION_LASTS = timedelta(days=14)
-
-
-def reference_of(by: Person | None) -> str:
-    """Return how events name whoever does something; None is the operator at the command line."""
-    return OPERATOR if by is None else by.reference
-
-
-def record_of(membership: Membership, event: EventName, *, by: Person | None, **details: Any) -> int:
-    """Record what happens to a membership. Part of the operations that change it. Returns the revision."""
-    return record(
-        event,
-        by=reference_of(by),
-        subject=membership.reference,
-        person=membership.person.public_id,
-        organisation=membership.organisation.public_id,
-        **details,
-    )
+from app.organisations.models import DEFAULT_TIME_ZONE, Organisation
+from app.vocabulary import EventName
 
 
 @change
-def new_person(name: str, address: str, *, state: PersonState = PersonState.INVITED) -> Person:
-    """Write down a person with their first address. Part of the operations that add people; records no event."""
-    person = Person.create(public_id=new_public_id(), name=name, state=state, created_at=clock.now())
-    EmailAddress.create(person=person, address=address, primary=True)
-    return person
+def add_organisation(name: str, centre_number: str, *, time_zone: str = DEFAULT_TIME_ZONE, by: str) -> Organisation:
+    """Add an organisation without people. `by` is the actor as events name them.
 
-
-@change
-def create_account(name: str, address: str) -> None:
-    """Let somebody create an account themselves: mail them a link, or say that they have an account.
-
-    Both end the same way on the page, so that nobody learns whose address is known.
+    Raises `ProblemError` when the centre number is taken.
     """
-    person = person_with_address(address)
-    if person is not None and person.state == PersonState.INVITED:
-        # Whoever lost their invitation, or let it run out, helps themselves: a first exams officer has nobody to ask.
-        queue(address, *letters.account_created(person.name, _new_invitation(person, None, None)))
-        record(EventName.INVITATION_SENT, by=GUEST, subject=person.reference)
-        return
-    if person is not None:
-        queue(address, *letters.account_exists(person.name, is_open=person.state == PersonState.ACTIVE))
-        return
-    person = new_person(name, address)
-    queue(address, *letters.account_created(name, _new_invitation(person, None, None)))
-    record(EventName.ACCOUNT_CREATED, by=GUEST, subject=person.reference)
-
-
-@change
-def invite(person: Person, organisation: Organisation, *, by: Person | None) -> None:
-    """Mail `person` a link to activate their account, in place of any earlier link from `organisation`."""
-    _cancel_invitations(person, organisation)
-    token = _new_invitation(person, organisation, by)
-    inviter = settings().portal_name if by is None else by.name
-    queue(primary_address(person), *letters.invitation(person.name, organisation.name, inviter, token))
-    record(
-        EventName.INVITATION_SENT,
-        by=reference_of(by),
-        subject=person.reference,
-        organisation=organisation.public_id,
-    )
-
-
-@change
-def invite_staff(person: Person, *, by: Person | None) -> None:
-    """Mail `person`, who will work for the operator, a link to activate their account."""
-    queue(primary_address(person), *letters.staff_invitation(person.name, _new_invitation(person, None, by)))
-    record(EventName.INVITATION_SENT, by=reference_of(by), subject=person.reference)
-
-
-@change
-def cancel_invitation(membership: Membership, *, by: Person) -> None:
-    """Take an invitation back: its link stops working and the place at the organisation ends."""
-    _cancel_invitations(membership.person, membership.organisation)
-    Membership.update(state=MembershipState.ENDED).where(Membership.id == membership.id).execute()
-    record_of(membership, EventName.INVITATION_CANCELLED, by=by)
-
-
-def activate(token: str, password: str) -> Person:
-    """Use the invitation with `token` up: the person becomes active, with `password`.
-
-    Raises `ProblemError` when the link is no longer good.
-    """
-    return _activate(token, hash_password(password))
-
-
-@change
-def _activate(token: str, password_hash: str) -> Person:
-    invitation = invitation_with(token)
-    if invitation is None or not is_open(invitation) or invitation.person.state != PersonState.INVITED:
-        raise ProblemError("This link does not work any more.")
-    person = invitation.person
-    person.state = PersonState.ACTIVE
-    person.password_hash = password_hash
-    person.activated_at = clock.now()
-    person.save(only=[Person.state, Person.password_hash, Person.activated_at])
-    # Every other link to the same account has done its work with this one.
-    Invitation.update(used_at=clock.now()).where(Invitation.person == person, Invitation.used_at.is_null()).execute()
-    record(
-        EventName.PERSON_ACTIVATED,
-        by=person.reference,
-        subject=person.reference,
-        organisation=invitation.organisation.public_id if invitation.organisation else "",
-    )
-    return person
-
-
-@change
-def suspend(membership: Membership, *, by: Person) -> None:
-    """Take all access at this organisation away for now; roles are kept for later.
-
-    Raises `ProblemError` when the place is not active any more.
-    """
-    _move(membership, MembershipState.ACTIVE, MembershipState.SUSPENDED, EventName.MEMBER_SUSPENDED, by)
-
-
-@change
-def reactivate(membership: Membership, *, by: Person) -> None:
-    """Give a suspended person their access back. Raises `ProblemError` when they are not suspended any more."""
-    _move(membership, MembershipState.SUSPENDED, MembershipState.ACTIVE, EventName.MEMBER_REACTIVATED, by)
-
-
-def _move(membership: Membership, old: MembershipState, new: MembershipState, event: EventName, by: Person) -> None:
-    # The row was read before the writers' lock was held: somebody may have removed the person since.
-    moved = Membership.update(state=new).where(Membership.id == membership.id, Membership.state == old).execute()
-    if not moved:
-        raise ProblemError("Somebody changed this meanwhile, so nothing was done.")
-    membership.state = new
-    record_of(membership, event, by=by)
-
-
-def _new_invitation(person: Person, organisation: Organisation | None, by: Person | None) -> str:
-    token = new_token()
-    Invitation.create(
-        token_hash=hash_token(token),
-        person=person,
-        organisation=organisation,
-        invited_by=by,
+    if Organisation.get_or_none(Organisation.centre_number == centre_number) is not None:
+        raise ProblemError(f"Centre number {centre_number} belongs to an organisation already.", field="centre_number")
+    organisation = Organisation.create(
+        public_id=new_public_id(),
+        centre_number=centre_number,
+        name=name,
+        time_zone=time_zone,
         created_at=clock.now(),
-        ends_at=clock.now() + INVITATION_LASTS,
     )
-    return token
-
-
-def _cancel_invitations(person: Person, organisation: Organisation) -> None:
-    Invitation.update(cancelled_at=clock.now()).where(
-        Invitation.person == person,
-        Invitation.organisation == organisation,
-        Invitation.used_at.is_null(),
-        Invitation.cancelled_at.is_null(),
-    ).execute()
+    record(EventName.ORGANISATION_ADDED, by=by, subject=organisation.reference, organisation=organisation.public_id)
+    return organisation

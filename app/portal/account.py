@@ -7,15 +7,13 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
+from app.accounts import operations as accounts
 from app.accounts.models import Person
-from app.accounts.operations import change_name
-from app.accounts.operations import change_password as change
 from app.accounts.passwords import check_choice, hash_password, matches
 from app.accounts.queries import addresses_of, primary_address
 from app.accounts.throttling import count_sign_in
 from app.kernel.errors import ProblemError
-from app.memberships.queries import grants_of
-from app.organisations.queries import memberships_of
+from app.memberships.queries import grants_of, memberships_of
 from app.portal import blueprint
 from app.services.queries import services
 from app.ui.authentication import signed_in_person
@@ -31,7 +29,7 @@ class NameForm(FlaskForm):
 
 
 class ChangePasswordForm(FlaskForm):
-    """The old password proves that it is still the same person at the keyboard."""
+    """A new password. The current one proves that the same person is still at the keyboard."""
 
     current_password = PasswordField(
         "Current password",
@@ -67,7 +65,7 @@ def name(person: Person) -> ResponseReturnValue:
     """Change one's own name."""
     form = NameForm(obj=person)
     if form.validate_on_submit():
-        change_name(person, form.name.data or "", by=person)
+        accounts.change_name(person, form.name.data or "", by=person)
         flash("Your name has been changed.", "success")
         return redirect(url_for("portal.account"), 303)
     return render_template("portal/name.html", form=form), 422 if form.errors else 200
@@ -85,14 +83,16 @@ def change_password(person: Person) -> ResponseReturnValue:
         except ProblemError as problem:
             show_problem(form, problem)
         else:
-            change(person, hash_password(form.password.data or ""), keep=current_user.session, by=person.reference)
+            accounts.change_password(
+                person, hash_password(form.password.data or ""), keep=current_user.session, by=person.reference
+            )
             flash("Your password has been changed. Other browsers have been signed out.", "success")
             return redirect(url_for("portal.account"), 303)
     return render_template("portal/change_password.html", form=form), 422 if form.errors else 200
 
 
 def _check_current(person: Person, password: str) -> None:
-    # Whoever found a browser open must not guess the password at leisure.
+    # A stranger at an unattended browser must not be able to guess the password.
     count_sign_in(f"change {person.public_id}", "")
     if not matches(person.password_hash, password):
         raise ProblemError("This is not your current password.", field="current_password")

@@ -12,9 +12,10 @@ from app.authz.explain.explanation import explain, reason_for, visible_to
 from app.authz.explain.wording import in_words
 from app.authz.information import directory
 from app.kernel import clock
-from app.memberships.queries import grants_of
-from app.organisations.models import Membership, Organisation
-from app.organisations.queries import memberships_of, organisation_with_id, organisations_of
+from app.memberships.models import Membership
+from app.memberships.queries import grants_of, memberships_of, organisations_of
+from app.organisations.models import Organisation
+from app.organisations.queries import organisation_with_id
 from app.portal import blueprint
 from app.services.models import Service
 from app.services.operations import note_not_opened, note_opened

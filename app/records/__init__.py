@@ -1,1 +1,1 @@
-"""Things that the directory itself does not hold: services register them, for policies that speak about them."""
+"""Records: resources outside the directory, which services register for their policies."""

@@ -8,10 +8,10 @@ LONGEST_ID = 200
 
 
 class Record(BaseModel):
-    """A registered thing: what services know of it, for the rules."""
+    """A resource that a service registered, with the properties that its policy may read."""
 
     kind = CharField(max_length=60)
-    """As messages name it: `mark_scheme`."""
+    """The resource type, in the form that requests use: `mark_scheme`."""
     public_id = CharField(max_length=LONGEST_ID)
     properties = JSONField(default=dict)
 

@@ -13,17 +13,17 @@ from app.vocabulary import EventName
 
 @change
 def put_record(kind: str, public_id: str, properties: Mapping[str, Any], *, by: str) -> int:
-    """Register a thing, or give it other properties; what it had before is gone. Returns the revision."""
+    """Register a record, or replace its properties. Returns the revision."""
     row = record_named(kind, public_id) or Record(kind=kind, public_id=public_id)
     row.properties = dict(properties)
     row.save()
-    # The values themselves may be about somebody, and events are kept for long.
+    # The values may be personal data, and events are kept for a long time.
     return record(EventName.RECORD_REGISTERED, by=by, subject=row.reference, properties=sorted(properties))
 
 
 @change
 def delete_record(kind: str, public_id: str, *, by: str) -> int:
-    """Forget a thing. Returns the revision. Raises `ProblemError` when it is not there."""
+    """Delete a record. Returns the revision. Raises `ProblemError` when it does not exist."""
     row = record_named(kind, public_id)
     if row is None:
         raise ProblemError(f"There is no {kind} {public_id}.")

@@ -1,4 +1,4 @@
-"""Questions about records."""
+"""Queries about records."""
 
 from app.records.models import Record
 
@@ -9,7 +9,7 @@ def record_named(kind: str, public_id: str) -> Record | None:
 
 
 def records_after(kind: str, public_id: str, most: int) -> list[Record]:
-    """Return at most `most` records of a kind by id, from the first one after `public_id` on."""
+    """Return up to `most` records of a kind in the order of their ids, from after `public_id` on."""
     return list(
         Record.select().where(Record.kind == kind, Record.public_id > public_id).order_by(Record.public_id).limit(most)
     )

@@ -1,1 +1,1 @@
-"""Fixtures: what a database begins with, read from files and loaded."""
+"""Fixtures: the initial content of a database, read from files and loaded."""

@@ -1,4 +1,4 @@
-"""What an entry of each file in `fixtures/` may say."""
+"""Schemas of the entries in fixtures."""
 
 import json
 import re
@@ -25,7 +25,7 @@ _LARGEST_INTEGER = 2**53 - 1
 
 
 def _line(longest: int, shortest: int = 1) -> list[Callable[[str], Any]]:
-    """Return the checks of a text on one line."""
+    """Return the validators of a text on one line, `shortest` to `longest` characters long."""
     return [validate.Length(shortest, longest), _without_control_characters]
 
 
@@ -59,24 +59,24 @@ def _is_time_zone(name: str) -> None:
         raise ValidationError(f"{name} is not a time zone such as Europe/London.")
 
 
-def _without_doubles(member: str = "") -> Callable[[Sequence[Any]], None]:
-    """Return the check that a list holds nothing twice; of tables, nothing with the same `member`."""
-    return lambda entries: _refuse_doubles([entry[member] if member else entry for entry in entries])
+def _unique(member: str = "") -> Callable[[Sequence[Any]], None]:
+    """Return the validator of a list without duplicates; of a list of tables, by `member`."""
+    return lambda entries: _refuse_duplicates([entry[member] if member else entry for entry in entries])
 
 
-def _refuse_doubles(names: Sequence[str]) -> None:
+def _refuse_duplicates(names: Sequence[str]) -> None:
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise ValidationError(f"{name} is there twice.")
+            raise ValidationError(f"{name} appears twice.")
 
 
 class EntrySchema(Schema):
-    """What all entries share: what is not declared is a mistake."""
+    """Base of all entries: unknown keys are errors."""
 
     class Meta:
         unknown = RAISE
 
-    error_messages = {"type": "This is no table with named values."}  # noqa: RUF012  (as marshmallow has it)
+    error_messages = {"type": "This is not a table of named values."}  # noqa: RUF012  (marshmallow declares it so)
 
 
 class OrganisationEntry(EntrySchema):
@@ -101,7 +101,7 @@ class RoleEntry(EntrySchema):
 
 
 class ServiceEntry(EntrySchema):
-    """A service with its roles, in the order in which they are shown."""
+    """A service with its roles, in display order."""
 
     slug = fields.String(required=True, validate=_KEBAB)
     name = fields.String(required=True, validate=_line(100))
@@ -109,7 +109,7 @@ class ServiceEntry(EntrySchema):
     launch_address = fields.String(required=True, validate=[*_line(500), _LAUNCH_ADDRESS])
     state = fields.Enum(ServiceState, by_value=True, load_default=ServiceState.LIVE)
     second_factor = fields.Boolean(load_default=False)
-    role = fields.List(fields.Nested(RoleEntry), load_default=list, validate=_without_doubles("slug"))
+    role = fields.List(fields.Nested(RoleEntry), load_default=list, validate=_unique("slug"))
 
 
 class DatedEntry(EntrySchema):
@@ -122,7 +122,7 @@ class DatedEntry(EntrySchema):
 
 
 class MembershipEntry(EntrySchema):
-    """A place at an organisation with the roles held there."""
+    """A membership with its roles."""
 
     organisation = fields.String(required=True)
     state = fields.Enum(MembershipState, by_value=True, load_default=MembershipState.ACTIVE)
@@ -130,13 +130,13 @@ class MembershipEntry(EntrySchema):
     dated = fields.List(fields.Nested(DatedEntry), load_default=list)
 
     @validates_schema
-    def hold_each_role_once(self, data: dict[str, Any], **_options: Any) -> None:
-        """Raise ValidationError for a role that is held twice, with days or without."""
-        _refuse_doubles([*data["roles"], *(dated["role"] for dated in data["dated"])])
+    def refuse_duplicate_roles(self, data: dict[str, Any], **_options: Any) -> None:
+        """Raise ValidationError for a role that is listed twice, with days or without."""
+        _refuse_duplicates([*data["roles"], *(dated["role"] for dated in data["dated"])])
 
 
 class PersonEntry(EntrySchema):
-    """A person with everything that hangs on them."""
+    """A person with memberships and staff roles."""
 
     id = fields.String(required=True, validate=_KEBAB)
     name = fields.String(required=True, validate=_line(120))
@@ -144,19 +144,17 @@ class PersonEntry(EntrySchema):
     state = fields.Enum(PersonState, by_value=True, load_default=PersonState.ACTIVE)
     last_sign_in = fields.String(load_default=None, validate=_DAYS)
     properties = fields.Dict(load_default=None, validate=_is_json)
-    staff_roles = fields.List(fields.Enum(StaffRole, by_value=True), load_default=list, validate=_without_doubles())
-    membership = fields.List(
-        fields.Nested(MembershipEntry), load_default=list, validate=_without_doubles("organisation")
-    )
+    staff_roles = fields.List(fields.Enum(StaffRole, by_value=True), load_default=list, validate=_unique())
+    membership = fields.List(fields.Nested(MembershipEntry), load_default=list, validate=_unique("organisation"))
 
     @post_load
-    def in_small_letters(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Return the person with their address as it is looked up."""
+    def normalize_address(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Return the person with their address in lower case, in which it is looked up."""
         return data | {"email": data["email"] and data["email"].lower()}
 
 
 class ClientEntry(EntrySchema):
-    """A program with its demo key."""
+    """A client with its key."""
 
     id = fields.String(required=True, validate=_KEBAB)
     name = fields.String(required=True, validate=_line(100))
@@ -167,9 +165,9 @@ class ClientEntry(EntrySchema):
 
 
 class PackPersonEntry(PersonEntry):
-    """A person of a pack, who may have no more than an id, written as the pack's callers write it."""
+    """A person of a pack. Only the id is required, in the form that the pack's clients use."""
 
-    # An address is looked up as one.
+    # A name with @ is looked up as an address.
     id = fields.String(
         required=True,
         validate=[
@@ -182,7 +180,7 @@ class PackPersonEntry(PersonEntry):
 
 
 class RecordEntry(EntrySchema):
-    """A thing of a kind that only a policy declares."""
+    """A record of a type that only a policy declares."""
 
     type = fields.String(
         required=True,

@@ -1,1 +1,1 @@
-"""The catalogue: services, their roles, and the clients that ask about them."""
+"""The catalogue: services, their roles, and the clients of the decision API."""

@@ -1,4 +1,4 @@
-"""Services, roles and clients, as stored. Rows, not code: a new service needs no release."""
+"""Services, roles and clients, as stored. A new service needs rows, but no release."""
 
 from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, JSONField
 from playhouse.fields import EnumField
@@ -7,11 +7,11 @@ from app.kernel.database import BaseModel, UTCDateTimeField
 from app.vocabulary import ServiceState
 
 LAUNCH_ADDRESS = r"https?://[^\s/]+\S*|/\S*"
-"""What a tile may lead to, as a pattern."""
+"""A regular expression for where a tile may lead."""
 
 
 class Service(BaseModel):
-    """What a tile opens."""
+    """A service that opens from a tile."""
 
     slug = CharField(max_length=60, unique=True)
     name = CharField(max_length=100)
@@ -19,7 +19,7 @@ class Service(BaseModel):
     launch_address = CharField(max_length=500)
     state = EnumField(ServiceState, max_length=20, default=ServiceState.LIVE)
     second_factor = BooleanField(default=False)
-    """Whether the service wants a second factor at sign-in."""
+    """Whether the service requires a second factor at sign-in."""
 
     @property
     def reference(self) -> str:
@@ -28,7 +28,7 @@ class Service(BaseModel):
 
 
 class Role(BaseModel):
-    """Something that can be ticked for a person. Without a service it belongs to the portal itself."""
+    """A role that can be given to members. Without a service it belongs to the portal itself."""
 
     slug = CharField(max_length=120, unique=True)
     """`SERVICE:ROLE`, or `portal:ROLE`; how callers and policies name it."""
@@ -50,13 +50,13 @@ class Role(BaseModel):
 
 
 class Client(BaseModel):
-    """A program with a key that calls the decision API, on behalf of one service."""
+    """A program that calls the decision API with a key, on behalf of one service."""
 
     public_id = CharField(max_length=40, unique=True)
     name = CharField(max_length=100)
     service = ForeignKeyField(Service, null=True, on_delete="CASCADE")
     kinds = JSONField(default=list)
-    """The kinds of thing that it asks about. One that the directory does not hold belongs to one service."""
+    """The resource types that it asks about. A type outside the directory belongs to one service."""
     key_hash = CharField(max_length=64, unique=True)
     created_at = UTCDateTimeField()
     ended_at = UTCDateTimeField(null=True)

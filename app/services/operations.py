@@ -14,12 +14,12 @@ from app.services.queries import owner_of
 from app.vocabulary import Action, EventName, Reason
 
 KEY_PREFIX = "tessera_"
-"""Lets people and secret scanners recognise a key that has got about."""
+"""By which people and secret scanners recognise a leaked key."""
 
 
 @dataclass(frozen=True)
 class NewRole:
-    """A role to add with its service; `slug` is its part after the service's."""
+    """A role to add with its service. `slug` does not include that of the service."""
 
     slug: str
     name: str
@@ -28,10 +28,10 @@ class NewRole:
 
 @change
 def add_client(name: str, service: Service, kinds: list[str], *, by: str = OPERATOR) -> tuple[Client, str]:
-    """Add a client for `service` that asks about `kinds`, and return it with its key, which is not kept.
+    """Add a client for `service` that asks about `kinds`, and return it with its key, which is not stored.
 
-    Raises `ProblemError` when one of the kinds belongs to another service: whoever asks about a kind also registers,
-    shows and deletes the things of it.
+    Raises `ProblemError` when one of the kinds belongs to another service, because clients also register, read and
+    delete the records of their kinds.
     """
     for kind in kinds:
         owner = owner_of(kind, besides=service)
@@ -54,9 +54,9 @@ def add_client(name: str, service: Service, kinds: list[str], *, by: str = OPERA
 def add_service(
     slug: str, name: str, sentence: str, launch_address: str, roles: Sequence[NewRole], *, by: str = OPERATOR
 ) -> Service:
-    """Add a service with its roles, in the order in which they are shown.
+    """Add a service with its roles, in display order.
 
-    Raises `ProblemError` when the slug is taken or a role comes twice.
+    Raises `ProblemError` when the slug is taken or a role is repeated.
     """
     if Service.get_or_none(Service.slug == slug) is not None:
         raise ProblemError(f"There is a service {slug} already.", field="slug")
@@ -73,13 +73,13 @@ def add_service(
 
 @change
 def note_opened(service: Service, *, by: str, organisation: str) -> None:
-    """Record that somebody was let through to `service`."""
+    """Record that `by` opened `service`."""
     record(EventName.SERVICE_OPENED, by=by, subject=service.reference, organisation=organisation)
 
 
 @change
 def note_not_opened(service: Service, *, by: str, organisation: str, reason: Reason) -> None:
-    """Record that `service` did not open for somebody, and why."""
+    """Record that `service` did not open for `by`, and why."""
     record(
         EventName.REFUSED,
         by=by,

@@ -1,4 +1,4 @@
-"""Questions about the catalogue."""
+"""Queries about the catalogue."""
 
 from peewee import JOIN, fn
 
@@ -17,7 +17,7 @@ def service_with_slug(service_slug: str) -> Service | None:
 
 
 def roles() -> list[Role]:
-    """Return every role with its service: the portal's own first, then by service."""
+    """Return every role with its service: the portal's own roles first, then those of services by name."""
     return list(
         Role.select(Role, Service)
         .join(Service, JOIN.LEFT_OUTER)
@@ -26,7 +26,7 @@ def roles() -> list[Role]:
 
 
 def roles_of(service: Service) -> list[Role]:
-    """Return the roles of one service, in their order."""
+    """Return the roles of one service, in display order."""
     return list(
         Role.select(Role, Service).join(Service).where(Role.service == service).order_by(Role.position, Role.id)
     )
@@ -38,9 +38,9 @@ def role_with_slug(slug: str) -> Role | None:
 
 
 def owner_of(kind: str, *, besides: Service) -> Service | None:
-    """Return the other service that a kind of thing belongs to: the one whose clients declared it, ended ones too.
+    """Return the service other than `besides` whose clients, ended ones included, declare the resource type `kind`.
 
-    What the directory holds belongs to nobody in particular.
+    None if there is none, and for types of the directory, which belong to no service.
     """
     if kind in DIRECTORY_KINDS:
         return None

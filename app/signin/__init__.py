@@ -1,4 +1,4 @@
-"""The door: signing in and out, activating, creating an account, choosing a new password."""
+"""The surface for signing in and out, creating and activating accounts, and resetting passwords."""
 
 from flask import Blueprint
 

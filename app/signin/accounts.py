@@ -1,4 +1,4 @@
-"""Activating an account from the mailed link, and creating one."""
+"""Creating an account, and activating one with the mailed link."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,19 +9,16 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
-from app.accounts import throttling
+from app.accounts import activation, throttling
+from app.accounts.models import Invitation
 from app.accounts.passwords import check_choice
-from app.accounts.queries import primary_address
+from app.accounts.queries import invitation_with, primary_address
 from app.authz.information import directory
 from app.kernel.errors import ProblemError
-from app.organisations.models import Invitation
-from app.organisations.operations import activate as activate_person
-from app.organisations.operations import create_account as create
-from app.organisations.queries import invitation_with, is_open
 from app.signin import blueprint
 from app.signin.sessions import proven_person
-from app.ui.authentication import sign_in as start
-from app.ui.authentication import sign_out, signed_in_person
+from app.ui import authentication
+from app.ui.authentication import signed_in_person
 from app.ui.authorization import can, public
 from app.ui.forms import address_field, name_field, show_problem
 from app.ui.officers import officers_of
@@ -29,7 +26,7 @@ from app.vocabulary import Action
 
 
 class ChoosePasswordForm(FlaskForm):
-    """A new password. Asked once: people can look at it instead of typing it twice."""
+    """A new password, typed once, because browsers can show it."""
 
     password = PasswordField(
         "Password",
@@ -40,14 +37,14 @@ class ChoosePasswordForm(FlaskForm):
 
 
 class CreateAccountForm(FlaskForm):
-    """Name and address."""
+    """The name and address of a new account."""
 
     name = name_field("Your name", "Enter your name.")
     address = address_field("Your work e-mail address")
 
 
 def mailed(form: FlaskForm, send: Callable[[str], object]) -> bool:
-    """Return whether `form` was sent and `send` has mailed the address in it; what was wrong stands in the form."""
+    """Return whether `form` was submitted and `send` called with its address; otherwise the form holds the errors."""
     if not form.validate_on_submit():
         return False
     address = form.address.data or ""
@@ -61,27 +58,27 @@ def mailed(form: FlaskForm, send: Callable[[str], object]) -> bool:
 
 
 @blueprint.route("/activate/<string:token>", methods=["GET", "POST"])
-@public("the link in the mail is the proof; opening it changes nothing, the button does")
+@public("the token in the link authenticates; a GET changes nothing")
 def activate(token: str) -> ResponseReturnValue:
-    """Let an invited person choose a password and come in."""
+    """Let an invited person choose a password, and sign them in."""
     form = ChoosePasswordForm()
     invitation = invitation_with(token)
-    if invitation is None or not is_open(invitation):
+    if invitation is None or not invitation.is_open:
         return _closed_link(invitation, form)
     person = invitation.person
     if form.validate_on_submit():
         try:
             check_choice(form.password.data or "", person.name, primary_address(person))
-            person = activate_person(token, form.password.data or "")
+            person = activation.activate(token, form.password.data or "")
         except ProblemError as problem:
             invitation = invitation_with(token)
-            if invitation is None or not is_open(invitation):
+            if invitation is None or not invitation.is_open:
                 return _closed_link(invitation, form)
             show_problem(form, problem)
         else:
-            # The link may be opened in a browser where a colleague is signed in.
-            sign_out()
-            start(person)
+            # A colleague may be signed in to the browser in which the link is opened.
+            authentication.sign_out()
+            authentication.sign_in(person)
             flash("Your account is active. Welcome.", "success")
             return redirect(url_for("portal.home"), 303)
     page = render_template(
@@ -95,33 +92,33 @@ def activate(token: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/create-account", methods=["GET", "POST"])
-@public("whoever creates an account is nobody yet")
+@public("people without an account cannot sign in")
 def create_account() -> ResponseReturnValue:
-    """Let anybody ask for an account. What they get with it, their school decides."""
+    """Let anybody create an account. Their school decides what it opens."""
     if not can(Action.CREATE_ACCOUNT, directory.PORTAL):
         return redirect(url_for("portal.home"))
     form = CreateAccountForm()
-    if mailed(form, lambda address: create(form.name.data or "", address)):
+    if mailed(form, lambda address: activation.create_account(form.name.data or "", address)):
         return render_template("signin/check_your_mail.html", address=form.address.data, back="signin.create_account")
     return render_template("signin/create_account.html", form=form), 422 if form.errors else 200
 
 
 def _closed_link(invitation: Invitation | None, form: ChoosePasswordForm) -> ResponseReturnValue:
-    """Send whoever used this link a moment ago, and pressed the button twice, to sign in; say to others why it is dead.
+    """Redirect a person who pressed the button twice to sign in; to everybody else, say why the link is closed.
 
-    Their password proves it, as it does when they sign in: each try counts there, and takes as long.
+    The password proves that it is the same person. Each attempt counts, and takes as long, as one to sign in.
     """
     if invitation is not None and invitation.used_at is not None and form.validate_on_submit():
         with suppress(ProblemError):
             proven_person(primary_address(invitation.person), form.password.data or "")
-            sign_out()
+            authentication.sign_out()
             flash("Your account is active. Sign in with the password that you have chosen.", "success")
             return redirect(url_for("signin.sign_in"), 303)
     return _dead_link(invitation)
 
 
 def _dead_link(invitation: Invitation | None) -> ResponseReturnValue:
-    """Say why a link does not work, to whoever holds it: they had the mail."""
+    """Say why the link does not work. Its holder received the mail, so this reveals nothing."""
     if invitation is None:
         why = "unknown"
     elif invitation.used_at is not None:

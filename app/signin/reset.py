@@ -1,11 +1,10 @@
-"""Choosing a new password when the old one is forgotten."""
+"""Resetting a forgotten password."""
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from app.accounts.operations import ask_password_reset
-from app.accounts.operations import reset_password as reset
+from app.accounts import operations as accounts
 from app.accounts.passwords import check_choice
 from app.accounts.queries import open_reset, primary_address
 from app.kernel.errors import ProblemError
@@ -16,17 +15,17 @@ from app.ui.forms import address_field, show_problem
 
 
 class ForgottenForm(FlaskForm):
-    """The address to send a link to."""
+    """The address to mail a reset link to."""
 
     address = address_field()
 
 
 @blueprint.route("/forgotten-password", methods=["GET", "POST"])
-@public("whoever forgot their password cannot sign in")
+@public("people who forgot their password cannot sign in")
 def forgotten_password() -> ResponseReturnValue:
-    """Mail a link for a new password; the page says the same whether the address is known or not."""
+    """Mail a reset link. The page says the same for known and unknown addresses."""
     form = ForgottenForm()
-    if mailed(form, ask_password_reset):
+    if mailed(form, accounts.ask_password_reset):
         return render_template(
             "signin/check_your_mail.html", address=form.address.data, back="signin.forgotten_password"
         )
@@ -34,9 +33,9 @@ def forgotten_password() -> ResponseReturnValue:
 
 
 @blueprint.route("/reset-password/<string:token>", methods=["GET", "POST"])
-@public("the link in the mail is the proof; opening it changes nothing, the button does")
+@public("the token in the link authenticates; a GET changes nothing")
 def reset_password(token: str) -> ResponseReturnValue:
-    """Let the holder of a link choose a new password. They sign in with it afterwards, as always."""
+    """Let the holder of a reset link choose a new password, with which they then sign in."""
     waiting = open_reset(token)
     if waiting is None:
         return render_template("signin/dead_reset.html"), 410
@@ -44,7 +43,7 @@ def reset_password(token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             check_choice(form.password.data or "", waiting.person.name, primary_address(waiting.person))
-            reset(token, form.password.data or "")
+            accounts.reset_password(token, form.password.data or "")
         except ProblemError as problem:
             show_problem(form, problem)
         else:

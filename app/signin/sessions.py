@@ -17,9 +17,8 @@ from app.authz.information import directory
 from app.kernel.errors import ProblemError
 from app.signin import blueprint
 from app.signin.form_recovery import keep, kept_for
+from app.ui import authentication
 from app.ui.authentication import person_before, signed_in_person
-from app.ui.authentication import sign_in as start
-from app.ui.authentication import sign_out as leave
 from app.ui.authorization import SAFE_METHODS, public
 from app.ui.forms import address_field, show_problem
 from app.ui.headers import let_form_lead_to
@@ -31,7 +30,7 @@ _CLOSED = "Your account is not open at the moment. Telephone or write to the sup
 
 
 class SignInForm(FlaskForm):
-    """Address and password."""
+    """E-mail address and password."""
 
     address = address_field(autocomplete="username")
     password = PasswordField(
@@ -40,13 +39,13 @@ class SignInForm(FlaskForm):
         render_kw={"autocomplete": "current-password"},
     )
     kept = HiddenField()
-    """What was typed in another form before; see `signin.kept`."""
+    """A form that was submitted after the session had expired; see `form_recovery`."""
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
-@public("whoever signs in is nobody yet; the policy is asked once the password was right")
+@public("people sign in here; the policy decides once the password was verified")
 def sign_in() -> ResponseReturnValue:
-    """Sign somebody in and take them where they were going."""
+    """Sign a person in and take them to where they were going."""
     if signed_in_person() is not None:
         return redirect(destination())
     form = SignInForm()
@@ -56,7 +55,7 @@ def sign_in() -> ResponseReturnValue:
         except ProblemError as problem:
             show_problem(form, problem)
         else:
-            start(person)
+            authentication.sign_in(person)
             typed = kept_for(person, form.kept.data or "")
             return render_template("signin/carry_on.html", typed=typed) if typed else redirect(destination(), 303)
     let_form_lead_to(destination())
@@ -64,10 +63,10 @@ def sign_in() -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-out")
-@public("whoever is signed in may always leave")
+@public("everybody may sign out")
 def sign_out() -> ResponseReturnValue:
     """End the session here and in the database."""
-    leave()
+    authentication.sign_out()
     flash("You have signed out.", "success")
     return redirect(url_for("signin.sign_in"), 303)
 
@@ -78,7 +77,7 @@ def _on_registering(state: BlueprintSetupState) -> None:
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
-    """Answer whoever asked for something that nobody may have without signing in; what they typed is kept."""
+    """Answer a request that requires signing in. A form that was submitted is kept for afterwards."""
     back = way_back()
     if request.method in SAFE_METHODS:
         return redirect(url_for("signin.sign_in", next=back))
@@ -90,17 +89,20 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 
 
 def proven_person(address: str, password: str) -> Person:
-    """Return whose address and password these are. Counts as a try; raises `ProblemError` when they open nothing."""
-    place = request.remote_addr or ""
-    throttling.count_sign_in(address, place)
+    """Return the person with this address and password.
+
+    Counts as an attempt. Raises `ProblemError` for a wrong password and for an account that may not sign in.
+    """
+    source = request.remote_addr or ""
+    throttling.count_sign_in(address, source)
     person = person_with_address(address)
     if not matches(person.password_hash if person else "", password) or person is None:
         note_failed_sign_in(person)
         raise ProblemError(_WRONG)
     facts = directory.person(person.id)
-    # Only somebody who knows the password learns that the account is not open.
+    # Only people who know the password learn that the account is not open.
     if facts is None or not decide(facts, Action.SIGN_IN, directory.PORTAL).allowed:
         note_failed_sign_in(person)
         raise ProblemError(_CLOSED)
-    throttling.forget_sign_in(address, place)
+    throttling.forget_sign_in(address, source)
     return person

@@ -17,7 +17,8 @@ from app.authz import facts
 from app.authz.decision_point import Decision, decide
 from app.authz.information import directory
 from app.kernel.database import changing
-from app.organisations.models import Membership, Organisation
+from app.memberships.models import Membership
+from app.organisations.models import Organisation
 from app.runtime import settings
 from app.services.models import Role, Service
 from app.ui.authentication import serve_nobody, session_goes_on, signed_in_person

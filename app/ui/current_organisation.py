@@ -2,9 +2,9 @@
 
 from flask import g, session
 
-from app.memberships.queries import is_staff
+from app.memberships.queries import organisations_of
 from app.organisations.models import Organisation
-from app.organisations.queries import organisations_of
+from app.staff.queries import is_staff
 from app.ui.authentication import signed_in_person
 from app.ui.authorization import can
 from app.vocabulary import Action

@@ -1,4 +1,4 @@
-"""Slowing guessers down, from one place and from many."""
+"""Slowing guessers down, from one source and from many."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,17 +7,17 @@ import time_machine
 
 from app.accounts import throttling
 from app.accounts.models import Attempts
-from app.accounts.throttling import TooManyError, count_mail, count_sign_in, forget_sign_in
+from app.accounts.throttling import TooManyAttemptsError, count_mail, count_sign_in, forget_sign_in
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
-def tries(limit: int, address: str, place: str) -> None:
+def tries(limit: int, address: str, source: str) -> None:
     """Try `limit` times, which is all allowed, and once more, which is not."""
     for _ in range(limit):
-        count_sign_in(address.format(0), place.format(0))
-    with pytest.raises(TooManyError):
-        count_sign_in(address.format(0), place.format(0))
+        count_sign_in(address.format(0), source.format(0))
+    with pytest.raises(TooManyAttemptsError):
+        count_sign_in(address.format(0), source.format(0))
 
 
 def test_one_address_from_one_place() -> None:
@@ -29,15 +29,15 @@ def test_one_address_from_one_place() -> None:
 def test_one_address_from_many_places() -> None:
     for number in range(60):
         count_sign_in("a@example.org", f"192.0.2.{number}")
-    with pytest.raises(TooManyError):
+    with pytest.raises(TooManyAttemptsError):
         count_sign_in("a@example.org", "192.0.2.99")
 
 
 def test_many_addresses_from_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttling, "PER_PLACE", 5)
+    monkeypatch.setattr(throttling, "PER_SOURCE", 5)
     for number in range(5):
         count_sign_in(f"a{number}@example.org", "192.0.2.1")
-    with pytest.raises(TooManyError):
+    with pytest.raises(TooManyAttemptsError):
         count_sign_in("a9@example.org", "192.0.2.1")
     count_sign_in("a9@example.org", "192.0.2.2")
 
@@ -60,7 +60,7 @@ def test_the_count_ends_with_its_quarter_of_an_hour() -> None:
 def test_mails_to_one_address_are_counted_apart_from_signing_in() -> None:
     for _ in range(5):
         count_mail("a@example.org", "192.0.2.1")
-    with pytest.raises(TooManyError):
+    with pytest.raises(TooManyAttemptsError):
         count_mail("a@example.org", "192.0.2.1")
     count_sign_in("a@example.org", "192.0.2.1")
 

@@ -15,9 +15,9 @@ from app.audit.queries import revision
 from app.authz import decision_point
 from app.kernel import clock
 from app.kernel.database import changing, database
-from app.memberships.models import Grant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import change_roles
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.runtime import current
 from app.services.models import Client, Role, Service
 from app.vocabulary import EventName, ServiceState

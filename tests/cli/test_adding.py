@@ -9,9 +9,10 @@ from app.api.transport.authentication import authenticate
 from app.audit.models import Event
 from app.kernel.tokens import hash_token
 from app.mail.models import Mail
-from app.memberships.models import Grant, StaffGrant
+from app.memberships.models import Grant
 from app.organisations.models import Organisation
 from app.services.models import Client, Role, Service
+from app.staff.models import StaffGrant
 from app.vocabulary import EventName
 from tests.browsing import mails_to
 from tests.cli.conftest import CommandLine

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.passwords import matches
 from app.demo import crowd
 from app.kernel.errors import ProblemError
-from app.memberships.models import Grant
-from app.organisations.models import Invitation, Membership, Organisation
+from app.memberships.models import Grant, Membership
+from app.organisations.models import Organisation
 from app.services.models import Role
 from app.vocabulary import USER_MANAGEMENT, MembershipState, OrganisationState, PersonState
 

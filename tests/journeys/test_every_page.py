@@ -99,8 +99,8 @@ def _check_two(visitor: Visitor) -> None:
 
 def _give_wrong_days(visitor: Visitor) -> None:
     visitor.goes(f"{_USERS}/owen-price@northfield")
-    visitor.page.locator("[name='first-portal:user-management']").fill("2027-02-01")
-    visitor.page.locator("[name='last-portal:user-management']").fill("2027-01-31")
+    visitor.page.locator("[name='portal:user-management-first_day']").fill("2027-02-01")
+    visitor.page.locator("[name='portal:user-management-last_day']").fill("2027-01-31")
     visitor.presses("Save changes")
 
 

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from app.accounts.activation import create_account
 from app.config import Settings
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
-from app.mail.delivery import RefusedError, deliver
+from app.mail.delivery import MailRefusedError, deliver
 from app.mail.models import Mail
 from app.mail.operations import queue
 from app.mail.queries import outbox_mail, outbox_mails
-from app.organisations.operations import create_account
 from tests.mail.conftest import MailServer
 from tests.running import change_settings
 
@@ -40,7 +40,7 @@ def test_a_name_cannot_smuggle_in_a_header(by_smtp: MailServer) -> None:
 
 @pytest.mark.parametrize("address", ["ada@exa\nmple.org", "ada@" + "x" * 80 + ".org"])
 def test_what_cannot_be_an_address_is_refused_without_asking(by_smtp: MailServer, address: str) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(MailRefusedError):
         deliver(queue(address, "Hello", "Text"))
     assert by_smtp.commands == []
 
@@ -51,7 +51,7 @@ def test_a_domain_beyond_ascii_is_written_for_the_network(by_smtp: MailServer) -
 
 
 def test_a_name_that_the_server_cannot_write_is_refused(by_smtp: MailServer) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(MailRefusedError):
         deliver(queue("jürgen@example.org", "Hello", "Text"))
 
 

@@ -7,16 +7,20 @@ import pytest
 from app.accounts.models import EmailAddress, Person
 from app.audit.models import Event
 from app.mail.models import Mail
-from app.memberships.models import Grant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import NewPerson, add_people
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.vocabulary import EventName, MembershipState, PersonState
 from tests.browsing import Browser, Page, mailed_link, mails_to
 from tests.manage.northfield import EARLY, LATE, OFFICER, USERS, NewBrowser, membership, roles_of
 
 ADD = f"{USERS}/add"
-NORA = {"name-0": "Nora Field", "address-0": "nora.field@example.org", "role-0": ["training:user"]}
-OMAR = {"name-1": "Omar Hill", "address-1": "omar.hill@example.org"}
+NORA = {
+    "people-0-name": "Nora Field",
+    "people-0-address": "nora.field@example.org",
+    "people-0-roles": ["training:user"],
+}
+OMAR = {"people-1-name": "Omar Hill", "people-1-address": "omar.hill@example.org"}
 TRAINING = "training:user"
 TICKED = ["training:user", LATE]
 """The officer may not give the second: it counts for nothing."""
@@ -64,9 +68,9 @@ def test_two_people_are_filled_in_checked_and_saved(olivia: Browser) -> None:
 
 def test_the_check_lists_roles_as_the_form_does(olivia: Browser) -> None:
     form = olivia.get(ADD)
-    offered = [box["value"] for box in form.root.all("input") if box["name"] == "role-0"]
-    page = olivia.press("Continue", {**NORA, "role-0": sorted(offered)})
-    assert [field["value"] for field in page.root.all("input") if field["name"] == "role-0"] == offered
+    offered = [box["value"] for box in form.root.all("input") if box["name"] == "people-0-roles"]
+    page = olivia.press("Continue", {**NORA, "people-0-roles": sorted(offered)})
+    assert [field["value"] for field in page.root.all("input") if field["name"] == "people-0-roles"] == offered
     assert offered != sorted(offered)
 
 
@@ -84,14 +88,16 @@ def test_going_back_from_the_check_keeps_what_was_typed(olivia: Browser) -> None
     olivia.press("Continue")
     page = olivia.press("Change something")
     assert page.heading == "Add user(s)"
-    assert [page.value(name) for name in ("name-0", "address-0", "name-1", "address-1")] == [
+    assert [
+        page.value(name) for name in ("people-0-name", "people-0-address", "people-1-name", "people-1-address")
+    ] == [
         "Nora Field",
         "nora.field@example.org",
         "Omar Hill",
         "omar.hill@example.org",
     ]
-    assert page.ticked("role-0") == {"training:user"}
-    assert page.ticked("role-1") == set()
+    assert page.ticked("people-0-roles") == {"training:user"}
+    assert page.ticked("people-1-roles") == set()
 
 
 def test_the_new_person_activates_and_finds_what_was_ticked(olivia: Browser, new_browser: NewBrowser) -> None:
@@ -108,8 +114,8 @@ def test_one_more_person_is_where_the_typing_goes_on(olivia: Browser) -> None:
         return [field["name"] for field in page.root.all("input") if "autofocus" in field.attributes]
 
     assert focused(olivia.get(ADD)) == []
-    assert focused(olivia.press("Add another person")) == ["name-1"]
-    assert focused(olivia.press("Add another person")) == ["name-2"]
+    assert focused(olivia.press("Add another person")) == ["people-1-name"]
+    assert focused(olivia.press("Add another person")) == ["people-2-name"]
     assert focused(olivia.press("Leave out person 3")) == []
 
 
@@ -122,20 +128,27 @@ def test_the_enter_key_continues_and_leaves_nobody_out(olivia: Browser) -> None:
 
 class TestMistakes:
     def test_each_is_said_beside_its_person_and_everything_typed_comes_back(self, olivia: Browser) -> None:
-        two_filled(olivia, NORA, {"name-1": "  ", "address-1": "omar at example", "role-1": ["exam-entries:user"]})
+        two_filled(
+            olivia,
+            NORA,
+            {"people-1-name": "  ", "people-1-address": "omar at example", "people-1-roles": ["exam-entries:user"]},
+        )
         page = olivia.press("Continue")
         assert page.status == 422
         assert page.problems == [
             "Person 2: Enter a name.",
             "Person 2: Enter an e-mail address in the right form, such as name@example.org.",
         ]
-        assert page.value("name-0") == "Nora Field"
-        assert page.value("address-1") == "omar at example"
-        assert (page.ticked("role-0"), page.ticked("role-1")) == ({"training:user"}, {"exam-entries:user"})
+        assert page.value("people-0-name") == "Nora Field"
+        assert page.value("people-1-address") == "omar at example"
+        assert (page.ticked("people-0-roles"), page.ticked("people-1-roles")) == (
+            {"training:user"},
+            {"exam-entries:user"},
+        )
         assert added() == []
 
     def test_a_double_in_the_form_is_found_whatever_its_case(self, olivia: Browser) -> None:
-        two_filled(olivia, NORA, {"name-1": "Nora Again", "address-1": " NORA.Field@example.org "})
+        two_filled(olivia, NORA, {"people-1-name": "Nora Again", "people-1-address": " NORA.Field@example.org "})
         page = olivia.press("Continue")
         assert page.problems == ["Person 2: This e-mail address stands above already. Give each person their own."]
 
@@ -143,7 +156,7 @@ class TestMistakes:
         "address", ["thomas.reed@example.org", "Ben.Castle@example.org", "yusuf.demir@example.org"]
     )
     def test_somebody_who_is_on_the_list_is_not_added_again(self, olivia: Browser, address: str) -> None:
-        two_filled(olivia, NORA, {"name-1": "X", "address-1": address})
+        two_filled(olivia, NORA, {"people-1-name": "X", "people-1-address": address})
         assert olivia.press("Continue").problems == [f"Person 2: {KNOWN}"]
         assert added() == []
 
@@ -158,12 +171,12 @@ class TestMistakes:
         page = olivia.press("Save users")
         assert page.status == 422
         assert page.problems == [f"Person 2: {KNOWN}"]
-        assert page.value("name-0") == "Nora Field"
+        assert page.value("people-0-name") == "Nora Field"
         assert added() == ["omar.hill@example.org"]
         assert mails_to("nora.field@example.org") == []
 
     def test_pressing_save_twice_adds_once_and_is_no_mistake(self, olivia: Browser) -> None:
-        form = NORA | OMAR | {"rows": "2", "step": "save", "address-0": "Nora.Field@example.org", "role-0": TICKED}
+        form = NORA | OMAR | {"step": "save", "people-0-address": "Nora.Field@example.org", "people-0-roles": TICKED}
         olivia.post(ADD, form)
         page = olivia.post(ADD, form)
         assert page.address == USERS
@@ -173,60 +186,70 @@ class TestMistakes:
 
     @pytest.mark.parametrize("roles", [[], ["training:user", "exam-entries:user"]])
     def test_saving_somebody_again_with_other_roles_is_one(self, olivia: Browser, roles: list[str]) -> None:
-        olivia.post(ADD, NORA | {"rows": "1", "step": "save"})
-        page = olivia.post(ADD, NORA | {"rows": "1", "step": "save", "role-0": roles})
+        olivia.post(ADD, NORA | {"step": "save"})
+        page = olivia.post(ADD, NORA | {"step": "save", "people-0-roles": roles})
         assert (page.status, page.problems) == (422, [KNOWN])
 
     @pytest.mark.parametrize("name", ["Nora \u202eevil", "Nora\x01 Field", "\x1b[31mNora", "Nora\u200b", "\u200d"])
     def test_a_name_with_hidden_characters_is_said(self, olivia: Browser, name: str) -> None:
         olivia.get(ADD)
-        page = olivia.press("Continue", NORA | {"name-0": name})
+        page = olivia.press("Continue", NORA | {"people-0-name": name})
         assert page.problems == ["This name holds hidden characters. Type it instead of pasting it."]
 
     def test_a_name_of_any_script_is_one(self, olivia: Browser) -> None:
         olivia.get(ADD)
         name = "علی\u200cرضا Ó Súilleabháin-渡辺"  # noqa: RUF001  (that is how it is written)
-        assert name in olivia.press("Continue", NORA | {"name-0": f" {name}\u00a0 "}).text
+        assert name in olivia.press("Continue", NORA | {"people-0-name": f" {name}\u00a0 "}).text
 
     def test_a_name_that_is_too_long_is_said(self, olivia: Browser) -> None:
         olivia.get(ADD)
-        page = olivia.press("Continue", NORA | {"name-0": "N" * 121})
+        page = olivia.press("Continue", NORA | {"people-0-name": "N" * 121})
         assert page.problems == ["A name has at most 120 characters here."]
 
 
 class TestHandMadeForms:
-    @pytest.mark.parametrize("rows", ["", "abc", "-1", "0", "1e3", "٣", "99999999999999999999", "1.0"])
-    def test_nonsense_about_the_number_of_people_adds_at_most_who_was_named(self, olivia: Browser, rows: str) -> None:
-        page = olivia.post(ADD, {**NORA, "rows": rows, "step": "save"})
-        assert page.status in {200, 422}
-        assert set(added()) <= {"nora.field@example.org"}
+    @pytest.mark.parametrize("index", ["", "abc", "-1", "1e3", "٣", "²", "9" * 20, "9" * 5000, "1.0"])
+    def test_nonsense_about_the_index_of_a_person_adds_who_was_named(self, olivia: Browser, index: str) -> None:
+        odd = {f"people-{index}-name": "Odd", f"people-{index}-address": "odd@example.org"}
+        assert olivia.post(ADD, {**NORA, **odd, "step": "save"}).status == 200
+        assert added() == ["nora.field@example.org"]
+
+    def test_indices_need_not_follow_each_other(self, olivia: Browser) -> None:
+        form = {"people-7-name": "Nora", "people-7-address": "nora.field@example.org"}
+        page = olivia.post(ADD, form | {"people-3-name": "", "people-3-address": "x", "step": "check"})
+        assert [problem.partition(":")[0] for problem in page.problems] == ["Person 1", "Person 1"]
+        assert page.value("people-1-address") == "nora.field@example.org"
 
     def test_at_most_twenty_people_are_added_at_once(self, olivia: Browser) -> None:
-        form = {"rows": "25", "step": "save"}
+        form = {"step": "save"}
         for number in range(25):
-            form |= {f"name-{number}": f"Person {number}", f"address-{number}": f"person{number}@example.net"}
+            form |= {
+                f"people-{number}-name": f"Person {number}",
+                f"people-{number}-address": f"person{number}@example.net",
+            }
         olivia.post(ADD, form)
         assert len(added()) == 20
         page = olivia.post(ADD, form | {"step": "more"})
-        assert len([box for box in page.root.all("input") if box["name"].startswith("address-")]) == 20
+        assert len([box for box in page.root.all("input") if box["name"].endswith("-address")]) == 20
         assert "Add another person" not in page.buttons
 
-    @pytest.mark.parametrize("step", ["", "nothing", "without-", "without-99", "without-x", "without-0", "SAVE"])
-    def test_an_unknown_button_saves_nothing(self, olivia: Browser, step: str) -> None:
-        page = olivia.post(ADD, {**NORA, "rows": "1", "step": step})
+    @pytest.mark.parametrize("step", ["", "nothing", "SAVE"])
+    @pytest.mark.parametrize("leave_out", [None, "", "99", "-1", "x", "²", "0"])
+    def test_an_unknown_button_saves_nothing(self, olivia: Browser, step: str, leave_out: str | None) -> None:
+        page = olivia.post(ADD, {**NORA, "step": step} | ({} if leave_out is None else {"leave_out": leave_out}))
         assert page.status == 200
         assert page.heading == "Add user(s)"
         assert added() == []
 
     def test_saving_without_checking_is_checked_all_the_same(self, olivia: Browser) -> None:
-        page = olivia.post(ADD, {"rows": "1", "step": "save", "name-0": "", "address-0": "nonsense"})
+        page = olivia.post(ADD, {"step": "save", "people-0-name": "", "people-0-address": "nonsense"})
         assert page.status == 422
         assert len(page.problems) == 2
 
     def test_roles_that_are_not_the_officers_to_give_are_not_given(self, olivia: Browser) -> None:
         olivia.post(
             ADD,
-            {**NORA, "rows": "1", "step": "save", "role-0": [EARLY, LATE, "nothing:here", "training:user", OFFICER]},
+            {**NORA, "step": "save", "people-0-roles": [EARLY, LATE, "nothing:here", "training:user", OFFICER]},
         )
         (person,) = EmailAddress.select().where(EmailAddress.address == "nora.field@example.org")
         held = Grant.select().join(Membership).where(Membership.person == person.person)
@@ -234,7 +257,7 @@ class TestHandMadeForms:
 
     def test_an_address_is_not_a_way_to_send_mail_to_others(self, olivia: Browser) -> None:
         for address in ("nora@example.org\r\nBcc: all@example.org", "a@b.c,d@e.f", "Nora <nora@example.org>"):
-            assert olivia.post(ADD, {**NORA, "address-0": address, "rows": "1", "step": "save"}).status == 422
+            assert olivia.post(ADD, {**NORA, "people-0-address": address, "step": "save"}).status == 422
         assert Mail.select().count() == 0
 
 
@@ -243,7 +266,7 @@ class TestSomebodyWithAnAccount:
         self, olivia: Browser, new_browser: NewBrowser
     ) -> None:
         olivia.get(ADD)
-        olivia.press("Continue", {**NORA, "name-0": "Wrong Name", "address-0": "helen.frost@example.org"})
+        olivia.press("Continue", {**NORA, "people-0-name": "Wrong Name", "people-0-address": "helen.frost@example.org"})
         olivia.press("Save user")
         helen = Person.get(Person.public_id == "helen-frost")
         assert (helen.name, helen.state) == ("Helen Frost", PersonState.ACTIVE)
@@ -252,7 +275,7 @@ class TestSomebodyWithAnAccount:
 
     def test_the_check_does_not_tell_whether_an_address_is_known_elsewhere(self, olivia: Browser) -> None:
         olivia.get(ADD)
-        page = olivia.press("Continue", {**NORA, "address-0": "helen.frost@example.org"})
+        page = olivia.press("Continue", {**NORA, "people-0-address": "helen.frost@example.org"})
         assert "Nora Field" in page.text
         assert "Helen" not in page.text
 
@@ -260,14 +283,14 @@ class TestSomebodyWithAnAccount:
         self, olivia: Browser, new_browser: NewBrowser
     ) -> None:
         olivia.get(ADD)
-        olivia.press("Continue", {**NORA, "address-0": "frank.doyle@example.org"})
+        olivia.press("Continue", {**NORA, "people-0-address": "frank.doyle@example.org"})
         olivia.press("Save user")
         assert new_browser().signed_in_as("frank-doyle").get("/").tiles == ["Training"]
 
     def test_who_left_comes_back_without_the_roles_they_had(self, olivia: Browser, new_browser: NewBrowser) -> None:
         assert roles_of("priya-nair@northfield") == {OFFICER}
         olivia.get(ADD)
-        olivia.press("Continue", {**NORA, "address-0": "priya.nair@example.org"})
+        olivia.press("Continue", {**NORA, "people-0-address": "priya.nair@example.org"})
         olivia.press("Save user")
         assert roles_of("priya-nair@northfield") == {"training:user"}
         assert membership("priya-nair@northfield").state == MembershipState.ACTIVE
@@ -284,7 +307,10 @@ class TestWhatAnAccountTellsWhoeverTypesItsAddress:
     @staticmethod
     def added(priya: Browser, address: str) -> Page:
         priya.get("/organisations/westbrook/users/add")
-        priya.press("Continue", {"name-0": "Whoever", "address-0": f"{address}@example.org", "role-0": [TRAINING]})
+        priya.press(
+            "Continue",
+            {"people-0-name": "Whoever", "people-0-address": f"{address}@example.org", "people-0-roles": [TRAINING]},
+        )
         page = priya.press("Save user")
         assert page.banners == ["Done Whoever has been added and gets an e-mail."]
         return page
@@ -342,7 +368,7 @@ class TestWhatAnAccountTellsWhoeverTypesItsAddress:
 
 def test_one_person_is_told_of_in_the_singular_by_the_name_that_was_typed(browser: Browser) -> None:
     browser.signed_in_as("olivia-marsh").get("/organisations/northfield/users/add")
-    browser.press("Continue", {"name-0": "Helena F", "address-0": "helen.frost@example.org"})
+    browser.press("Continue", {"people-0-name": "Helena F", "people-0-address": "helen.frost@example.org"})
     assert browser.press("Save user").banners == ["Done Helena F has been added and gets an e-mail."]
 
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import time_machine
 
-from app.accounts.models import Person
+from app.accounts.activation import INVITATION_LASTS, invite
+from app.accounts.models import Invitation, Person
 from app.accounts.throttling import MAILS_PER_ADDRESS
 from app.mail.models import Mail
-from app.organisations.models import Invitation, Organisation
-from app.organisations.operations import INVITATION_LASTS, invite
+from app.organisations.models import Organisation
 from app.vocabulary import MembershipState, PersonState
 from tests.browsing import Browser, mailed_link, mails_to
 from tests.manage.northfield import BEN, THOMAS, USERS, NewBrowser, membership

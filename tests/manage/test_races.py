@@ -8,16 +8,16 @@ from threading import Barrier, Event
 import pytest
 from flask import Flask
 
+from app.accounts.activation import invite
 from app.accounts.models import EmailAddress, Person, Session
 from app.audit import models as audit
 from app.kernel.database import changing, database
-from app.memberships.models import Grant
-from app.organisations.models import Membership, Organisation
-from app.organisations.operations import invite
+from app.memberships.models import Grant, Membership
+from app.organisations.models import Organisation
 from app.ui import authorization
 from app.vocabulary import EventName, MembershipState
 from tests.browsing import Browser, mailed_link
-from tests.manage.northfield import DANIEL, OFFICER, OLIVIA, USERS, membership, roles_of
+from tests.manage.northfield import DANIEL, OFFICER, OLIVIA, USERS, membership, roles_of, shown
 
 OFFICERS = {"olivia-marsh": OLIVIA, "daniel-okafor": DANIEL}
 
@@ -39,7 +39,7 @@ def at_once(app: Flask, requests: list[tuple[str, str, dict[str, str]]]) -> list
 
 @pytest.mark.parametrize(
     ("address", "form"),
-    [("", {"shown": f"{OFFICER}||"}), ("/suspend", {}), ("/remove", {})],
+    [("", shown(OFFICER)), ("/suspend", {}), ("/remove", {})],
     ids=["demote", "suspend", "remove"],
 )
 @pytest.mark.parametrize("_round", range(3))
@@ -71,12 +71,11 @@ def test_two_officers_who_add_the_same_person_at_once_add_them_once(
 ) -> None:
     form = {
         "step": "save",
-        "rows": "1",
-        "name-0": "Nora Field",
-        "address-0": "nora.field@example.org",
+        "people-0-name": "Nora Field",
+        "people-0-address": "nora.field@example.org",
     }
     asked = zip(OFFICERS, roles, strict=True)
-    answers = at_once(app, [(person, f"{USERS}/add", form | {"role-0": role}) for person, role in asked])
+    answers = at_once(app, [(person, f"{USERS}/add", form | {"people-0-roles": role}) for person, role in asked])
     assert sorted(answers) == expected
     assert EmailAddress.select().where(EmailAddress.address == "nora.field@example.org").count() == 1
     person = EmailAddress.get(EmailAddress.address == "nora.field@example.org").person

@@ -2,21 +2,35 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from app.accounts.models import Person
+from app.accounts.models import Invitation, Person
 from app.audit.models import Event
 from app.mail.models import Mail
-from app.memberships.models import Grant
+from app.memberships import operations
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import remove_person
-from app.organisations.models import Invitation, Membership
-from app.organisations.operations import suspend
 from app.vocabulary import EventName, MembershipState
 from tests.browsing import Browser
-from tests.manage.northfield import DANIEL, LATE, OFFICER, OLIVIA, THOMAS, USERS, NewBrowser, membership, roles_of
+from tests.manage.northfield import (
+    DANIEL,
+    LATE,
+    OFFICER,
+    OLIVIA,
+    THOMAS,
+    USERS,
+    NewBrowser,
+    held,
+    membership,
+    roles_of,
+    shown,
+    ticked_roles,
+    ticks,
+)
 
 HAVE_LEFT = ("martin-shaw@northfield", "priya-nair@northfield")
 """The second of them is known elsewhere."""
@@ -45,13 +59,12 @@ def send(browser: Browser, path: str, method: str, token: str) -> int:
     """Send one request with everything in its form that could do something, and return the status."""
     form = {
         "csrf_token": token,
-        "role": [OFFICER, LATE],
-        "shown": ["teaching-resources:teacher||"],
+        **held(OFFICER, LATE),
+        **shown("teaching-resources:teacher"),
         "step": "save",
-        "rows": "1",
-        "name-0": "Nora Field",
-        "address-0": "nora.field@example.org",
-        "role-0": [OFFICER],
+        "people-0-name": "Nora Field",
+        "people-0-address": "nora.field@example.org",
+        "people-0-roles": [OFFICER],
     }
     return browser.client.open(path, method=method, data=form if method == "POST" else None).status_code
 
@@ -193,7 +206,7 @@ class TestOnesOwnRow:
         }
 
     def test_the_refusal_says_why_and_who_can_help(self, olivia: Browser) -> None:
-        page = olivia.post(OLIVIA, {"role": LATE})
+        page = olivia.post(OLIVIA, held(LATE))
         assert page.status == 403
         assert "Nobody can change their own access. That way, every change is seen by a second person." in page.text
         assert "Daniel Okafor" in page.text
@@ -205,10 +218,9 @@ class TestOnesOwnRow:
             f"{USERS}/add",
             {
                 "step": "save",
-                "rows": "1",
-                "name-0": "Olivia",
-                "address-0": "OLIVIA.MARSH@example.org",
-                "role-0": "training:user",
+                "people-0-name": "Olivia",
+                "people-0-address": "OLIVIA.MARSH@example.org",
+                "people-0-roles": "training:user",
             },
         )
         assert page.status == 422
@@ -226,12 +238,12 @@ class TestLosingTheRole:
         olivia.get(THOMAS)
         page = daniel.get(OLIVIA)
         if how == "Save changes":
-            daniel.press(how, {"role": page.ticked("role") - {OFFICER}})
+            daniel.press(how, ticks(daniel.page, ticked_roles(page) - {OFFICER}))
         else:
             daniel.follow(how)
             daniel.press(how)
         before = stored()
-        assert olivia.press("Save changes", {"role": [OFFICER]}).status == 404
+        assert olivia.press("Save changes", ticks(olivia.page, [OFFICER])).status == 404
         assert olivia.get(USERS).status == (403 if how == "Save changes" else 404)
         assert "Users" not in olivia.get("/").menu
         assert stored() == before
@@ -254,11 +266,13 @@ class TestLosingTheRole:
     def test_who_is_removed_while_a_colleague_suspends_them_stays_removed(
         self, olivia: Browser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def suspend_too_late(read_before: Membership, *, by: Person) -> None:
-            remove_person(Membership.get_by_id(read_before.id), by=by)
-            suspend(read_before, by=by)
+        change_state = operations._change_state
 
-        monkeypatch.setattr("app.manage.membership_lifecycle.suspend_membership", suspend_too_late)
+        def change_too_late(read_before: Membership, *rest: Any) -> None:
+            remove_person(Membership.get_by_id(read_before.id), by=rest[-1])
+            change_state(read_before, *rest)
+
+        monkeypatch.setattr(operations, "_change_state", change_too_late)
         suspended = Membership.select().where(Membership.state == MembershipState.SUSPENDED).count()
         olivia.get(THOMAS)
         olivia.follow("Suspend")
@@ -280,7 +294,12 @@ class TestLosingTheRole:
         assert olivia.get(THOMAS).status == 404
         olivia.get(f"{USERS}/add")
         olivia.press(
-            "Continue", {"name-0": "T", "address-0": "thomas.reed@example.org", "role-0": ["exam-entries:user"]}
+            "Continue",
+            {
+                "people-0-name": "T",
+                "people-0-address": "thomas.reed@example.org",
+                "people-0-roles": ["exam-entries:user"],
+            },
         )
         olivia.press("Save user")
         assert roles_of("thomas-reed@northfield") == {"exam-entries:user"}

@@ -9,7 +9,7 @@ from app.memberships.models import Grant
 from app.services.models import Service
 from app.vocabulary import ServiceState
 from tests.browsing import Browser
-from tests.manage.northfield import DANIEL, OLIVIA, THOMAS, USERS, NewBrowser, membership
+from tests.manage.northfield import DANIEL, OLIVIA, THOMAS, USERS, NewBrowser, membership, ticked_roles, ticks
 
 AMARA = f"{USERS}/amara-lewis@northfield"
 YUSUF = f"{USERS}/yusuf-demir@northfield"
@@ -52,7 +52,7 @@ def test_a_no_says_what_would_open_it_and_that_it_really_does(olivia: Browser) -
         "An exams officer of Northfield Academy can do this." in page.text
     )
     olivia.follow("the page of Thomas Reed")
-    olivia.press("Save changes", {"role": [*olivia.page.ticked("role"), "access-to-scripts:exams-officer"]})
+    olivia.press("Save changes", ticks(olivia.page, [*ticked_roles(olivia.page), "access-to-scripts:exams-officer"]))
     page = olivia.get(f"{THOMAS}/why/access-to-scripts")
     assert page.heading == "Why can Thomas Reed open Access to scripts?"
     assert "Olivia Marsh gave it on" in page.text

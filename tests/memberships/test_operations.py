@@ -1,34 +1,52 @@
-"""Changes to who holds what: all of a change with its event, or nothing."""
+"""Changes to memberships and their roles: all of a change with its event, or nothing."""
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 
 import pytest
+import time_machine
 from peewee import IntegrityError
 
+from app.accounts.activation import activate, invite, new_person
 from app.accounts.models import Person
+from app.accounts.queries import invitation_with
 from app.audit.models import Event
 from app.kernel.errors import ProblemError
 from app.mail.models import Mail
-from app.memberships.models import Grant, StaffGrant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import (
+    AlreadyMemberError,
     NewPerson,
     RoleGiven,
     add_people,
-    add_staff,
+    cancel_invitation,
     change_roles,
+    reactivate,
+    remove_person,
     set_up_organisation,
+    suspend,
 )
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.services.models import Role
-from app.vocabulary import USER_MANAGEMENT, EventName, StaffRole
-from tests.browsing import mails_to
+from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState
+from tests.events import newest_event, newest_person
+from tests.invited import ADDRESS, PASSWORD, token, works
 
 pytestmark = pytest.mark.usefixtures("cast")
 
 
-def northfield() -> Organisation:
-    """Return Northfield Academy."""
-    return Organisation.get(Organisation.public_id == "northfield")
+@pytest.fixture
+def nora(cast: None) -> Person:
+    """Somebody new."""
+    return new_person("Nora Field", ADDRESS)
+
+
+def olivia() -> Person:
+    return Person.get(Person.public_id == "olivia-marsh")
+
+
+def organisation(public_id: str) -> Organisation:
+    return Organisation.get(Organisation.public_id == public_id)
 
 
 def counts() -> list[int]:
@@ -38,16 +56,16 @@ def counts() -> list[int]:
 
 def test_of_several_people_all_are_added_or_none() -> None:
     before = counts()
-    with pytest.raises(ProblemError) as caught:
+    with pytest.raises(AlreadyMemberError) as caught:
         add_people(
-            northfield(),
+            organisation("northfield"),
             [
                 NewPerson("Nora Field", "nora.field@example.org", []),
                 NewPerson("Thomas Reed", "thomas.reed@example.org", []),
             ],
             by=None,
         )
-    assert caught.value.field == "people-1-address"
+    assert caught.value.index == 1
     assert counts() == before
 
 
@@ -100,23 +118,78 @@ def test_an_event_about_roles_says_what_when_and_why() -> None:
     }
 
 
-class TestStaff:
-    def test_somebody_new_is_added_and_mailed(self) -> None:
-        person = add_staff("Nora Field", "nora.field@example.org", StaffRole.SUPPORT, by=None)
-        assert [grant.role for grant in StaffGrant.select().where(StaffGrant.person == person)] == [StaffRole.SUPPORT]
-        assert mails_to("nora.field@example.org") == ["Activate your Tessera account"]
+@pytest.fixture
+def invited_by_two(nora: Person) -> dict[str, str]:
+    """The tokens of Nora's invitations, by the public id of the organisation."""
+    tokens = {}
+    for name in ("northfield", "westbrook"):
+        add_people(organisation(name), [NewPerson("Nora Field", ADDRESS, [])], by=olivia())
+        tokens[name] = token()
+    return tokens
 
-    def test_somebody_known_gets_one_more_role_and_no_mail(self) -> None:
-        for _ in range(2):
-            add_staff("", "sam.porter@example.org", StaffRole.AUDITOR, by=None)
-        sam = Person.get(Person.public_id == "sam-porter")
-        roles = {grant.role for grant in StaffGrant.select().where(StaffGrant.person == sam)}
-        assert roles == {StaffRole.SUPPORT, StaffRole.AUDITOR}
-        assert Mail.select().count() == 0
 
-    def test_somebody_new_without_a_name_is_refused(self) -> None:
-        before = counts()
-        with pytest.raises(ProblemError) as caught:
-            add_staff("", "nora.field@example.org", StaffRole.SUPPORT, by=None)
-        assert caught.value.field == "name"
-        assert counts() == before
+def nora_at(name: str) -> Membership:
+    return Membership.get(Membership.person == Person.get(Person.name == "Nora Field"), organisation=organisation(name))
+
+
+@pytest.mark.parametrize(
+    ("operation", "event"),
+    [(cancel_invitation, EventName.INVITATION_CANCELLED), (remove_person, EventName.MEMBER_REMOVED)],
+)
+def test_whoever_is_removed_before_they_activate_keeps_the_invitation_of_another_organisation(
+    invited_by_two: dict[str, str], operation: Callable[..., None], event: EventName
+) -> None:
+    place = nora_at("northfield")
+    operation(place, by=olivia())
+    assert {name: works(link) for name, link in invited_by_two.items()} == {"northfield": False, "westbrook": True}
+    assert nora_at("northfield").state == MembershipState.ENDED
+    assert nora_at("westbrook").state == MembershipState.ACTIVE
+    assert newest_event() == (event, "person:olivia-marsh", place.reference, "northfield")
+    assert newest_person() == place.person.public_id
+    with pytest.raises(ProblemError, match="does not work any more"):
+        activate(invited_by_two["northfield"], PASSWORD)
+
+
+def test_cancelling_an_invitation_again_does_not_move_its_time(invited_by_two: dict[str, str]) -> None:
+    def cancelled_at() -> datetime | None:
+        return invitation_with(invited_by_two["northfield"]).cancelled_at  # type: ignore[union-attr]
+
+    assert cancelled_at() is None
+    cancel_invitation(nora_at("northfield"), by=olivia())
+    first = cancelled_at()
+    assert first is not None
+    with time_machine.travel(first + timedelta(hours=1)):
+        for operation in (cancel_invitation, remove_person):
+            operation(nora_at("northfield"), by=olivia())
+            assert cancelled_at() == first
+        invite(Person.get(Person.name == "Nora Field"), organisation("northfield"), by=olivia())
+        assert cancelled_at() == first
+
+
+def test_who_suspended_and_who_brought_back_is_written_down() -> None:
+    thomas = Membership.get(Membership.public_id == "thomas-reed@northfield")
+    for operation, name, state in (
+        (suspend, EventName.MEMBER_SUSPENDED, MembershipState.SUSPENDED),
+        (reactivate, EventName.MEMBER_REACTIVATED, MembershipState.ACTIVE),
+    ):
+        operation(thomas, by=olivia())
+        assert newest_event() == (name, "person:olivia-marsh", thomas.reference, "northfield")
+        assert newest_person() == "thomas-reed"
+        assert Membership.get_by_id(thomas.id).state == state
+
+
+def test_somebody_who_was_removed_meanwhile_is_not_brought_back() -> None:
+    membership = Membership.get(Membership.person == olivia())
+    suspend(membership, by=olivia())
+    stale = Membership.get_by_id(membership.id)
+    remove_person(membership, by=olivia())
+    for operation in (reactivate, suspend):
+        with pytest.raises(ProblemError, match="changed this meanwhile"):
+            operation(stale, by=olivia())
+    assert Membership.get_by_id(membership.id).state == MembershipState.ENDED
+
+
+def test_who_is_reactivated_must_be_suspended() -> None:
+    membership = Membership.get(Membership.person == olivia())
+    with pytest.raises(ProblemError, match="changed this meanwhile"):
+        reactivate(membership, by=olivia())

@@ -9,9 +9,9 @@ import time_machine
 from app.audit.models import Event
 from app.config import Settings
 from app.kernel.clock import in_words
-from app.memberships.models import Grant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import RoleGiven, change_roles
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.services.models import Role, Service
 from app.vocabulary import EventName, OrganisationState
 from tests.browsing import Browser

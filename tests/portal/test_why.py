@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from app.memberships.models import Grant
-from app.organisations.models import Membership
+from app.memberships.models import Grant, Membership
 from app.services.models import Service
 from app.vocabulary import ServiceState
 from tests.browsing import Browser

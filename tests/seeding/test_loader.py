@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.accounts.passwords import matches
 from app.config import ROOT
 from app.kernel import clock
 from app.kernel.tokens import hash_token
-from app.memberships.models import Grant, StaffGrant
-from app.organisations.models import Invitation, Membership, Organisation
-from app.seeding.loader import FIXTURES, CastError, is_empty, load_cast
+from app.memberships.models import Grant, Membership
+from app.organisations.models import Organisation
+from app.seeding.fixtures import FIXTURES, FixtureError
+from app.seeding.loader import is_empty, load_cast
 from app.services.models import Client, Role, Service
+from app.staff.models import StaffGrant
 from app.vocabulary import (
     USER_MANAGEMENT,
     MembershipState,
@@ -202,14 +204,14 @@ class TestLoading:
                 "people.toml",
                 "helen.frost@example.org",
                 "iris.bell@example.org",
-                "helen-frost: iris.bell@example.org is there twice.",
+                "helen-frost: iris.bell@example.org appears twice.",
             ),
             ("people.toml", 'id = "sam-porter"\n', "", "person number 15: id: Missing data"),
-            ("people.toml", "password = ", "passwort = ", "passwort means nothing here."),
+            ("people.toml", "password = ", "passwort = ", "Unknown key passwort."),
             ("people.toml", "password = ", "# ", "password is missing."),
             ("people.toml", "[[person]]", "[[person", "This is not TOML: Expected"),
             ("organisations.toml", '"90103"', '"9010"', "eastgate: centre_number: A centre number"),
-            ("organisations.toml", '"90103"', '"90101"', "eastgate: 90101 is there twice."),
+            ("organisations.toml", '"90103"', '"90101"', "eastgate: 90101 appears twice."),
             (
                 "organisations.toml",
                 'centre_number = "90103"',
@@ -220,7 +222,7 @@ class TestLoading:
                 "services.toml",
                 'slug = "training"\n',
                 'slug = "exam-entries"\n',
-                "exam-entries: exam-entries is there twi",
+                "exam-entries: exam-entries appears twi",
             ),
             (
                 "services.toml",
@@ -240,7 +242,7 @@ class TestLoading:
         self, folder: Path, file: str, old: str, new: str, sentence: str
     ) -> None:
         spoil(folder / file, old, new)
-        with pytest.raises(CastError) as refused:
+        with pytest.raises(FixtureError) as refused:
             load_cast(folder)
         assert sentence in str(refused.value)
         assert re.match(rf"{re.escape(file)}:\d+: ", str(refused.value))
@@ -251,7 +253,7 @@ class TestLoading:
         ours, theirs = '"submit-for-assessment"\nkinds = [', '"access-to-scripts"\nkinds = ['
         for service in (ours, theirs):
             spoil(path, service, f'{service}"script", ')
-        with pytest.raises(CastError) as refused:
+        with pytest.raises(FixtureError) as refused:
             load_cast(folder)
         line = path.read_text().splitlines().index('id = "access-to-scripts"')
         sentence = "access-to-scripts: the kind script belongs to the service submit-for-assessment."
@@ -261,5 +263,5 @@ class TestLoading:
 
     def test_a_missing_file_is_named(self, folder: Path) -> None:
         (folder / "clients.toml").unlink()
-        with pytest.raises(CastError, match=r"^clients\.toml:0: "):
+        with pytest.raises(FixtureError, match=r"^clients\.toml:0: "):
             load_cast(folder)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from app.accounts.models import EmailAddress, Person
-from app.accounts.throttling import PER_ADDRESS_AND_PLACE
+from app.accounts.activation import INVITATION_LASTS, invite
+from app.accounts.models import EmailAddress, Invitation, Person
+from app.accounts.throttling import PER_ADDRESS_AND_SOURCE
 from app.audit.models import Event
 from app.mail.models import Mail
-from app.organisations.models import Invitation, Organisation
-from app.organisations.operations import INVITATION_LASTS, invite
+from app.organisations.models import Organisation
 from app.vocabulary import EventName, PersonState
 from tests.browsing import PASSWORD, Browser, mailed_link, mails_to
 
@@ -85,9 +85,9 @@ class TestActivating:
         browser.get(link)
         browser.press("Activate account", {"password": GOOD})
         guesser = new_browser()
-        for _ in range(PER_ADDRESS_AND_PLACE):
+        for _ in range(PER_ADDRESS_AND_SOURCE):
             assert guesser.post(link, {"password": "another fine harmonica"}).status == 410
-        assert Event.select().where(Event.name == EventName.SIGN_IN_FAILED).count() == PER_ADDRESS_AND_PLACE
+        assert Event.select().where(Event.name == EventName.SIGN_IN_FAILED).count() == PER_ADDRESS_AND_SOURCE
         assert guesser.post(link, {"password": GOOD}).status == 410
         assert guesser.sign_in("ben-castle", GOOD).status == 422
 

@@ -8,12 +8,17 @@ import time_machine
 
 from app.accounts.models import EmailAddress, Person
 from app.accounts.queries import SESSION_IDLE
-from app.organisations.models import Membership
+from app.memberships.models import Membership
 from app.vocabulary import MembershipState
 from tests.browsing import PASSWORD, Browser, Page
+from tests.manage.northfield import ticks
 
 USERS = "/organisations/northfield/users"
-NORA = {"name-0": "Nora Field", "address-0": "nora.field@example.org", "role-0": ["training:user"]}
+NORA = {
+    "people-0-name": "Nora Field",
+    "people-0-address": "nora.field@example.org",
+    "people-0-roles": ["training:user"],
+}
 NOTE = "Please note To keep you safe, you were signed out. Sign in again: what you typed is not lost."
 
 
@@ -64,7 +69,7 @@ def test_a_wrong_password_in_between_loses_nothing(olivia: Browser, clock: time_
 def test_nothing_is_done_before_the_button(olivia: Browser, clock: time_machine.Traveller) -> None:
     olivia.get(f"{USERS}/thomas-reed@northfield")
     clock.shift(SESSION_IDLE + timedelta(minutes=1))
-    olivia.press("Save changes", {"reason": "Left the department", "role": []})
+    olivia.press("Save changes", {"reason": "Left the department", **ticks(olivia.page, [])})
     again(olivia)
     thomas = Membership.get(Membership.public_id == "thomas-reed@northfield")
     assert thomas.grants.count() > 0

@@ -11,7 +11,7 @@ from flask import Flask
 
 from app.accounts import passwords
 from app.accounts.models import Person, Session
-from app.accounts.throttling import PER_ADDRESS_AND_PLACE
+from app.accounts.throttling import PER_ADDRESS_AND_SOURCE
 from app.audit.models import Event
 from app.vocabulary import EventName, PersonState
 from tests.browsing import PASSWORD, Browser, Page
@@ -110,14 +110,14 @@ def test_a_failed_sign_in_is_recorded_without_the_address_that_was_typed(browser
 
 class TestThrottling:
     def test_the_eleventh_try_from_one_place_is_refused_even_with_the_right_password(self, browser: Browser) -> None:
-        for _ in range(PER_ADDRESS_AND_PLACE):
+        for _ in range(PER_ADDRESS_AND_SOURCE):
             assert attempt(browser, "olivia.marsh@example.org", "wrong").problems == [WRONG]
         assert attempt(browser, "olivia.marsh@example.org", PASSWORD).problems == [TOO_MANY]
 
     def test_after_15_minutes_it_works_again(self, browser: Browser) -> None:
         start = datetime.now(UTC)
         with time_machine.travel(start, tick=False) as traveller:
-            for _ in range(PER_ADDRESS_AND_PLACE):
+            for _ in range(PER_ADDRESS_AND_SOURCE):
                 attempt(browser, "olivia.marsh@example.org", "wrong")
             traveller.move_to(start + timedelta(minutes=14, seconds=59))
             assert attempt(browser, "olivia.marsh@example.org", PASSWORD).problems == [TOO_MANY]
@@ -126,22 +126,22 @@ class TestThrottling:
 
     def test_the_person_still_gets_in_from_another_place(self, browser: Browser) -> None:
         browser.place = "192.0.2.66"
-        for _ in range(PER_ADDRESS_AND_PLACE + 1):
+        for _ in range(PER_ADDRESS_AND_SOURCE + 1):
             attempt(browser, "olivia.marsh@example.org", "wrong")
         browser.place = "192.0.2.7"
         assert attempt(browser, "olivia.marsh@example.org", PASSWORD).heading == "Your services"
 
     def test_an_unknown_address_is_refused_after_as_many_tries_as_a_known_one(self, browser: Browser) -> None:
-        for _ in range(PER_ADDRESS_AND_PLACE):
+        for _ in range(PER_ADDRESS_AND_SOURCE):
             assert attempt(browser, "nobody@example.org", "wrong").problems == [WRONG]
         assert attempt(browser, "nobody@example.org", "wrong").problems == [TOO_MANY]
 
     def test_a_sign_in_that_worked_is_not_held_against_anybody(self, new_browser: NewBrowser) -> None:
-        for _ in range(PER_ADDRESS_AND_PLACE + 2):
+        for _ in range(PER_ADDRESS_AND_SOURCE + 2):
             assert attempt(new_browser(), "olivia.marsh@example.org", PASSWORD).heading == "Your services"
 
     def test_other_people_at_the_same_place_get_in(self, browser: Browser) -> None:
-        for _ in range(PER_ADDRESS_AND_PLACE + 1):
+        for _ in range(PER_ADDRESS_AND_SOURCE + 1):
             attempt(browser, "olivia.marsh@example.org", "wrong")
         assert attempt(browser, "thomas.reed@example.org", PASSWORD).heading == "Your services"
 

@@ -22,7 +22,8 @@ from app.authz.information import directory
 from app.config import Settings
 from app.factory import create_app
 from app.kernel.database import BaseModel
-from app.organisations.models import Membership
+from app.memberships.models import Membership
+from app.runtime import current
 from app.ui.authorization import can, public, requires
 from app.vocabulary import PERMISSIONS, Action, EventName, MembershipState
 from tests.browsing import Browser

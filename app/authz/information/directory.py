@@ -15,8 +15,9 @@ from app.authz.information.people import (
     load_person,
     properties,
 )
+from app.memberships.models import Membership
 from app.organisations import queries as organisations
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.records.models import Record
 from app.services.models import Client, Role, Service
 from app.services.queries import roles

@@ -15,9 +15,10 @@ from app.accounts.models import EmailAddress, Person
 from app.authz import facts
 from app.kernel import clock
 from app.kernel.database import database, reading
-from app.memberships.models import Grant, StaffGrant
-from app.organisations.models import Membership, Organisation
+from app.memberships.models import Grant, Membership
+from app.organisations.models import Organisation
 from app.services.models import Role, Service
+from app.staff.models import StaffGrant
 from app.vocabulary import MembershipState
 
 Statement = tuple[str, list[Any]]

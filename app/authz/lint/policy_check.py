@@ -15,7 +15,8 @@ from app.authz.lint.decision_tables import run_tables, table_name
 from app.authz.lint.findings import Finding, RuleId
 from app.authz.lint.linter import lint
 from app.kernel.database import bind, connected, migrate
-from app.seeding.loader import PACK_FILES, CastError, load_cast, load_pack, read_pack, unread
+from app.seeding.fixtures import PACK_FILES, FixtureError, read_pack, unread
+from app.seeding.loader import load_cast, load_pack
 from app.vocabulary import DIRECTORY_KINDS
 
 
@@ -46,7 +47,7 @@ def _check_pack(engine: Engine, pack: Path, kinds: set[str]) -> list[Finding]:
         migrate()
         try:
             load_pack(fixtures)
-        except CastError as error:
+        except FixtureError as error:
             return findings if unread(fixtures, PACK_FILES) else [*findings, _fixture_finding(error)]
         # Unlike the base policy, a pack need not have tables.
         return findings + run_tables(engine, rules, [kind for kind in kinds if (rules / table_name(kind)).exists()])
@@ -68,7 +69,7 @@ def _check_declared(engine: Engine, fixtures: Path) -> Iterator[Finding]:
     declared = engine.declared_kinds
     try:
         described = read_pack(fixtures)
-    except CastError:
+    except FixtureError:
         # Loading the fixtures reports this.
         return
     for entry in described["record"]:
@@ -84,7 +85,7 @@ def _undeclared(file: str, line: int, kind: str) -> Finding:
     return Finding(RuleId.UNKNOWN_TYPE, file, line, 1, f"No resource block declares the type {kind}.")
 
 
-def _fixture_finding(error: CastError) -> Finding:
+def _fixture_finding(error: FixtureError) -> Finding:
     match error.__cause__:
         case tomllib.TOMLDecodeError():
             rule = RuleId.TOML_SYNTAX

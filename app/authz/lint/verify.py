@@ -16,7 +16,7 @@ from app.authz.engine.sandbox import PolicyError
 from app.authz.engine.source import PolicySource, policy_folders
 from app.authz.lint.findings import Finding, PolicyRejectedError, RuleId
 from app.config import ROOT, Settings
-from app.seeding.loader import FIXTURES
+from app.seeding.fixtures import FIXTURES
 
 _LIMIT_SECONDS = 30
 

@@ -15,8 +15,9 @@ from app.audit.operations import record
 from app.audit.queries import revision
 from app.config import ROOT, Settings
 from app.kernel.database import changing, connected
+from app.memberships.models import Membership
 from app.memberships.operations import RoleGiven, change_roles
-from app.organisations.models import Membership, Organisation
+from app.organisations.models import Organisation
 from app.services.models import Role
 from app.vocabulary import EventName, MembershipState, OrganisationState, PersonState
 from tests.api.conftest import KEY, Ask, question

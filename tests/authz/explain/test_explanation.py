@@ -30,9 +30,9 @@ from app.authz.information import directory
 from app.config import ROOT
 from app.kernel import clock
 from app.kernel.database import database as bound
-from app.memberships.operations import NewPerson, RoleGiven, add_people, change_roles
-from app.organisations.models import Membership, Organisation
-from app.organisations.operations import reactivate
+from app.memberships.models import Membership
+from app.memberships.operations import NewPerson, RoleGiven, add_people, change_roles, reactivate
+from app.organisations.models import Organisation
 from app.services.models import Client, Service
 from app.services.queries import role_with_slug, roles_of
 from app.vocabulary import (

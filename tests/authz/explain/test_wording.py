@@ -14,9 +14,8 @@ from app.authz.explain.explanation import explain
 from app.authz.explain.wording import ExplanationText, in_words
 from app.config import ROOT
 from app.kernel import clock
-from app.memberships.models import Grant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import RoleGiven, change_roles
-from app.organisations.models import Membership
 from app.services.models import Service
 from app.services.queries import role_with_slug
 from app.vocabulary import (

@@ -10,8 +10,8 @@ from time import perf_counter
 from typing import Any
 
 from app.config import ROOT
+from app.memberships.models import Membership
 from app.memberships.operations import RoleGiven, change_roles
-from app.organisations.models import Membership
 from app.services.models import Role
 
 MEMBERSHIP, ROLE = "thomas-reed@northfield", "submit-for-assessment:teacher"

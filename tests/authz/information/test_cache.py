@@ -12,7 +12,8 @@ from time import monotonic
 import pytest
 from playhouse.test_utils import count_queries
 
-from app.accounts.models import EmailAddress, Person
+from app.accounts.activation import activate
+from app.accounts.models import EmailAddress, Invitation, Person
 from app.audit.models import Event
 from app.audit.operations import record
 from app.audit.queries import revision
@@ -25,21 +26,23 @@ from app.kernel import database as kernel
 from app.kernel.change_feed import PostgresqlWatch
 from app.kernel.database import changing, connected
 from app.kernel.tokens import hash_token
-from app.memberships.models import Grant
+from app.memberships.models import Grant, Membership
 from app.memberships.operations import (
     NewPerson,
     RoleGiven,
     add_people,
-    add_staff,
+    cancel_invitation,
     change_roles,
+    reactivate,
     remove_person,
+    suspend,
 )
-from app.organisations.models import Invitation, Membership, Organisation
-from app.organisations.operations import activate, cancel_invitation, reactivate, suspend
+from app.organisations.models import Organisation
 from app.records.operations import delete_record, put_record
 from app.runtime import current
 from app.services.models import Role, Service
 from app.services.operations import NewRole, add_client, add_service
+from app.staff.operations import add_staff
 from app.vocabulary import EventName, StaffRole
 from tests.conftest import ON_POSTGRESQL
 
@@ -573,7 +576,7 @@ def test_another_process_sees_it_too(view: DirectoryView, settings: object) -> N
     code = (
         "import sys; from app.kernel import database; database.bind(sys.argv[1])\n"
         "from app.memberships.operations import change_roles, RoleGiven\n"
-        "from app.organisations.models import Membership; from app.services.models import Role\n"
+        "from app.memberships.models import Membership; from app.services.models import Role\n"
         "with database.connected():\n"
         "    change_roles(Membership.get(Membership.public_id == 'thomas-reed@northfield'), take=[],\n"
         "        give=[RoleGiven(Role.get(Role.slug == 'exam-entries:user'))], by=None)\n"
