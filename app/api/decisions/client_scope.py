@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from app.api.errors import NotPermittedError, RequestError, UndecidedError
 from app.audit import decision_log
-from app.audit.decision_codec import Item
+from app.audit.decision_codec import LoggedDecision
 from app.authz import facts
 from app.authz.decision_point import Decision, decide
 from app.authz.explain.steps import trace_of
@@ -26,7 +26,7 @@ class ClientScope(Struct):
     """
 
     caller: Caller
-    _refused: list[Item] = field(default_factory=list)
+    _refused: list[LoggedDecision] = field(default_factory=list)
     _policies: dict[tuple[Action, str, bool], str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
