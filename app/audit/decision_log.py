@@ -156,7 +156,7 @@ class DecisionLog:
             if self._thread is None and not self._over:
                 # Not a daemon: a process that ends waits for it, however it is ended, so what was answered is stored.
                 self._stored_until = monotonic()
-                # In a copy of the context: the thread writes to the database of whoever answers.
+                # In a copy of the context: the thread writes to the database of the runtime that answers.
                 context = copy_context()
                 self._thread = Thread(target=context.run, args=(self._run,), name="decision log", daemon=False)
                 self._thread.start()

@@ -16,7 +16,7 @@ from app.vocabulary import EventName
 OPERATOR = "operator"
 """The operator at the command line."""
 GUEST = "guest"
-"""Somebody who has not signed in."""
+"""A visitor who has not signed in."""
 
 
 @change

@@ -81,6 +81,6 @@ def _load(starter: int, engine: Engine) -> Any:
     # The one who watches over the web processes may be killed too, and the port must be free after that.
     end_with(starter, signal.SIGKILL)
     app = create_app(engine=engine)
-    # Also where nobody asks anything any more, what is too old has to go.
+    # Old decisions are deleted even if no more requests come.
     decision_log.current().start()
     return app

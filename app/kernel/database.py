@@ -57,7 +57,7 @@ database = _CurrentDatabase()
 
 
 class BaseModel(Model):
-    """What every stored thing has in common: the one database."""
+    """What all models have in common: the database of the current runtime."""
 
     id: "AutoField[int]"
 
@@ -101,7 +101,7 @@ is gone. An answer that takes long is another thing: the machine still says that
 And, for the server, how long we may say nothing in the middle of a change: a writer that was stopped, or whose machine
 is gone, would keep the lock and with it everybody else."""
 _MOST_CONNECTIONS = 12
-"""For each process. PostgreSQL gives 100 in all, as it comes."""
+"""For each process. PostgreSQL allows 100 in all by default."""
 
 
 def open_database(url: str) -> Database:
@@ -177,7 +177,7 @@ def release() -> None:
 def wait_for_writers(seconds: float) -> None:
     """Have this thread's connection wait for other writers no longer than so many seconds at a time.
 
-    On PostgreSQL writers who only append wait for nobody.
+    On PostgreSQL writers who only append do not wait for others.
     """
     if not is_postgresql():
         database.execute_sql(f"pragma busy_timeout = {round(seconds * 1000)}")
@@ -210,7 +210,7 @@ def staying_connected() -> Iterator[None]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Show the block the database as it was at one moment, whatever is changed meanwhile. Nests.
+    """Run the block on a snapshot of the database, whatever is changed meanwhile. Nests.
 
     Facts come from several queries. Half from before a change and half from after it, they would be facts that never
     held together, and could allow what was never allowed.
@@ -232,7 +232,7 @@ def changing() -> Iterator[None]:
 
 
 def notify(channel: str) -> None:
-    """Tell who listens on `channel` once this transaction has been committed. SQLite tells by itself."""
+    """Notify the listeners of `channel` once this transaction is committed. On SQLite they notice by themselves."""
     if is_postgresql():
         database.execute_sql("select pg_notify(%s, '')", (channel,))
 

@@ -30,14 +30,14 @@ from app.vocabulary import Action, Reason
 
 
 def _once_chosen(view: View) -> View:
-    """Have somebody with several organisations say first which one they act in, and then come back."""
+    """Have a person with several organisations choose first which one to act in, and then come back."""
 
     @wraps(view)
-    def chosen(*things: Service) -> ResponseReturnValue:
+    def chosen(*services: Service) -> ResponseReturnValue:
         if len(current_organisation.open_organisations()) > 1 and current_organisation.acting_organisation() is None:
-            back = request.path if things else None
+            back = request.path if services else None
             return redirect(url_for("portal.choose_organisation", next=back))
-        return view(*things)
+        return view(*services)
 
     return chosen
 
@@ -108,7 +108,7 @@ def why(service: Service) -> ResponseReturnValue:
 @blueprint.route("/choose-organisation", methods=["GET", "POST"])
 @requires(Action.SEE_HOME, directory.PORTAL)
 def choose_organisation() -> ResponseReturnValue:
-    """Let somebody with several organisations say which one they act in."""
+    """Let a person with several organisations choose which one to act in."""
     missing = False
     if request.method == "POST":
         chosen = organisation_with_id(request.form.get("organisation", ""))
@@ -124,7 +124,7 @@ def choose_organisation() -> ResponseReturnValue:
 
 
 def _closed_places() -> list[Membership]:
-    """Return where somebody belongs who can act nowhere, so that the page can say why."""
+    """Return the memberships of a person who can act in no organisation, so that the page can say why."""
     person = signed_in_person()
     return memberships_of(person) if person and not current_organisation.open_organisations() else []
 
@@ -162,7 +162,7 @@ def _launch(service: Service, organisation: Organisation | None) -> DecisionRequ
 
 
 def _only_organisation() -> Organisation | None:
-    """Return the organisation of somebody who has just one, though it is not open, so that the page can name it."""
+    """Return the only organisation of a person, even if it is not open, so that the page can name it."""
     person = signed_in_person()
     held = organisations_of(person) if person else []
     return held[0] if len(held) == 1 else None

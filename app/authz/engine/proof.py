@@ -98,7 +98,7 @@ class Prover:
     def _place(self, step: RuleStep) -> RuleUsed:
         if step.texts[:1] and step.texts[0] in self._places and step.texts[:1] == step.texts[1:2]:
             return self._places[step.texts[0]]
-        # Name, actor, what is given, and of which kind of thing: the heads of all rules made from shorthands.
+        # The head of every rule made from a shorthand: name, actor, what is granted, and the type of resource.
         try:
             return self._shorthands[step.kinds[2], step.heads[1], *step.texts]
         except (IndexError, KeyError):
