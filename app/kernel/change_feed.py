@@ -115,7 +115,7 @@ class PostgresqlWatch:
         self._closed = True
 
     def _listen(self) -> None:
-        address = make_conninfo(self._url, **database.IMPATIENCE)
+        address = make_conninfo(self._url, **database.TIMEOUTS)
         while not self._closed:
             with suppress(psycopg.Error), psycopg.connect(address, autocommit=True) as connection:
                 connection.execute(f"listen {CHANNEL}")

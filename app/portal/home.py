@@ -2,6 +2,7 @@
 
 from datetime import date
 from functools import wraps
+from typing import Any
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -64,9 +65,8 @@ def home() -> ResponseReturnValue:
 @requires(Action.READ, service_with_slug)
 @_once_chosen
 def open_service(service: Service) -> ResponseReturnValue:
-    """Go to a service, or say what is missing and who can give it. The direct door, signed out or in."""
+    """Go to a service, or say what is missing and who can give it. Links from outside lead here as well."""
     organisation = current_organisation.acting_organisation()
-    place = organisation or _only_organisation()
     person = signed_in_person()
     by, at = person.reference if person else "", organisation.public_id if organisation else ""
     launch = _launch(service, organisation)
@@ -80,11 +80,10 @@ def open_service(service: Service) -> ResponseReturnValue:
         "portal/closed_service.html",
         service=service,
         why=why,
-        organisation=place,
-        officers=officers_of(place, besides=actor()),
         roles=roles_of(service),
         elsewhere=_elsewhere(service, organisation),
         day=_turning_day(service, organisation, why),
+        **_who_can_help(organisation),
     )
     return page, 403
 
@@ -95,13 +94,11 @@ def open_service(service: Service) -> ResponseReturnValue:
 def why(service: Service) -> ResponseReturnValue:
     """Say what lets the person open a service, or what is missing and who can change it."""
     organisation = current_organisation.acting_organisation()
-    place = organisation or _only_organisation()
     return render_template(
         "portal/why.html",
         service=service,
         explanation=in_words(visible_to(actor(), explain(_launch(service, organisation)))),
-        organisation=place,
-        officers=officers_of(place, besides=actor()),
+        **_who_can_help(organisation),
     )
 
 
@@ -121,6 +118,12 @@ def choose_organisation() -> ResponseReturnValue:
         "portal/choose_organisation.html", organisations=current_organisation.open_organisations(), missing=missing
     )
     return page, 422 if missing else 200
+
+
+def _who_can_help(acting: Organisation | None) -> dict[str, Any]:
+    """Return what pages about a closed service need: the organisation to name, and its exams officers."""
+    organisation = acting or _only_organisation()
+    return {"organisation": organisation, "officers": officers_of(organisation, besides=actor())}
 
 
 def _closed_places() -> list[Membership]:
