@@ -3,8 +3,9 @@
 The annotations of a fact say which fields a policy may read and what each holds; a field that is marked `hidden()` no
 policy may read. The engine refuses everything else that a rule asks for, and the linter refuses a policy that tries.
 
-Facts compare by class and key, so the same person loaded twice is one person. Collections are tuples: Polar then asks
-for one element at a time.
+Facts compare by class and key, so the same person loaded twice is one person, whatever has changed in between. A cache
+must therefore be keyed by the identity of a fact or by all its values, never by the fact. Collections are tuples: Polar
+then asks for one element at a time.
 """
 
 import dataclasses
