@@ -11,7 +11,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from app.api.reference.samples import samples
-from app.api.transport.exchange import LONGEST_REQUEST_ID
+from app.api.transport.dispatch import LONGEST_REQUEST_ID
 from app.api.transport.request_body import LARGEST_BODY
 from app.api.wire.schemas import answers, evaluation, explanation
 from app.api.wire.schemas import search as found
