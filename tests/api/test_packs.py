@@ -162,14 +162,14 @@ WRONG = [
         BOTH_RECORDS,
         'record = ["x"]',
         RuleId.INVALID_FIXTURE,
-        "record number 1: This is no table with named values.",
+        "record number 1: This is not a table of named values.",
     ),
     (
         "fixtures/people.toml",
         BOB,
         f'{BOB}membership = ["x"]\n',
         RuleId.INVALID_FIXTURE,
-        "bob: membership.0: This is no table with named values.",
+        "bob: membership.0: This is not a table of named values.",
     ),
     (
         "fixtures/people.toml",

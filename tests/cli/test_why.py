@@ -141,7 +141,7 @@ CASES = {
     ("olivia-marsh", "launch", "service:training", "--at", "99999"): "There is no organisation 99999.",
     ("olivia-marsh", "fly", "portal"): "Nobody can fly a portal. What can be asked: ",
     ("olivia-marsh", "read", "book:training"): (
-        "book is no kind of thing. There are: service, role, organisation, membership, person, portal, platform."
+        "book is not a type of resource. There are: service, role, organisation, membership, person, portal, platform."
     ),
 }
 
@@ -154,7 +154,7 @@ def test_a_kind_of_thing_that_only_the_rules_declare_can_be_asked_about(
         put_record("record", "seven", {"status": "archived"}, by="operator")
         put_record("record", "eight", {}, by="operator")
     assert "Its status is “archived”." in tessera.does("why", "thomas-reed", "write", "record:seven")
-    assert "Nobody told its status." in tessera.does("why", "thomas-reed", "write", "record:eight")
+    assert "No status was provided." in tessera.does("why", "thomas-reed", "write", "record:eight")
     assert tessera.tells("why", "thomas-reed", "read", "record:seven")["allowed"] is True
     assert tessera.refuses("why", "thomas-reed", "read", "record:nine") == "There is no record nine."
     assert tessera.refuses("why", "thomas-reed", "fly", "record:seven") == (
