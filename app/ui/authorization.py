@@ -47,7 +47,8 @@ def actor() -> facts.Fact:
     if "actor" not in g:
         person = signed_in_person()
         g.actor = (person and directory.person(person.id)) or directory.GUEST
-    return g.actor
+    known: facts.Fact = g.actor
+    return known
 
 
 def fact_of(thing: Thing) -> facts.Fact | None:
@@ -65,7 +66,8 @@ def fact_of(thing: Thing) -> facts.Fact | None:
 
 def asked_about() -> facts.Fact:
     """Return the facts of the thing that the address of this view names, as they were when its guard asked."""
-    return g.asked_about
+    fact: facts.Fact = g.asked_about
+    return fact
 
 
 def role_at(role: Role, organisation: Organisation) -> facts.Role:
@@ -116,7 +118,7 @@ def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[
                 g.pop("actor", None)
                 return _asked(action, load, view, address)
 
-        guarded.guard = (action, load)  # type: ignore[attr-defined]
+        guarded.guard = (action, load)  # type: ignore[attr-defined]  # an attribute of ours
         return guarded
 
     return wrap
@@ -131,7 +133,7 @@ def public(why: str) -> Callable[[View], View]:
             g.asked = True
             return view(**address)
 
-        guarded.guard = why  # type: ignore[attr-defined]
+        guarded.guard = why  # type: ignore[attr-defined]  # an attribute of ours
         return guarded
 
     return wrap
