@@ -9,7 +9,7 @@ pip = $$([ -x $(bin)/pip ] && echo $(bin)/python -m pip || echo $(PYTHON) -m pip
 	--disable-pip-version-check
 lock_options := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser load-generator soak bench format lock
+.PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser load-generator soak bench docs format lock
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -69,6 +69,9 @@ soak: .venv/.installed-test ## Compare a million random decisions with oso and w
 
 bench: .venv/.installed-test load-generator ## Measure, beside others, and write the tables (PART=decisions|asking|revocation|pages)
 	$(bin)/python benchmarks/run.py $(PART)
+
+docs: .venv/.installed-run ## Write docs/settings.md anew from the declarations of the settings
+	$(bin)/tessera settings --markdown > docs/settings.md
 
 format: .venv/.installed-test ## Put the code into its usual form
 	$(bin)/ruff check --fix-only --quiet .

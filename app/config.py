@@ -1,14 +1,16 @@
-"""Every setting, read once from the environment and checked before anything starts."""
+"""Every setting, declared once as a field of `Settings`, and read from the environment before anything starts."""
 
 import os
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from enum import StrEnum
 from math import ceil
 from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,56 +24,122 @@ class DecisionLogging(StrEnum):
     """What the decision log promises."""
 
     REQUIRED = "required"
-    """Nothing is answered that the log does not take; a killed process loses at most its last 200 milliseconds."""
+    """Every answer is logged first. If the process is killed, at most its last 200 milliseconds are lost."""
     BEST_EFFORT = "best_effort"
-    """What the log cannot take is answered all the same, and counted."""
+    """Decisions that cannot be logged are answered all the same, and counted."""
     DURABLE = "durable"
-    """Nothing is answered before it is kept for good."""
+    """Every answer is on disk first."""
+
+
+def _hide_all(_value: str) -> str:
+    return "***"
+
+
+def _hide_passwords(url: str) -> str:
+    # As far as the last @ and &, because people forget to escape them in passwords.
+    url = re.sub(r"(?<=://)([^:@/?]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?i)([?&][^=&]*pass[^=&]*)=.*", r"\1=***", url)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What values a setting takes."""
+
+    words: str
+    """Completes the sentence "NAME must be ..."."""
+    parse: Callable[[str], Any] = str
+    """Makes the value from the text of the environment variable. Raises ValueError or KeyError for any other text."""
+    mask: Callable[[str], str] = str
+    """Hides what is secret in a value that is text."""
+
+
+def _whole_number(least: int, most: int) -> Kind:
+    def parse(text: str) -> int:
+        # `int` alone would also take signs, spaces, underscores and the digits of other scripts.
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise ValueError(text)
+        return int(text)
+
+    return Kind(f"a whole number from {least} to {most}", parse)
+
+
+_FLAG = Kind("0 or 1", {"0": False, "1": True}.__getitem__)
+_TEXT = Kind("text")
+_FOLDER = Kind("a folder", lambda text: Path(text).absolute())
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an installation can choose. Field names in upper case are the environment variables."""
+    """What an installation can choose. Field names in upper case are the environment variables.
 
-    development: bool = False
-    """Shows the outbox page and the demo services; cookies work without https."""
-    host: str = "127.0.0.1"
-    port: int = 8000
-    public_url: str = "http://127.0.0.1:8000"
-    """The address that people type; links in e-mails start with it."""
-    data_dir: Path = ROOT / "var"
-    database_url: str = ""
-    """`sqlite:///path` or `postgresql://user:password@host/name`; a SQLite file in `data_dir` if empty."""
-    secret_key: str = ""
-    """Signs cookies and forms; made and kept in `data_dir` if empty. Machines that share a database share it."""
-    smtp_url: str = ""
-    """`smtp://user:password@host:port` (STARTTLS when a user is given) or `smtps://...`; files if empty."""
-    mail_from: str = "Tessera <no-reply@example.org>"
-    portal_name: str = "Tessera"
-    support_email: str = "support@example.org"
-    support_telephone: str = "01632 960 000"
-    workers: int = 2
-    """Web processes."""
-    proxies: int = 0
-    """How many proxies stand in front and add `X-Forwarded-For`; 0 trusts none."""
-    policies_dir: Path = ROOT / "policies"
-    pack_dir: Path | None = None
-    """A folder with more rules (`policies/*.polar`) and what they are about (`fixtures/*.toml`)."""
-    rate_limit: int = 10_000
-    """How many questions a second one program may put to one web process, twice as many after a pause; 0 for as many
-    as it likes. A search or an explanation counts as 100, and so the least is 50."""
-    time_limit: int = 5
-    """How many seconds a program's questions may take that it puts at once."""
-    batch_limit: int = 100
-    """How many questions a program may put at once."""
-    cache_people: int = 20_000
-    """How many people each web process keeps in memory; each takes about 3 kB with what they hold."""
-    decision_log: DecisionLogging = DecisionLogging.REQUIRED
-    """`required`, `best_effort` or `durable`: what becomes of answers that cannot be logged."""
-    decision_log_days: int = 90
-    """How long answered decisions are kept."""
-    decision_log_facts: bool = True
-    """Whether it is kept with a decision what was read to come to it."""
+    Each field declares its kind, what it is for, and, where the default depends on other settings, the default in
+    words. `SETTINGS` lists the declarations.
+    """
+
+    development: Annotated[bool, _FLAG, "Shows the outbox and the demo services, and allows http in PUBLIC_URL."] = (
+        False
+    )
+    host: Annotated[str, _TEXT, "The address to listen at."] = "127.0.0.1"
+    port: Annotated[int, _whole_number(1, 65535), "The port to listen at."] = 8000
+    public_url: Annotated[
+        str,
+        Kind("`https://HOST`", mask=_hide_passwords),
+        "The address that people type. Links in mails start with it.",
+        "`http://HOST:PORT`, which only development allows",
+    ] = "http://127.0.0.1:8000"
+    data_dir: Annotated[
+        Path, _FOLDER, "Holds the SQLite database, the secret key and mails that become files. A pack uses a subfolder."
+    ] = ROOT / "var"
+    database_url: Annotated[
+        str,
+        Kind("`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`", mask=_hide_passwords),
+        "The database.",
+        "`tessera.db` in DATA_DIR",
+    ] = ""
+    secret_key: Annotated[
+        str,
+        Kind("text of at least 16 characters", mask=_hide_all),
+        "Signs cookies and forms. Machines that share a database must share it.",
+        "made once and kept in DATA_DIR",
+    ] = ""
+    smtp_url: Annotated[
+        str,
+        Kind("`smtp://USER:PASSWORD@HOST:PORT` or `smtps://...`", mask=_hide_passwords),
+        "The mail server. `smtp` with a user requires STARTTLS. Without a server, mails become files in DATA_DIR.",
+    ] = ""
+    mail_from: Annotated[str, Kind("`NAME <ADDRESS>`"), "The sender of mails."] = "Tessera <no-reply@example.org>"
+    portal_name: Annotated[str, _TEXT, "The name of the portal on pages and in mails."] = "Tessera"
+    support_email: Annotated[str, _TEXT, "The e-mail address of the support desk."] = "support@example.org"
+    support_telephone: Annotated[str, _TEXT, "The telephone number of the support desk."] = "01632 960 000"
+    workers: Annotated[int, _whole_number(1, 64), "How many web processes answer requests."] = 2
+    proxies: Annotated[
+        int, _whole_number(0, 9), "How many proxies in front add `X-Forwarded-For`. 0 ignores the header."
+    ] = 0
+    policies_dir: Annotated[Path, _FOLDER, "The rules, and their decision tables."] = ROOT / "policies"
+    pack_dir: Annotated[
+        Path | None, _FOLDER, "A pack: more rules (`policies/*.polar`) and what they are about (`fixtures/*.toml`)."
+    ] = None
+    rate_limit: Annotated[
+        int,
+        _whole_number(0, 10_000_000),
+        "How many evaluations a second each client may ask of each web process; twice as many after a pause. A search"
+        " or an explanation counts as 100, so the smallest limit is 50. 0 sets no limit.",
+    ] = 10_000
+    time_limit: Annotated[int, _whole_number(1, 60), "How many seconds a batch may take."] = 5
+    batch_limit: Annotated[int, _whole_number(1, 10_000), "How many evaluations a batch may hold."] = 100
+    cache_people: Annotated[
+        int,
+        _whole_number(100, 10_000_000),
+        "How many people each web process keeps in memory. Each takes about 3 kB, with what they hold.",
+    ] = 20_000
+    decision_log: Annotated[
+        DecisionLogging,
+        Kind(f"one of {', '.join(DecisionLogging)}", DecisionLogging),
+        "What happens to an answer whose decision cannot be logged: `required` refuses it; `best_effort` gives it, and"
+        " counts it; `durable` refuses it, and also holds each answer back until its decision is on disk.",
+    ] = DecisionLogging.REQUIRED
+    decision_log_days: Annotated[int, _whole_number(1, 3650), "How many days decisions are kept."] = 90
+    decision_log_facts: Annotated[bool, _FLAG, "Whether a decision is logged with the facts it was based on."] = True
 
     @property
     def policy_folders(self) -> tuple[Path, ...]:
@@ -85,49 +153,75 @@ class Settings:
         return self.public_url.startswith("https://")
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The declaration of one setting."""
+
+    field: str
+    """The name of its field in `Settings`."""
+    kind: Kind
+    description: str
+    default: str
+    """The default in words."""
+
+    @property
+    def name(self) -> str:
+        """The name of its environment variable."""
+        return self.field.upper()
+
+    def parse(self, text: str) -> Any:
+        """Return the value that `text` stands for. Raises `SettingError` when it stands for none."""
+        try:
+            return self.kind.parse(text)
+        except (KeyError, ValueError) as error:
+            raise SettingError(f"{self.name} must be {self.kind.words}, not {text!r}.") from error
+
+    def shown(self, settings: Settings) -> bool | int | str | None:
+        """Return its value in `settings` without anything secret."""
+        value = getattr(settings, self.field)
+        return value if value is None or isinstance(value, int) else self.kind.mask(str(value))
+
+
+def _in_words(default: Any) -> str:
+    if isinstance(default, Path):
+        return f"`{default.relative_to(ROOT)}`"
+    if default in {"", None}:
+        return "none"
+    return f"`{int(default) if isinstance(default, bool) else default}`"
+
+
+def _declarations() -> Iterator[Setting]:
+    for name, hint in get_type_hints(Settings, include_extras=True).items():
+        kind, description, *default = hint.__metadata__
+        yield Setting(name, kind, description, *default or [_in_words(getattr(Settings, name))])
+
+
+SETTINGS = tuple(_declarations())
+"""All settings, in the order of their fields."""
+
 BURST_SECONDS = 2
-"""For how long a program may save up what it did not ask."""
+"""For how many seconds a client can save up the evaluations that it does not ask."""
 LONG_COUNTS = 100
-"""As many questions as a search or an explanation is taken for: it asks at least as many, or takes as long."""
+"""How many evaluations a search or an explanation counts as. It makes about as many, or takes about as long."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings of this process.
+    """Return the settings of this process. An empty environment variable counts as none.
 
     Raises `SettingError` when a value cannot be used.
     """
     env = os.environ if environ is None else environ
-    data_dir = Path(env.get("DATA_DIR") or ROOT / "var").absolute()
-    pack_dir = Path(env["PACK_DIR"]).absolute() if env.get("PACK_DIR") else None
-    if pack_dir is not None:
-        # What a pack is about never mixes with anything else, unless DATABASE_URL says that it shall.
-        data_dir = data_dir / "packs" / pack_dir.name
-    host = env.get("HOST") or "127.0.0.1"
-    port = _whole_number(env, "PORT", 8000, 1, 65535)
-    settings = Settings(
-        development=_yes_or_no(env, "DEVELOPMENT"),
-        host=host,
-        port=port,
-        public_url=(env.get("PUBLIC_URL") or _local_url(host, port)).rstrip("/"),
+    chosen = Settings(**{one.field: one.parse(env[one.name]) for one in SETTINGS if env.get(one.name)})
+    data_dir = chosen.data_dir
+    if chosen.pack_dir is not None:
+        # The data of a pack never mixes with other data, unless DATABASE_URL names the same database.
+        data_dir = data_dir / "packs" / chosen.pack_dir.name
+    settings = replace(
+        chosen,
+        public_url=(env.get("PUBLIC_URL") or _local_url(chosen.host, chosen.port)).rstrip("/"),
         data_dir=data_dir,
-        database_url=env.get("DATABASE_URL") or f"sqlite:///{data_dir / 'tessera.db'}",
-        secret_key=env.get("SECRET_KEY") or _kept_secret(data_dir),
-        smtp_url=env.get("SMTP_URL", ""),
-        mail_from=env.get("MAIL_FROM") or Settings.mail_from,
-        portal_name=env.get("PORTAL_NAME") or Settings.portal_name,
-        support_email=env.get("SUPPORT_EMAIL") or Settings.support_email,
-        support_telephone=env.get("SUPPORT_TELEPHONE") or Settings.support_telephone,
-        workers=_whole_number(env, "WORKERS", 2, 1, 64),
-        proxies=_whole_number(env, "PROXIES", 0, 0, 9),
-        policies_dir=Path(env.get("POLICIES_DIR") or ROOT / "policies").absolute(),
-        pack_dir=pack_dir,
-        rate_limit=_whole_number(env, "RATE_LIMIT", 10_000, 0, 10_000_000),
-        time_limit=_whole_number(env, "TIME_LIMIT", 5, 1, 60),
-        batch_limit=_whole_number(env, "BATCH_LIMIT", 100, 1, 10_000),
-        cache_people=_whole_number(env, "CACHE_PEOPLE", 20_000, 100, 10_000_000),
-        decision_log=_decision_logging(env),
-        decision_log_days=_whole_number(env, "DECISION_LOG_DAYS", 90, 1, 3650),
-        decision_log_facts=_yes_or_no(env, "DECISION_LOG_FACTS", default="1"),
+        database_url=chosen.database_url or f"sqlite:///{data_dir / 'tessera.db'}",
+        secret_key=chosen.secret_key or _kept_secret(data_dir),
     )
     _check(settings)
     return settings
@@ -179,27 +273,6 @@ def _check_port(name: str, address: str) -> None:
         _port = urlsplit(address).port
     except ValueError as error:
         raise SettingError(f"{name} is not an address: look at its host and port.") from error
-
-
-def _whole_number(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = env.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise SettingError(f"{name} must be a whole number from {least} to {most}, not {text!r}.")
-    return int(text)
-
-
-def _yes_or_no(env: Mapping[str, str], name: str, default: str = "0") -> bool:
-    text = env.get(name) or default
-    if text not in {"0", "1"}:
-        raise SettingError(f"{name} must be 0 or 1, not {text!r}.")
-    return text == "1"
-
-
-def _decision_logging(env: Mapping[str, str]) -> DecisionLogging:
-    text = env.get("DECISION_LOG") or DecisionLogging.REQUIRED
-    if text not in set(DecisionLogging):
-        raise SettingError(f"DECISION_LOG must be one of {', '.join(DecisionLogging)}, not {text!r}.")
-    return DecisionLogging(text)
 
 
 def _local_url(host: str, port: int) -> str:

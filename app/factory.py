@@ -72,7 +72,7 @@ def _application(runtime: Runtime) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     if settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]  # how WSGI wraps
     app.before_request(_connect)
     app.teardown_appcontext(_disconnect)
     csrf = CSRFProtect(app)
@@ -86,7 +86,7 @@ def _application(runtime: Runtime) -> Flask:
     for surface in (signin, portal, manage, console, api):
         app.register_blueprint(surface.blueprint)
     csrf.exempt(api.blueprint)
-    app.wsgi_app = api.FastPath(app, app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = api.FastPath(app, app.wsgi_app)  # type: ignore[method-assign]  # how WSGI wraps
     return app
 
 

@@ -49,7 +49,7 @@ def session_of(token: str) -> Session | None:
 
     None when the session was ended or has expired, or when the account is not active.
     """
-    session = (
+    session: Session | None = (
         Session.select(Session, Person)
         .join(Person)
         .where(
@@ -76,7 +76,7 @@ def open_reset(token: str) -> PasswordReset | None:
 
     None when it was used or has expired, or when the account is not active.
     """
-    return (
+    reset: PasswordReset | None = (
         PasswordReset.select(PasswordReset, Person)
         .join(Person)
         .where(
@@ -87,11 +87,12 @@ def open_reset(token: str) -> PasswordReset | None:
         )
         .first()
     )
+    return reset
 
 
 def invitation_with(token: str) -> Invitation | None:
     """Return the invitation with `token`, open or not, with person and organisation, or None."""
-    return (
+    invitation: Invitation | None = (
         Invitation.select(Invitation, Person, Organisation)
         .join(Person, on=(Invitation.person == Person.id))
         .switch(Invitation)
@@ -99,6 +100,7 @@ def invitation_with(token: str) -> Invitation | None:
         .where(Invitation.token_hash == hash_token(token))
         .first()
     )
+    return invitation
 
 
 def waiting_invitations(organisation: Organisation, people: Iterable[Person]) -> dict[int, Invitation]:

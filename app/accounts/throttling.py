@@ -63,7 +63,7 @@ def _count(*limits: tuple[str, int]) -> None:
 def _attempts(key: str) -> int:
     moment = clock.now()
     Attempts.delete().where(Attempts.since < moment - WINDOW).execute()
-    row, _created = Attempts.get_or_create(key_hash=hash_token(key), defaults={"since": moment})
+    row, _created = Attempts.get_or_create(key_hash=hash_token(key), defaults={"since": moment})  # type: ignore[no-untyped-call]  # peewee has no types
     row.count += 1
     row.save(only=[Attempts.count])
     return int(row.count)

@@ -31,7 +31,7 @@ def hidden(**options: Any) -> Any:
 
 def timed(method: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
     """Mark a method as a field that policies read without arguments; it takes the moment in seconds since 1970."""
-    method.is_timed = True  # type: ignore[attr-defined]
+    method.is_timed = True  # type: ignore[attr-defined]  # an attribute of ours
     return method
 
 
@@ -311,7 +311,7 @@ def _as_rules_see(value: Any) -> Any:
 def _declare(kind: type[Fact]) -> None:
     """Derive `FIELDS` and `TIMED` from the annotations of `kind`, and from its timed methods."""
     hints = get_type_hints(kind)
-    readable = [one.name for one in dataclasses.fields(kind) if _HIDDEN not in one.metadata]  # type: ignore[arg-type]
+    readable = [one.name for one in dataclasses.fields(kind) if _HIDDEN not in one.metadata]  # type: ignore[arg-type]  # a subclass is a dataclass
     methods = {name: method for name, method in vars(kind).items() if getattr(method, "is_timed", False)}
     declared = {name: _type_name(hints[name]) for name in readable}
     declared |= {name: _type_name(get_type_hints(method)["return"]) for name, method in methods.items()}

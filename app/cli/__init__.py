@@ -17,6 +17,6 @@ from app.cli.base import Commands, examples
 def main() -> None:
     """Run and look after Tessera: one sign-in, a page of tiles, and the policy that decides.
 
-    Settings are read from the environment (PUBLIC_URL, DATABASE_URL, DATA_DIR, SMTP_URL and others, described in
-    app/config.py); DEVELOPMENT=1 allows a portal without https on this machine alone.
+    Settings are environment variables (PUBLIC_URL, DATABASE_URL, DATA_DIR, SMTP_URL and others): docs/settings.md
+    describes them, and `tessera settings` prints them. DEVELOPMENT=1 allows http.
     """

@@ -33,6 +33,7 @@ COMMANDS = (
     "policy",
     "serve",
     "service",
+    "settings",
     "staff",
     "why",
 )

@@ -10,7 +10,7 @@ import click
 from app.authz.lint.findings import Finding, PolicyRejectedError
 from app.authz.lint.verify import verify
 from app.cli.base import answer, as_json, examples
-from app.config import ROOT, SettingError
+from app.config import SettingError, Settings
 
 
 @click.group()
@@ -36,7 +36,7 @@ def check(ctx: click.Context, folder: Path | None, pack: Path | None, as_json: b
     the tables of FOLDER say. Without FOLDER, the policy that a server would use (POLICIES_DIR, or policies/). Ends with
     1 if there are findings. docs/policy-rules.md explains each rule.
     """
-    folder = folder or Path(os.environ.get("POLICIES_DIR") or ROOT / "policies")
+    folder = folder or Path(os.environ.get("POLICIES_DIR") or Settings.policies_dir)
     if not folder.is_dir():
         raise SettingError(f"POLICIES_DIR names {folder}, which is not a folder.")
     findings = _findings(folder, pack)

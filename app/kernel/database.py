@@ -78,11 +78,11 @@ class UTCDateTimeField(DateTimeField):
             if value.tzinfo is None:
                 raise ValueError("a moment needs a time zone")
             value = value.astimezone(UTC).replace(tzinfo=None)
-        return super().db_value(value)  # type: ignore[no-untyped-call]
+        return super().db_value(value)  # type: ignore[no-untyped-call]  # peewee has no types
 
     def python_value(self, value: Any) -> Any:
         """Return an aware moment."""
-        value = super().python_value(value)  # type: ignore[no-untyped-call]
+        value = super().python_value(value)  # type: ignore[no-untyped-call]  # peewee has no types
         return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
@@ -135,7 +135,7 @@ def _open_sqlite(path: str) -> Database:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # The file remembers it. Of several that do this at once, SQLite turns all but one away without any wait.
         with _file_lock(path), file.connection_context():
-            file.execute_sql("pragma journal_mode = wal")  # type: ignore[no-untyped-call]  # peewee has no types
+            file.execute_sql("pragma journal_mode = wal")
     return file
 
 

@@ -43,7 +43,7 @@ def claim() -> Mail | None:
     The mail of a worker that dies is free again when its lease ends. Two workers cannot get the same mail, because
     the write lock admits one at a time.
     """
-    mail = (
+    mail: Mail | None = (
         Mail.select()
         .where(Mail.state == MailState.WAITING, Mail.due_at <= clock.now())
         .order_by(Mail.due_at, Mail.id)

@@ -20,12 +20,13 @@ def membership_with_id(organisation: Organisation, public_id: str) -> Membership
 
 def membership_ever_with_id(organisation: Organisation, public_id: str) -> Membership | None:
     """Return a membership of `organisation`, ended or not, with its person, or None."""
-    return (
+    membership: Membership | None = (
         Membership.select(Membership, Person)
         .join(Person)
         .where(Membership.public_id == public_id, Membership.organisation == organisation)
         .first()
     )
+    return membership
 
 
 def membership_of(person: Person, organisation: Organisation) -> Membership | None:

@@ -84,7 +84,7 @@ def _add_roles(entries: Sequence[Mapping[str, Any]], service: Service | None) ->
         slug = f"{owner}:{entry['slug']}"
         described = {**entry, "slug": slug, "service": service, "position": position}
         # The migrations insert the portal's own role.
-        roles[slug], _created = Role.get_or_create(slug=slug, defaults=described)
+        roles[slug], _created = Role.get_or_create(slug=slug, defaults=described)  # type: ignore[no-untyped-call]  # peewee has no types
     return roles
 
 

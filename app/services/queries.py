@@ -34,7 +34,8 @@ def roles_of(service: Service) -> list[Role]:
 
 def role_with_slug(slug: str) -> Role | None:
     """Return one role with its service, or None."""
-    return Role.select(Role, Service).join(Service, JOIN.LEFT_OUTER).where(Role.slug == slug).first()
+    role: Role | None = Role.select(Role, Service).join(Service, JOIN.LEFT_OUTER).where(Role.slug == slug).first()
+    return role
 
 
 def owner_of(kind: str, *, besides: Service) -> Service | None:

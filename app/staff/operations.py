@@ -23,7 +23,7 @@ def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) ->
     if person is None and not name:
         raise ProblemError("Nobody has this e-mail address yet, so give their name as well.", field="name")
     person = person or new_person(name, address)
-    StaffGrant.get_or_create(person=person, role=role, defaults={"created_at": clock.now()})
+    StaffGrant.get_or_create(person=person, role=role, defaults={"created_at": clock.now()})  # type: ignore[no-untyped-call]  # peewee has no types
     record(EventName.STAFF_ROLE_GIVEN, by=reference_of(by), subject=person.reference, role=str(role))
     if person.state == PersonState.INVITED:
         invite_staff(person, by=by)

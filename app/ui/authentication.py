@@ -84,7 +84,7 @@ def init_app(app: Flask) -> None:
     manager.session_protection = None
     manager.init_app(app)
 
-    @manager.user_loader
+    @manager.user_loader  # type: ignore[untyped-decorator]  # flask-login has no types
     def load(token: str) -> Any:
         found = session_of(token)
         if found is None:

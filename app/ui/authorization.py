@@ -48,7 +48,8 @@ def actor() -> facts.Fact:
     if "actor" not in g:
         person = signed_in_person()
         g.actor = (person and directory.person(person.id)) or directory.GUEST
-    return g.actor
+    known: facts.Fact = g.actor
+    return known
 
 
 def fact_of(resource: Resource) -> facts.Fact | None:
@@ -66,7 +67,8 @@ def fact_of(resource: Resource) -> facts.Fact | None:
 
 def guarded_fact() -> facts.Fact:
     """Return the fact of the resource in the address of this view, as it was when the guard asked about it."""
-    return g.guarded_fact
+    fact: facts.Fact = g.guarded_fact
+    return fact
 
 
 def role_at(role: Role, organisation: Organisation) -> facts.Role:
@@ -117,7 +119,7 @@ def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[
                 g.pop("actor", None)
                 return _asked(action, load, view, address)
 
-        guarded.guard = (action, load)  # type: ignore[attr-defined]
+        guarded.guard = (action, load)  # type: ignore[attr-defined]  # an attribute of ours
         return guarded
 
     return wrap
@@ -132,7 +134,7 @@ def public(why: str) -> Callable[[View], View]:
             g.asked = True
             return view(**address)
 
-        guarded.guard = why  # type: ignore[attr-defined]
+        guarded.guard = why  # type: ignore[attr-defined]  # an attribute of ours
         return guarded
 
     return wrap

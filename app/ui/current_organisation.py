@@ -21,7 +21,8 @@ def open_organisations() -> list[Organisation]:
             for organisation in (organisations_of(person) if person else [])
             if can(Action.ACT_IN, organisation)
         ]
-    return g.open_organisations
+    choices: list[Organisation] = g.open_organisations
+    return choices
 
 
 def acting_organisation() -> Organisation | None:
@@ -30,7 +31,8 @@ def acting_organisation() -> Organisation | None:
         choices = open_organisations()
         chosen = [one for one in choices if one.public_id == session.get(_KEY)]
         g.acting = chosen[0] if chosen else choices[0] if len(choices) == 1 else None
-    return g.acting
+    acting: Organisation | None = g.acting
+    return acting
 
 
 def is_on_staff() -> bool:

@@ -11,6 +11,7 @@ import pytest
 from app.accounts.models import Person
 from app.cli import main
 from app.cli.base import COMMANDS
+from app.config import ROOT, SETTINGS, Setting, Settings
 from app.organisations.models import Organisation
 from tests.browsing import PASSWORD
 from tests.cli.conftest import CommandLine
@@ -169,3 +170,60 @@ def test_a_rate_limit_lets_the_largest_batch_through(tessera: CommandLine, datab
 def test_a_word_that_is_no_command_is_refused(tessera: CommandLine) -> None:
     done = tessera("nonsense")
     assert (done.exit_code, done.stderr.splitlines()[-1]) == (2, "Error: No such command 'nonsense'.")
+
+
+def test_every_setting_is_shown_with_its_value_and_source(
+    tessera: CommandLine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", "8123")
+    monkeypatch.setenv("MAIL_FROM", "")
+    shown = {one["name"]: (one["value"], one["source"]) for one in tessera.tells("settings")["settings"]}
+    assert list(shown) == [one.name for one in SETTINGS]
+    assert shown["DEVELOPMENT"] == (True, "environment")
+    assert shown["PORT"] == (8123, "environment")
+    assert shown["PUBLIC_URL"] == ("http://127.0.0.1:8123", "default")
+    assert shown["DATA_DIR"] == (str(settings.data_dir), "environment")
+    assert shown["PACK_DIR"] == (None, "default")
+    assert shown["MAIL_FROM"] == ("Tessera <no-reply@example.org>", "default")
+    assert shown["DECISION_LOG"] == ("required", "default")
+    lines = tessera.does("settings").splitlines()
+    assert len(lines) == len(SETTINGS)
+    assert "PORT                environment  8123" in lines
+    assert "DECISION_LOG_FACTS  default      1" in lines
+    assert "PACK_DIR            default" in lines
+
+
+def test_settings_that_cannot_be_used_are_not_shown(tessera: CommandLine) -> None:
+    assert tessera.refuses("settings", env={"PORT": "abc"}) == "PORT must be a whole number from 1 to 65535, not 'abc'."
+
+
+SECRETS = [
+    ("SECRET_KEY", "hush-hush-hush-hush", "***"),
+    ("DATABASE_URL", "postgresql://tessera:hush@db:5432/tessera", "postgresql://tessera:***@db:5432/tessera"),
+    ("DATABASE_URL", "postgresql://tessera:hush@hush@db/tessera", "postgresql://tessera:***@db/tessera"),
+    ("DATABASE_URL", "postgresql://tessera:1/hush@db/tessera", "postgresql://tessera:***@db/tessera"),
+    ("DATABASE_URL", "postgresql://db/x?sslpassword=hush&hush", "postgresql://db/x?sslpassword=***"),
+    ("DATABASE_URL", "postgresql://db/x?user=y&PASSWORD=hush", "postgresql://db/x?user=y&PASSWORD=***"),
+    ("DATABASE_URL", "postgresql://tessera@db/tessera", "postgresql://tessera@db/tessera"),
+    ("SMTP_URL", "smtps://portal:hush@mail.example.org", "smtps://portal:***@mail.example.org"),
+    ("SMTP_URL", "smtp://:hush@mail.example.org:587", "smtp://:***@mail.example.org:587"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), SECRETS)
+def test_secrets_are_masked(
+    tessera: CommandLine, name: str, value: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    values = {one["name"]: one["value"] for one in tessera.tells("settings")["settings"]}
+    assert values[name] == shown
+    assert "hush" not in tessera.does("settings")
+
+
+def test_the_page_of_settings_is_that_of_their_declarations(tessera: CommandLine) -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == tessera.does("settings", "--markdown"), "run `make docs`"
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_is_described_in_sentences(setting: Setting) -> None:
+    assert re.fullmatch(r"([A-Z0-9][^|\n]+\.)", setting.description)

@@ -1,0 +1,70 @@
+"""`tessera settings`: what can be configured, and how it is configured here."""
+
+import os
+from typing import Any
+
+import click
+
+from app.cli.base import answer, as_json, examples
+from app.config import SETTINGS, read_settings
+
+
+@click.command(
+    epilog=examples(
+        "tessera settings",
+        "DEVELOPMENT=1 tessera settings --json",
+        "tessera settings --markdown",
+    )
+)
+@as_json
+@click.option("--markdown", is_flag=True, help="Print the documentation of all settings instead of their values.")
+def settings(as_json: bool, markdown: bool) -> None:
+    """Print every setting with its value and where the value comes from. Secrets are masked.
+
+    A setting is an environment variable; docs/settings.md describes each.
+    """
+    if markdown:
+        click.echo(_documentation())
+        return
+    values = _values()
+    width = max(len(one["name"]) for one in values)
+    lines = [f"{one['name']:<{width}}  {one['source']:<11}  {_text(one['value'])}".rstrip() for one in values]
+    answer("\n".join(lines), {"settings": values}, for_program=as_json)
+
+
+def _values() -> list[dict[str, Any]]:
+    chosen = read_settings()
+    return [
+        {
+            "name": one.name,
+            "value": one.shown(chosen),
+            "source": "environment" if os.environ.get(one.name) else "default",
+            "description": one.description,
+        }
+        for one in SETTINGS
+    ]
+
+
+def _text(value: bool | int | str | None) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+def _documentation() -> str:
+    rows = [f"| `{one.name}` | {one.kind.words} | {one.default} | {one.description} |" for one in SETTINGS]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "Each setting is an environment variable, read once at start. One that is empty counts as not set. With a",
+            "value that cannot be used, nothing starts, and one sentence says why. `tessera settings` prints",
+            "the values in force.",
+            "",
+            "This page is generated from `app/config.py` with `make docs`.",
+            "",
+            "| name | value | default | what it does |",
+            "|---|---|---|---|",
+            *rows,
+        ]
+    )
