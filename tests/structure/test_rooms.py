@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.config import ROOT
+from tests.structure.syntax import syntax_tree
 
 APP = ROOT / "app"
 MODULES = sorted(path for path in APP.rglob("*.py") if "migrations" not in path.parts)
@@ -26,7 +27,7 @@ every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(pat
 def imported(path: Path) -> set[str]:
     """Return the packages that a module imports, also inside functions."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -41,7 +42,7 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
 
 @every_module
 def test_a_module_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text())), "begin with the part that it plays in the house"
+    assert ast.get_docstring(syntax_tree(path)), "begin with the part that it plays in the house"
 
 
 @every_module
@@ -70,7 +71,7 @@ def test_the_import_contract_names_every_room() -> None:
 def names(path: Path) -> set[str]:
     """Return every name that a module gives to something: variables, parameters, functions, classes, attributes."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(syntax_tree(path)):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.Attribute(attr=name, ctx=ast.Store()):
                 found.add(name)
@@ -87,7 +88,7 @@ def test_no_name_is_told(path: Path) -> None:
 
 def public_types(path: Path) -> set[str]:
     """Return the classes and aliases of types that a module declares at its top, but those for itself."""
-    body = ast.parse(path.read_text()).body
+    body = syntax_tree(path).body
     classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
     aliases = {
         target.id

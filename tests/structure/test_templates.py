@@ -11,6 +11,7 @@ from jinja2 import Environment, nodes
 
 from app.config import ROOT
 from app.vocabulary import USER_MANAGEMENT, Action, StaffRole
+from tests.structure.syntax import syntax_tree
 
 APP = ROOT / "app"
 TEMPLATES = APP / "templates"
@@ -35,7 +36,7 @@ def source(name: str) -> str:
 def rendered() -> Iterator[tuple[Path, str]]:
     """Return the modules that render templates, each with a pattern of the names that it renders."""
     for path in APP.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(syntax_tree(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "render_template":
                 named = node.args[0]
                 parts = named.values if isinstance(named, ast.JoinedStr) else [named]

@@ -6,6 +6,7 @@ import re
 from app.authz.engine.engine import Engine
 from app.config import ROOT
 from app.vocabulary import PERMISSIONS, REASON_SENTENCES, Action, EventName, Reason, Seen, Who
+from tests.structure.syntax import syntax_tree
 
 APP = ROOT / "app"
 
@@ -27,7 +28,7 @@ def named(enumeration: str) -> set[str]:
         node.attr
         for path in APP.rglob("*.py")
         if path.name != "vocabulary.py"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(syntax_tree(path))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == enumeration
     }
 

@@ -326,7 +326,7 @@ def test_a_rule_that_is_too_long_is_refused_at_its_head() -> None:
     assert caught.value.location == ("a.polar", 2, 3)
 
 
-@pytest.mark.parametrize("text", [f"r(x) if {'(' * 100_000}x;", f"r(x) if {'not ' * 100_000}x;"], ids=["(", "not"])
+@pytest.mark.parametrize("text", [f"r(x) if {'(' * 20_000}x;", f"r(x) if {'not ' * 20_000}x;"], ids=["(", "not"])
 def test_nesting_without_end_is_refused(text: str) -> None:
     with pytest.raises(TooComplexError):
         parse("a.polar", text)
