@@ -210,24 +210,29 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises `SettingError` when a value cannot be used.
     """
-    env = os.environ if environ is None else environ
+    settings = settings_in(os.environ if environ is None else environ)
+    check(settings)
+    return settings
+
+
+def settings_in(env: Mapping[str, str]) -> Settings:
+    """Return the settings in `env`, before `check`. Raises `SettingError` for a value that cannot be parsed."""
     chosen = Settings(**{one.field: one.parse(env[one.name]) for one in SETTINGS if env.get(one.name)})
     data_dir = chosen.data_dir
     if chosen.pack_dir is not None:
         # The data of a pack never mixes with other data, unless DATABASE_URL names the same database.
         data_dir = data_dir / "packs" / chosen.pack_dir.name
-    settings = replace(
+    return replace(
         chosen,
         public_url=(env.get("PUBLIC_URL") or _local_url(chosen.host, chosen.port)).rstrip("/"),
         data_dir=data_dir,
         database_url=chosen.database_url or f"sqlite:///{data_dir / 'tessera.db'}",
         secret_key=chosen.secret_key or _kept_secret(data_dir),
     )
-    _check(settings)
-    return settings
 
 
-def _check(settings: Settings) -> None:
+def check(settings: Settings) -> None:
+    """Raise `SettingError` for a value that cannot be used, alone or with the others."""
     if len(settings.secret_key) < 16:
         raise SettingError("SECRET_KEY is too short: give at least 16 characters, or leave it out.")
     for name, address in (

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from app.cli.base import answer, as_json, examples
-from app.config import SETTINGS, read_settings
+from app.config import SETTINGS, Settings, check, settings_in
 
 
 @click.command(
@@ -26,14 +26,16 @@ def settings(as_json: bool, markdown: bool) -> None:
     if markdown:
         click.echo(_documentation())
         return
-    values = _values()
+    chosen = settings_in(os.environ)
+    values = _values(chosen)
     width = max(len(one["name"]) for one in values)
     lines = [f"{one['name']:<{width}}  {one['source']:<11}  {_text(one['value'])}".rstrip() for one in values]
     answer("\n".join(lines), {"settings": values}, for_program=as_json)
+    # Last, so that they can be looked at when they cannot be used.
+    check(chosen)
 
 
-def _values() -> list[dict[str, Any]]:
-    chosen = read_settings()
+def _values(chosen: Settings) -> list[dict[str, Any]]:
     return [
         {
             "name": one.name,

@@ -227,3 +227,10 @@ def test_the_page_of_settings_is_that_of_their_declarations(tessera: CommandLine
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_every_setting_is_described_in_sentences(setting: Setting) -> None:
     assert re.fullmatch(r"([A-Z0-9][^|\n]+\.)", setting.description)
+
+
+def test_settings_that_cannot_be_used_are_printed_before_it_is_said_why(tessera: CommandLine) -> None:
+    done = tessera("settings", env={"PUBLIC_URL": "http://portal.example.org", "DEVELOPMENT": ""})
+    assert done.exit_code == 1
+    assert "PUBLIC_URL" in done.stdout
+    assert done.stderr.startswith("Error: PUBLIC_URL must start with https://")
