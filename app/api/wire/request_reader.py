@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.json import Decoder
 
 from app.api.errors import InvalidRequestError, RequestError
 from app.api.wire.requests import (
@@ -57,6 +58,11 @@ class _Item(Struct):
     action: RequestedAction | None = None
     resource: Entity | None = None
     context: dict[str, Any] | None = None
+
+
+# msgspec prepares a struct when it is first used, and two threads that both use it first can crash the process.
+for _form in (_Evaluation, _Item):
+    Decoder(_form)
 
 
 def read_evaluation(body: Body) -> EvaluationRequest:
