@@ -19,8 +19,9 @@ _DIGITS = len(str(_LARGEST_INTEGER))
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _WHITE_SPACE = b" \t\r\n"
-_ALL_BUT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
-_LONG_NUMBER = re.compile(rb"\d{%d}" % _DIGITS)
+# A number outside of a string follows one of these; within a string hardly a digit does, and it does no harm.
+_NUMBERS = bytes.maketrans(b"0123456789[, \t\r\n.-", b"0" * 10 + b":" * 8)
+_LONG_NUMBER = b":" + b"0" * _DIGITS
 _BRACES_AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
 
@@ -41,7 +42,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     is_unusual = (
         b"\\" in raw
         or (raw.count(b"{") + raw.count(b"[") > DEEPEST and not is_shallow(raw))
-        or (len(raw.translate(None, _ALL_BUT_DIGITS)) >= _DIGITS and _LONG_NUMBER.search(raw))
+        or _LONG_NUMBER in raw.translate(_NUMBERS)
     )
     if is_unusual:
         return parse_carefully(raw)
