@@ -8,8 +8,10 @@ with the moment.
 """
 
 import gc
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from hashlib import blake2b
 from itertools import islice
 from threading import Lock, RLock
 from time import monotonic, sleep
@@ -22,6 +24,7 @@ from app.authz.information import directory
 from app.authz.information.people import LoadedPerson
 from app.kernel.change_feed import PostgresqlWatch, SqliteWatch, watch
 from app.kernel.database import database, reading, staying_connected
+from app.kernel.tokens import hash_token
 from app.records.queries import record_named, records_after
 from app.runtime import current as current_runtime
 from app.vocabulary import EventName
@@ -91,7 +94,9 @@ class DirectoryView:
         self._catalogue: directory.Catalogue | None = None
         self._roles_at: dict[tuple[str, str], facts.Role] = {}
         self._records: dict[tuple[str, str], facts.Record] = {}
-        self._callers: dict[str, Caller] = {}
+        self._callers: dict[bytes, Caller] = {}
+        """By a digest of the key, quicker than the one in the database: OpenSSL's SHA-256 took a tenth of a request."""
+        self._digest_key = secrets.token_bytes(32)
 
     def close(self) -> None:
         """Stop watching the database."""
@@ -177,9 +182,10 @@ class DirectoryView:
         """Return up to `limit` registered resources whose ids follow `public_id`, in order; they are not cached."""
         return self._load(lambda: [directory.record(kind, row) for row in records_after(type_name, public_id, limit)])
 
-    def caller(self, key_hash: str) -> Caller | None:
-        """Return the client whose key has this hash. A key that has ended takes as long as one that never existed."""
-        return self._callers.get(key_hash) or self._load(lambda: self._load_caller(key_hash))
+    def caller(self, key: str) -> Caller | None:
+        """Return the client with this key. A key that has ended takes as long as one that never existed."""
+        digest = blake2b(key.encode("utf-8", "surrogatepass"), key=self._digest_key, digest_size=32).digest()
+        return self._callers.get(digest) or self._load(lambda: self._load_caller(digest, hash_token(key)))
 
     def _catch_up(self) -> None:
         self._load(lambda: None)
@@ -316,13 +322,13 @@ class DirectoryView:
         self._records[type_name, public_id] = directory.record(kind, row)
         return self._records[type_name, public_id]
 
-    def _load_caller(self, key_hash: str) -> Caller | None:
+    def _load_caller(self, digest: bytes, key_hash: str) -> Caller | None:
         client = directory.client_with_key_hash(key_hash)
         if client is None:
             return None
         # A guessed or ended key finds no client, so only keys in force take room.
-        self._callers[key_hash] = Caller(client, f"client:{client.public_id}")
-        return self._callers[key_hash]
+        self._callers[digest] = Caller(client, f"client:{client.public_id}")
+        return self._callers[digest]
 
     def _role_at(self, role: facts.Role, organisation: facts.Organisation) -> facts.Role:
         cached = self._roles_at.get((role.slug, organisation.public_id))
