@@ -58,7 +58,7 @@ def main(names: list[str]) -> None:
         measured = import_module(PARTS[name]).measure()
         print("\n".join(result.row() for result in measured))
         if rounds.IS_TRIAL:
-            print("ROUNDS or SECONDS was given, so this was a trial: nothing is written.")
+            print("ROUNDS or ROUND_SECONDS was given, so this was a trial: nothing is written.")
         elif measured:
             results.write(name, measured, busy)
 

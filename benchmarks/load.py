@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rounds import SECONDS
+from benchmarks.rounds import ROUND_SECONDS
 
 CONNECTIONS = 16
 
@@ -53,7 +53,7 @@ class Load:
         return float(found[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[found[2]]
 
     def _run(self, port: int, wanted: str) -> re.Match[str]:
-        wrk = ["wrk", "--latency", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(self._script)]
+        wrk = ["wrk", "--latency", "-t2", f"-c{CONNECTIONS}", f"-d{ROUND_SECONDS}s", "-s", str(self._script)]
         report = subprocess.run(
             [*wrk, f"http://127.0.0.1:{port}{self._path}"], check=True, capture_output=True, text=True
         ).stdout

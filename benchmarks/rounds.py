@@ -3,9 +3,9 @@
 import os
 from collections.abc import Callable, Mapping
 
-IS_TRIAL = "ROUNDS" in os.environ or "SECONDS" in os.environ
+IS_TRIAL = "ROUNDS" in os.environ or "ROUND_SECONDS" in os.environ
 """Whether this run is shortened, to see that everything works."""
-SECONDS = int(os.environ.get("SECONDS", "4"))
+ROUND_SECONDS = int(os.environ.get("ROUND_SECONDS", "4"))
 """How long each contender answers requests in one round."""
 
 
