@@ -75,7 +75,7 @@ class Settings:
 
     @property
     def policy_folders(self) -> tuple[Path, ...]:
-        """Where the rules stand that decide here."""
+        """The folders with the rules of the policy in force."""
         of_pack = () if self.pack_dir is None else (self.pack_dir / "policies",)
         return (self.policies_dir, *(folder for folder in of_pack if folder.is_dir()))
 
@@ -213,7 +213,7 @@ def _kept_secret(data_dir: Path) -> str:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123  (nobody else may read it)
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123  (no other user may read it)
                 file.write(secrets.token_hex(32))
             # A link appears whole or not at all: of several starting processes one wins and all read its key.
             with suppress(FileExistsError):

@@ -20,7 +20,7 @@ from app.config import Settings
 from app.kernel import database
 from app.kernel.rate_limit import TokenBuckets
 from app.runtime import EXTENSION, Runtime, use
-from app.ui import authentication, authorization, error_pages, headers
+from app.ui import authentication, authorization, error_pages, headers, page_context
 
 _LARGEST_FORM = 1024 * 1024
 
@@ -79,6 +79,7 @@ def _application(runtime: Runtime) -> Flask:
     Bootstrap5(app)
     authentication.init_app(app)
     # The last one to look at a response is the first named here.
+    page_context.init_app(app)
     error_pages.init_app(app)
     headers.init_app(app)
     authorization.init_app(app)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class PersonState(StrEnum):
-    """Where a human's account stands."""
+    """The state of a person's account."""
 
     INVITED = "invited"
     ACTIVE = "active"
@@ -17,7 +17,7 @@ class PersonState(StrEnum):
 
 
 class OrganisationState(StrEnum):
-    """Where a school or college stands."""
+    """The state of a school or college."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -25,7 +25,7 @@ class OrganisationState(StrEnum):
 
 
 class MembershipState(StrEnum):
-    """Where a person's place at an organisation stands."""
+    """The state of a person's membership of an organisation."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -97,7 +97,7 @@ PERMISSIONS: dict[str, frozenset[Action]] = {
     "Role": frozenset({Action.GIVE, Action.USE}),
     "Service": frozenset({Action.READ, Action.LAUNCH}),
 }
-"""What may be asked of each kind of thing; the same sets stand in the Polar blocks."""
+"""The permissions of each type of resource; the same sets are declared in the Polar blocks."""
 
 USER_MANAGEMENT = "portal:user-management"
 """The role that makes its holder an exams officer."""
@@ -106,7 +106,7 @@ SUBJECT_TYPES = frozenset({"person", "user"})
 """What a caller may name a human by; AuthZEN's own examples say `user`."""
 
 DIRECTORY_KINDS = frozenset({"service", "role"})
-"""What every client may ask about, of its own service. Any other kind of thing belongs to one service whole."""
+"""The types that every client may ask about, for its own service. Any other type belongs to one service."""
 
 
 class Reason(StrEnum):
@@ -137,9 +137,9 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.NOT_ALLOWED: "The policy does not allow this.",
     Reason.NOT_SIGNED_IN: "Nobody is signed in.",
     Reason.UNKNOWN_SUBJECT: "No such person is known.",
-    Reason.UNKNOWN_RESOURCE: "No such thing is known.",
+    Reason.UNKNOWN_RESOURCE: "No such resource is known.",
     Reason.UNKNOWN_ORGANISATION: "No such organisation is known.",
-    Reason.UNKNOWN_ACTION: "This action is not known for this kind of thing.",
+    Reason.UNKNOWN_ACTION: "This action is not known for this type of resource.",
     Reason.PERSON_NOT_ACTIVE: "The person's account is not active.",
     Reason.NO_MEMBERSHIP: "The person does not belong to an organisation that could give access.",
     Reason.MEMBERSHIP_NOT_ACTIVE: "The person's place at the organisation is not active.",
@@ -175,7 +175,7 @@ CHANGE_SENTENCES: dict[Reason, str] = {
     Reason.ROLE_ENDED: "The role {role} at {organisation} gets a later last day, or none.",
     Reason.ROLE_MISSING: "The role {role} is given at {organisation}.",
 }
-"""What would turn a no into a yes, by what stands in the way."""
+"""The change that would turn a deny into an allow, by its reason."""
 
 STAFF_ROLE_SENTENCES: dict[StaffRole, str] = {
     StaffRole.SUPPORT: "The account becomes one of the support staff.",
@@ -190,7 +190,7 @@ USER_SENTENCES: dict[str, str] = {
     MembershipState.SUSPENDED: "The user whom this is about is suspended at {organisation}.",
     PersonState.INVITED: "The user whom this is about has not activated their account yet.",
 }
-"""The same, where somebody else's place or account is in another state than this needs, by that state."""
+"""The same, where the membership or account of another person would have to be in a different state, by state."""
 
 WHO_SENTENCES: dict[Who, str] = {
     Who.EXAMS_OFFICERS: "An exams officer of {organisation} can do this.",
@@ -226,7 +226,7 @@ STATE_SENTENCES: dict[str, dict[str, str]] = {
         ServiceState.RETIRED: "{service} is not open any more.",
     },
 }
-"""What was looked at, by kind of thing and its state."""
+"""What was read, by type of fact and its state."""
 
 
 class Seen(StrEnum):
@@ -258,7 +258,7 @@ SEEN_SENTENCES: dict[Seen, str] = {
     Seen.ROLE_GIVEN: "It was given on {day}.",
     Seen.ROLE_GIVEN_BY: "{giver} gave it on {day}.",
     Seen.PROPERTY: "Its {field} is {value}.",
-    Seen.NO_PROPERTY: "Nobody told its {field}.",
+    Seen.NO_PROPERTY: "No {field} was provided.",
 }
 
 

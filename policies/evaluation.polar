@@ -1,7 +1,7 @@
-# An evaluation is a question that a client puts to the decision service.
-# A client asks about the kinds of thing that it has declared, and only those of its own service; it registers such
-# things, too. Services and roles are told apart by their names; any other kind belongs to one service with all its
-# things, as no client can be added that declares a kind of another service.
+# An evaluation is a question that a client asks the decision API.
+# A client asks about the types of resources that it has declared, and only those of its own service; it may register
+# such resources, too. The name of a service or role says to which service it belongs; any other type belongs to one
+# service, because no client can be added that declares a type of another service.
 
 resource Evaluation {
   permissions = ["ask", "register"];

@@ -1,7 +1,7 @@
-# Every question comes in here as allow(actor, action, resource, context).
+# Every decision starts here, as allow(actor, action, resource, context).
 # An actor that is not in good standing gets no further, whatever the other files say.
 
-# oso knows these two with three arguments; ours carry the request's own facts as a fourth.
+# oso knows these two with three arguments; ours have the context of the request as a fourth.
 type allow(_actor: Actor, _action, _resource, _context: Context);
 type has_permission(_actor: Actor, _permission: String, _resource: Resource, _context: Context);
 
@@ -20,7 +20,7 @@ allow(client: Client, action, resource, context: Context) if
 allow(guest: Guest, action, resource, context: Context) if
   permits(guest, action, resource, context);
 
-# A permission either holds in every context, or looks at the request's own facts.
+# A permission either holds in every context, or depends on the context of the request.
 permits(actor, action, resource, _context: Context) if
   has_permission(actor, action, resource);
 

@@ -22,12 +22,12 @@ resource Membership {
 has_relation(organisation: Organisation, "organisation", membership: Membership) if
   membership.organisation = organisation;
 
-# Nobody changes their own access, so that every change has a second pair of eyes.
+# No one changes their own access, so that every change has a second pair of eyes.
 has_role(person: Person, "manager", membership: Membership) if
   membership.person != person and
   has_role(person, "exams_officer", membership.organisation);
 
-# What can be done next depends on where the membership stands.
+# What can be done next depends on the state of the membership.
 has_permission(person: Person, "suspend", membership: Membership) if
   membership.state = "active" and
   has_role(person, "manager", membership);
@@ -36,7 +36,7 @@ has_permission(person: Person, "reactivate", membership: Membership) if
   membership.state = "suspended" and
   has_role(person, "manager", membership);
 
-# Only somebody who has not come in yet has an invitation to send again or take back.
+# Only a person who has not activated their account has an invitation to send again or take back.
 has_permission(person: Person, "resend_invitation", membership: Membership) if
   membership.person.state = "invited" and
   has_role(person, "manager", membership);
@@ -45,7 +45,7 @@ has_permission(person: Person, "cancel_invitation", membership: Membership) if
   membership.person.state = "invited" and
   has_role(person, "manager", membership);
 
-# Helper: a place at an organisation counts while both are in good standing.
+# Helper: a membership counts while it and its organisation are active.
 membership_in_force(membership: Membership) if
   membership.state = "active" and
   membership.organisation.state = "active";

@@ -1,5 +1,5 @@
 # The platform is what the operator's staff look after.
-# Being staff opens this room and nothing else: no service, no school's people.
+# A staff role gives access to this and nothing else: to no service, and to no school's people.
 
 resource Platform {
   permissions = ["add_organisation", "list_organisations", "read_decisions"];

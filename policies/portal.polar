@@ -1,5 +1,5 @@
-# The portal is the door that everybody comes through.
-# Any person in good standing comes in; somebody who is nobody yet may ask for an account.
+# The portal is what everybody signs in to.
+# Any person with an active account may sign in; a guest may ask for an account.
 
 resource Portal {
   permissions = ["create_account", "see_home", "sign_in"];

@@ -1,11 +1,11 @@
 # A role is something that can be ticked for a person at one organisation.
-# Giving it and taking it away are one permission: whoever may not give a role may not take it either.
+# Giving it and taking it away are one permission: a person who may not give a role may not take it either.
 
 resource Role {
   permissions = ["give", "use"];
 }
 
-# The board keeps some roles to itself, and a role at no organisation is nobody's to give.
+# The board keeps some roles to itself, and a role at no organisation cannot be given.
 has_permission(person: Person, "give", role: Role) if
   role.officers_may_give = true and
   has_role(person, "exams_officer", role.organisation);

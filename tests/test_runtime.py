@@ -11,22 +11,31 @@ from app.authz.engine.engine import Engine
 from app.config import ROOT, Settings
 from app.factory import create_app
 from app.kernel import database as kernel
-from app.runtime import current
+from app.runtime import EXTENSION, Runtime, current
 from tests.api.conftest import KEY, question
 from tests.conftest import ON_POSTGRESQL
-from tests.running import restored
+from tests.running import restored, run_on
 
 
 def answers(portal: Flask) -> bool:
     answer = portal.test_client().post(
         "/authorize", json=question("olivia-marsh"), headers={"Authorization": f"Bearer {KEY}"}
     )
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.text
     return bool(answer.json["decision"])
 
 
+def end(*portals: Flask) -> None:
+    for portal in portals:
+        runtime: Runtime = portal.extensions[EXTENSION]
+        runtime.decision_log.close()
+        runtime.view.close()
+        run_on(runtime)
+        kernel.release()
+
+
 @pytest.mark.skipif(ON_POSTGRESQL, reason="the second database is a copy of a file")
-def test_each_of_two_portals_has_its_own_database(cast: None, settings: Settings, tmp_path: Path) -> None:
+def test_each_of_two_portals_has_its_own_database(app: Flask, settings: Settings, tmp_path: Path) -> None:
     kernel.database.execute_sql("pragma wal_checkpoint(truncate)")
     shutil.copyfile(tmp_path / "tessera.db", tmp_path / "other.db")
     with restored():
@@ -36,10 +45,10 @@ def test_each_of_two_portals_has_its_own_database(cast: None, settings: Settings
             kernel.database.execute_sql("update person set state = 'suspended' where public_id = 'olivia-marsh'")
         assert [answers(first), answers(second)] == [True, False]
         assert [answers(first), answers(second)] == [True, False]
-        current().decision_log.close()
+        end(first, second)
 
 
-def test_each_of_two_portals_has_its_own_policy(cast: None, settings: Settings, tmp_path: Path) -> None:
+def test_each_of_two_portals_has_its_own_policy(app: Flask, settings: Settings, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(ROOT / "policies", tmp_path / "policies"))
     path = folder / "service.polar"
     path.write_text(path.read_text().replace("grant.in_force", "false = true and grant.in_force"))
@@ -47,4 +56,4 @@ def test_each_of_two_portals_has_its_own_policy(cast: None, settings: Settings, 
         first = create_app(settings, current().engine)
         second = create_app(settings, Engine.load(folder))
         assert [answers(first), answers(second), answers(first)] == [True, False, True]
-        current().decision_log.close()
+        end(first, second)

@@ -1,4 +1,4 @@
-"""Throttling of sign-ins and mail, without letting a stranger lock somebody out.
+"""Throttling of sign-ins and mail, without letting a stranger lock a person out.
 
 Attempts are counted before the password is verified, so that concurrent guesses count too. The tight limit is for one
 e-mail address tried from one network address; the wide ones stop guessing spread over many of either.

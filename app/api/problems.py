@@ -59,7 +59,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """Return how `error` is answered; None for one that nobody expected."""
+    """Return how `error` is answered; None for one that was not expected."""
     problem = PROBLEMS.get(type(error))
     if problem is None:
         return None

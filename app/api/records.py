@@ -35,7 +35,7 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 @public("a client authenticates with its key, and the policy is asked about it")
 def record(kind: str, record_id: str) -> ResponseReturnValue:
     """Register a resource, show it, or forget it."""
-    # Before the key, as in `exchange.answer`.
+    # Before the key, as in `dispatch.answer`.
     raw = read_body(request.environ) if request.method == "PUT" else b""
     caller = authenticate(request.headers.get("Authorization", ""))
     current().token_buckets.take(caller.reference, 1)

@@ -4,7 +4,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from app.api.handlers import HANDLERS, SEARCH_HANDLERS, Handler
-from app.api.transport.exchange import answer
+from app.api.transport.dispatch import answer
 from app.api.transport.routing import json_response, json_route
 from app.ui.authorization import public
 

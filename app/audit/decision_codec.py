@@ -1,4 +1,4 @@
-"""Answered decisions as the log keeps them: what a caller hands in, what is found again, and the form between."""
+"""How the decision log stores decisions: what is written, what is found again, and the format between."""
 
 import hashlib
 import json
@@ -12,33 +12,33 @@ from app.vocabulary import Reason
 Steps = Sequence[tuple[str, str]]
 """Questions and their answers, in the order in which they were asked."""
 
-Item = tuple[str, str, str, str, bool, Reason, str, int, int | Steps | None]
+LoggedDecision = tuple[str, str, str, str, bool, Reason, str, int, int | Steps | None]
 """One decision: subject, action, resource, organisation, allowed, reason, policy, nanoseconds, leaf.
 
-`subject` and `organisation` are public references, never a name or an address: what resolves to nobody is `unknown`
-and nothing. `leaf` is where the policy's recording of this process holds how the decision came about, or, where it does
-not, how that was. A plain tuple, because one is made for each of very many decisions.
+`subject` and `organisation` are public references, never a name or an address: a subject that cannot be resolved is
+`unknown`, an organisation is empty. `leaf` is the number of the leaf in the policy's recording of this process, or the
+steps themselves for a decision that was not recorded. A plain tuple, because there are very many of them.
 """
 
-Entry = tuple[int, float, str, int, Sequence[Item]]
-"""One request: its number, the time in seconds since 1970, the client, the revision, and the decisions that it was
-answered with."""
+LoggedRequest = tuple[int, float, str, int, Sequence[LoggedDecision]]
+"""One request: its number, the time in seconds since 1970, the client, the revision, and the decisions that answered
+it."""
 
-Leaf = tuple[str, int | Steps]
-"""A policy and the number of a leaf in its recording, which means something only in the process whose recording it is;
-or what led to a decision that is in none."""
+LeafReference = tuple[str, int | Steps]
+"""A policy and the number of a leaf in its recording, which is meaningful only in the process whose recording it is; or
+the steps to a decision that was not recorded."""
 
-_ITEMS_AT_ONCE = 200
-"""Nothing else runs in the process while a text is made, and that must be short."""
-_FAST = 1
-"""How hard to compress: what is repeated most goes already, and more takes twice as long."""
+_DECISIONS_PER_TEXT = 200
+"""No other thread runs while a text is encoded, so each must be short."""
+_COMPRESSION_LEVEL = 1
+"""Removes most of what is repeated; higher levels take twice as long."""
 
-# Nothing in an entry can hold itself.
+# Nothing in a request can contain itself.
 _text = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class DecisionRecord(NamedTuple):
-    """One answered decision, found again by its `id`: its writer, the number of its request, and its place there."""
+    """One answered decision, found by its `id`: its writer, the number of its request, and its position there."""
 
     id: str
     at: datetime
@@ -54,34 +54,34 @@ class DecisionRecord(NamedTuple):
     revision: int
     milliseconds: float
     steps: Steps | None
-    """What was read and what it said; None where that was not kept."""
+    """What was read, with its value; None where that was not kept."""
 
 
 class Packed(NamedTuple):
-    """One decision as it stands in a payload, with the digest of the path that led to it."""
+    """One decision as it is in a payload, with the digest of the path that led to it."""
 
     entry: Sequence[Any]
     item: Sequence[Any]
     path: str | None
 
 
-def items_in(entries: Iterable[Entry]) -> int:
+def items_in(entries: Iterable[LoggedRequest]) -> int:
     """Return how many decisions `entries` hold."""
     return sum(len(entry[4]) for entry in entries)
 
 
-def leaves_in(entries: Iterable[Entry]) -> set[Leaf]:
-    """Return every leaf that one of the decisions came to."""
+def leaves_in(entries: Iterable[LoggedRequest]) -> set[LeafReference]:
+    """Return the leaves of all decisions in `entries`."""
     return {(item[6], item[8]) for entry in entries for item in entry[4] if item[8] is not None}
 
 
-def pack(entries: Sequence[Entry], paths: Mapping[Leaf, str]) -> bytes:
-    """Return `entries` in the form in which they are stored; `paths` has the digests of the paths to their leaves."""
+def pack(entries: Sequence[LoggedRequest], paths: Mapping[LeafReference, str]) -> bytes:
+    """Return `entries` as stored; `paths` has the digests of the paths to their leaves."""
     plain = [_without_steps(entry, paths) for entry in entries]
-    stream = zlib.compressobj(_FAST)
+    stream = zlib.compressobj(_COMPRESSION_LEVEL)
     parts = [stream.compress(b'{"entries":[')]
     for number, some in enumerate(_in_short_texts(plain)):
-        # The brackets of the list of some are not those of the list of all.
+        # Without the brackets of each part: together they are one list.
         parts.append(stream.compress(b"," * (number > 0) + _text(some)[1:-1].encode()))
     found = [[*leaf, digest] for leaf, digest in paths.items() if isinstance(leaf[1], int)]
     parts += [stream.compress(f'],"paths":{_text(found)}}}'.encode()), stream.flush()]
@@ -89,7 +89,7 @@ def pack(entries: Sequence[Entry], paths: Mapping[Leaf, str]) -> bytes:
 
 
 def unpack(payload: bytes, number: int, place: int) -> Packed | None:
-    """Return the decision at a place, counted from 1, of the request with this number, or None."""
+    """Return the decision at a position, counted from 1, of the request with this number, or None."""
     stored = json.loads(zlib.decompress(payload))
     for entry in stored["entries"]:
         if entry[0] == number and place <= len(entry[4]):
@@ -100,7 +100,7 @@ def unpack(payload: bytes, number: int, place: int) -> Packed | None:
 
 
 def record_of(decision_id: str, packed: Packed, steps: Steps | None) -> DecisionRecord:
-    """Return a decision as people and programs read it."""
+    """Return a decision for people and programs to read."""
     _number, at, client, revision, _items = packed.entry
     subject, action, resource, organisation, allowed, reason, policy, nanoseconds, _leaf = packed.item
     return DecisionRecord(
@@ -121,12 +121,12 @@ def record_of(decision_id: str, packed: Packed, steps: Steps | None) -> Decision
 
 
 def path_digest(policy: str, steps: Steps) -> str:
-    """Return the name of a path: the same in every process, whose leaves have numbers of their own."""
+    """Return the digest of a path: the same in every process, although the numbers of leaves differ."""
     return hashlib.sha256(_text([policy, steps]).encode()).hexdigest()[:32]
 
 
-def _without_steps(entry: Entry, paths: Mapping[Leaf, str]) -> Sequence[Any]:
-    """Return an entry with the digest of a path in the place of the path itself."""
+def _without_steps(entry: LoggedRequest, paths: Mapping[LeafReference, str]) -> Sequence[Any]:
+    """Return an entry with the digest of each path in place of the path itself."""
     if all(type(item[8]) is not tuple for item in entry[4]):
         return entry
     items = [(*item[:8], paths.get((item[6], item[8])) if type(item[8]) is tuple else item[8]) for item in entry[4]]
@@ -139,7 +139,7 @@ def _in_short_texts(entries: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[
     for entry in entries:
         some.append(entry)
         held += len(entry[4])
-        if held >= _ITEMS_AT_ONCE:
+        if held >= _DECISIONS_PER_TEXT:
             yield some
             some, held = [], 0
     if some:

@@ -1,4 +1,4 @@
-"""Events and answered decisions, as stored. They name others by public reference, so they outlive them."""
+"""Events and answered decisions, as stored. They refer to other rows by public reference, so they outlive them."""
 
 from peewee import AutoField, BigIntegerField, BlobField, CharField, JSONField
 from playhouse.fields import EnumField
@@ -19,18 +19,18 @@ class Event(BaseModel):
     """What it happened to, as `kind:ID`; a record is `record:KIND:ID`."""
     organisation = CharField(max_length=40, default="", index=True)
     person = CharField(max_length=40, default="")
-    """The public id of whose facts are others now, if it is about a person: how caches know what to forget."""
+    """The public id of the person whose facts have changed, if it is about one: what caches have to invalidate."""
     details = JSONField(default=dict)
 
 
 class DecisionBatch(BaseModel):
-    """Decisions that one process gave one after the other, to requests that it numbered from `first` to `last`.
+    """Consecutive decisions of one process, in answer to requests that it numbered from `first` to `last`.
 
-    Two batches may overlap by a few numbers. After a lost connection both may hold the same decision, word for word.
+    Two batches may overlap by a few numbers. After a lost connection both may hold the same decision.
     """
 
     writer = CharField(max_length=20)
-    """Which start of which process; the first part of the ids of its decisions."""
+    """Identifies one start of one process; the first part of the ids of its decisions."""
     first = BigIntegerField()
     last = BigIntegerField()
     started_at = UTCDateTimeField()
@@ -43,11 +43,11 @@ class DecisionBatch(BaseModel):
 
 
 class DecisionPath(BaseModel):
-    """What was read on the way to decisions, found by what it says: the same way is written down once."""
+    """The steps to a decision, identified by their digest: the same steps are stored once."""
 
     digest = CharField(max_length=32, unique=True)
     policy = CharField(max_length=64)
     steps = JSONField()
     """Pairs of a question and its answer, in the order in which they were asked."""
     used_at = UTCDateTimeField(index=True)
-    """When a decision came this way, to within an hour or two."""
+    """When a decision last had these steps, to within an hour or two."""

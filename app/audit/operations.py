@@ -1,4 +1,4 @@
-"""Writing events and answered decisions down."""
+"""Records events, and stores answered decisions."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,18 +14,18 @@ from app.kernel.database import BaseModel, appending, change, notify
 from app.vocabulary import EventName
 
 OPERATOR = "operator"
-"""Whoever sits at the command line of the machine."""
+"""The operator at the command line."""
 GUEST = "guest"
-"""Somebody who has not signed in."""
+"""A visitor who has not signed in."""
 
 
 @change
 def record(name: EventName, *, by: str, subject: str, organisation: str = "", person: str = "", **details: Any) -> int:
-    """Write that `name` happened to `subject` (`kind:ID`), by `by`, and return its number, the revision.
+    """Record that `name` happened to `subject` (`kind:ID`), by `by`, and return the number of the event, the revision.
 
-    `person` is the public id of whose memberships, grants or state are others now; a subject `person:ID` says it too.
-    Called inside the operation that makes the change, so both are kept or neither. `details` are plain JSON
-    values without secrets, passwords or e-mail addresses.
+    `person` is the public id of the person whose memberships, grants or state have changed; a subject `person:ID` names
+    them as well. Called inside the operation that makes the change, so both are stored or neither. `details` are plain
+    JSON values without secrets, passwords or e-mail addresses.
     """
     kind, _, subject_id = subject.partition(":")
     event = Event.create(
@@ -41,7 +41,7 @@ def record(name: EventName, *, by: str, subject: str, organisation: str = "", pe
     return int(event.revision)
 
 
-def keep_decisions(
+def store_decisions(
     writer: str,
     *,
     first: int,
@@ -51,12 +51,12 @@ def keep_decisions(
     payload: bytes,
     paths: Mapping[str, tuple[str, Steps]],
 ) -> None:
-    """Keep a batch of answered decisions, and those paths (policy and steps, by digest) that its writer has not kept.
+    """Store a batch of answered decisions, and those paths (policy and steps, by digest) that are not stored yet.
 
-    A batch that begins alike takes the place of one that is kept already: the first try may have arrived, only not its
-    answer, and more may have come together since. Nothing changes, so no event is written.
+    A batch with the same beginning replaces one that is stored already: after a lost connection the first try may have
+    arrived, and more decisions may have been added since. No event is written, as nothing changes.
     """
-    # In one order, so that no two writers wait for each other.
+    # In one order, so that no two writers block each other.
     rows = [
         {"digest": digest, "policy": policy, "steps": steps, "used_at": ended_at}
         for digest, (policy, steps) in sorted(paths.items())
@@ -74,18 +74,18 @@ def keep_decisions(
         ).execute()
 
 
-def forget_decisions(before: datetime, *, most: int) -> int:
-    """Delete the decisions given before a moment, at most so many batches, and return how many batches they were.
+def delete_decisions(before: datetime, *, limit: int) -> int:
+    """Delete at most `limit` batches of decisions from before a moment, and return how many were deleted.
 
-    The paths that only they came go too. No event is written: that they go is a setting.
+    Paths that nothing else refers to are deleted too. No event is written: how long decisions are stored is a setting.
     """
     with appending():
-        forgotten = _delete_some(DecisionBatch, DecisionBatch.ended_at < before, most)
-        # A path that is in use is noted as such once an hour.
-        _delete_some(DecisionPath, DecisionPath.used_at < before - timedelta(days=1), most)
-    return forgotten
+        deleted = _delete_some(DecisionBatch, DecisionBatch.ended_at < before, limit)
+        # The use of a path is noted once an hour.
+        _delete_some(DecisionPath, DecisionPath.used_at < before - timedelta(days=1), limit)
+    return deleted
 
 
-def _delete_some(model: type[BaseModel], condition: Expression, most: int) -> int:
-    some = model.select(model.id).where(condition).order_by(model.id).limit(most)
+def _delete_some(model: type[BaseModel], condition: Expression, limit: int) -> int:
+    some = model.select(model.id).where(condition).order_by(model.id).limit(limit)
     return int(model.delete().where(model.id.in_(some)).execute())

@@ -1,4 +1,4 @@
-"""Questions about what happened."""
+"""Queries of events and of logged decisions."""
 
 import re
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from app.audit.models import DecisionBatch, DecisionPath, Event
 from app.kernel.database import database
 
 _DECISION_ID = re.compile(r"([a-z0-9]+)-([0-9]{1,18})(?:\.([1-9][0-9]{0,8}))?", re.ASCII)
-"""Writer, number of the request, and the place in it if it asked several questions."""
+"""Writer, number of the request, and the position in it if it was a batch."""
 
 
 def revision() -> int:
     """Return the number of the newest event, 0 before the first."""
-    # Asked very often, and peewee takes longer to write it than the database to answer it.
+    # Called very often, and peewee takes longer to write this than the database to answer it.
     (newest,) = database.execute_sql("select max(revision) from event").fetchone()
     return int(newest or 0)
 
@@ -27,19 +27,19 @@ def events_after(revision: int) -> Iterator[tuple[str, str, str]]:
 
 
 def find(decision_id: str) -> DecisionRecord | None:
-    """Return the decision that was answered under this id, or None for one that is not in the log.
+    """Return the decision that was answered under this id, or None if it is not in the log.
 
-    A decision is found as soon as its batch has been written, at most 200 milliseconds after it was given.
+    A decision is found once its batch has been stored, at most 200 milliseconds after the answer.
     """
-    named = _DECISION_ID.fullmatch(decision_id)
-    if named is None:
+    match = _DECISION_ID.fullmatch(decision_id)
+    if match is None:
         return None
-    writer, number, place = named[1], int(named[2]), int(named[3] or 1)
+    writer, number, position = match[1], int(match[2]), int(match[3] or 1)
     batches = DecisionBatch.select(DecisionBatch.payload).where(
         DecisionBatch.writer == writer, DecisionBatch.first <= number, DecisionBatch.last >= number
     )
     for batch in batches:
-        packed = unpack(bytes(batch.payload), number, place)
+        packed = unpack(bytes(batch.payload), number, position)
         if packed is not None:
             return record_of(decision_id, packed, _steps(packed.path))
     return None
@@ -47,4 +47,4 @@ def find(decision_id: str) -> DecisionRecord | None:
 
 def _steps(digest: str | None) -> Steps | None:
     path = DecisionPath.get_or_none(DecisionPath.digest == digest)
-    return None if path is None else [(asked, told) for asked, told in path.steps]
+    return None if path is None else [(question, answer) for question, answer in path.steps]

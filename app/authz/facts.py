@@ -1,10 +1,11 @@
 """Facts: what Polar sees. Frozen, plain values, never database models.
 
 The annotations of a fact say which fields a policy may read and what each holds; a field that is marked `hidden()` no
-policy may read. The engine refuses whatever else a rule asks for, and the linter refuses a policy that tries.
+policy may read. The engine refuses everything else that a rule asks for, and the linter refuses a policy that tries.
 
-Facts compare by class and key, so the same person loaded twice is one person. Collections are tuples: Polar then asks
-for one element at a time.
+Facts compare by class and key, so the same person loaded twice is one person, whatever has changed in between. A cache
+must therefore be keyed by the identity of a fact or by all its values, never by the fact. Collections are tuples: Polar
+then asks for one element at a time.
 """
 
 import dataclasses
@@ -35,7 +36,7 @@ def timed(method: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
 
 
 class Fact:
-    """One thing that a policy can speak about."""
+    """Something that a policy can refer to."""
 
     __slots__ = ("_hash", "_key")
     _hash: int
@@ -108,7 +109,7 @@ NO_PROPERTIES = Properties({})
 
 @fact
 class Guest(Fact):
-    """Somebody who has not signed in."""
+    """A visitor who has not signed in."""
 
 
 @fact
@@ -235,7 +236,7 @@ class Platform(Fact):
 
 @fact
 class Evaluation(Fact):
-    """An evaluation that a client asks for: about a resource of which type, and of which service."""
+    """An evaluation that a client asks for: the type of the resource, and its service."""
 
     KEY = ("kind", "service")
     kind: str

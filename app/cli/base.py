@@ -93,10 +93,10 @@ def answer(sentence: str, facts: dict[str, Any], *, for_program: bool) -> None:
 
 def found(kind: str, name: str, find: Callable[[str], T | None]) -> T:
     """Return what `find` finds under `name`. Raises `ProblemError` when there is none."""
-    thing = find(name)
-    if thing is None:
+    named = find(name)
+    if named is None:
         raise ProblemError(f"There is no {kind} {name}.")
-    return thing
+    return named
 
 
 def examples(*commands: str) -> str:

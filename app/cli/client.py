@@ -27,7 +27,7 @@ def client() -> None:
 )
 @click.option("--name", required=True, type=NAME, help="Which program it is.")
 @click.option("--service", required=True, help="The service that it asks about, by slug.")
-@click.option("--kind", "kinds", required=True, multiple=True, type=KIND, help="A kind of thing; may be repeated.")
+@click.option("--kind", "kinds", required=True, multiple=True, type=KIND, help="A type of resource; may be repeated.")
 @as_json
 def add(name: str, service: str, kinds: tuple[str, ...], as_json: bool) -> None:
     """Add a client and print its key, once: only a hash of it is kept.

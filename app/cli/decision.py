@@ -17,9 +17,9 @@ from app.vocabulary import REASON_SENTENCES
 @click.argument("number")
 @as_json
 def decision(number: str, as_json: bool) -> None:
-    """Show the decision NUMBER: the `id` that stands in every answer to a service.
+    """Show the decision NUMBER: the `id` in every answer to a service.
 
-    People and things are named by their public ids only.
+    People and resources are named by their public ids only.
     """
     with migrated_database():
         record = found("decision", number, find)
@@ -37,14 +37,14 @@ def _words(record: DecisionRecord) -> str:
         ("asked by", record.client),
         ("about", record.subject),
         ("action", record.action),
-        ("thing", record.resource),
+        ("resource", record.resource),
         ("organisation", record.organisation or "any"),
         ("reason", record.reason.value),
         ("policy", record.policy),
         ("known up to", f"event {record.revision}"),
     ]
-    told = [f"{'Yes' if record.allowed else 'No'}. {REASON_SENTENCES[record.reason]}"]
-    told += [f"  {name:<13}{value}" for name, value in lines]
+    text = [f"{'Yes' if record.allowed else 'No'}. {REASON_SENTENCES[record.reason]}"]
+    text += [f"  {name:<13}{value}" for name, value in lines]
     if record.steps:
-        told += ["What was looked at:", *(f"  {asked}: {said}" for asked, said in record.steps)]
-    return "\n".join(told)
+        text += ["What was looked at:", *(f"  {question}: {answer}" for question, answer in record.steps)]
+    return "\n".join(text)

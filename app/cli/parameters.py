@@ -79,7 +79,7 @@ class RoleOfService(click.ParamType[NewRole]):
 
 
 CENTRE_NUMBER = Line(5, form=r"[0-9]{5}", hint="A centre number is five digits.")
-KIND = Line(60, form=r"[a-z][a-z0-9_-]*", hint="A kind of thing is written in small letters, such as service.")
+KIND = Line(60, form=r"[a-z][a-z0-9_-]*", hint="A type of resource is written in small letters, such as service.")
 LAUNCH_ADDRESS = Line(500, form=models.LAUNCH_ADDRESS, hint="A launch address starts with https://.")
 NAME = Line(100)
 PERSON_NAME = Line(120)

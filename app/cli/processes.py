@@ -1,4 +1,4 @@
-"""Processes that belong together: nothing that was started is left behind, however the starter ends."""
+"""Processes that belong together: a child ends with its parent, however the parent ends."""
 
 import ctypes
 import os

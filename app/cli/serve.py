@@ -41,7 +41,7 @@ def serve(pack: Path | None) -> None:
     """Start the portal: checks policy and settings, brings the database up to date, serves pages and sends mail.
 
     Ctrl-C stops it. With DEVELOPMENT=1 an empty database gets the demo cast. A pack has a database of its own (in
-    var/packs), which gets what its fixtures say when it is empty.
+    var/packs), which gets the fixtures of the pack when it is empty.
     """
     if pack is not None:
         os.environ["PACK_DIR"] = str(pack.absolute())
@@ -49,7 +49,7 @@ def serve(pack: Path | None) -> None:
         with own_database() as settings:
             address = free_address(settings.host, settings.port)
             kept.enter_context(_claim(settings.host, settings.port))
-            copy = kept.enter_context(_policy_of_its_own(settings))
+            copy = kept.enter_context(_policy_copy(settings))
             _verify(settings, copy)
             database.migrate()
             if settings.pack_dir is not None:
@@ -100,7 +100,7 @@ def _claim(host: str, port: int) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def _policy_of_its_own(settings: Settings) -> Iterator[Settings]:
+def _policy_copy(settings: Settings) -> Iterator[Settings]:
     """Give the web server a copy of policy and pack, and return the settings that name it.
 
     A web server that is started again after a crash decides as before, whatever is being edited meanwhile.

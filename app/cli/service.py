@@ -26,7 +26,7 @@ def service() -> None:
 @click.option("--role", "roles", multiple=True, type=RoleOfService(), help="A role, in order; may be repeated.")
 @as_json
 def add(slug: str, name: str, sentence: str, launch_address: str, roles: tuple[NewRole, ...], as_json: bool) -> None:
-    """Add a service with its roles. Nobody can open it until somebody gives them one of these."""
+    """Add a service with its roles. People can open it once they have been given one of these."""
     with migrated_database():
         added = add_service(slug, name, sentence, launch_address, roles)
         slugs = [f"{added.slug}:{role.slug}" for role in roles]

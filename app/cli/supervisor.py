@@ -1,4 +1,4 @@
-"""Several processes as one: started together, stopped together, and started again when one ends by itself."""
+"""The supervisor: starts several processes, restarts one that ends by itself, and stops them together."""
 
 import os
 import signal
@@ -14,13 +14,13 @@ import click
 
 _LOOK_SECONDS = 0.1
 _REST_SECONDS = 1
-"""Before something that ended is started again, so that what ends at once does not keep the machine busy."""
-_GOODBYE_SECONDS = 6
+"""Between the end of a process and its restart, so that one that ends at once does not keep the machine busy."""
+_SHUTDOWN_SECONDS = 6
 """How long the processes may take to stop; longer than the web server gives its requests."""
 
 
 class Child:
-    """One process that is looked after."""
+    """One supervised process."""
 
     def __init__(self, name: str, command: list[str], environ: dict[str, str]) -> None:
         self.name = name
@@ -30,7 +30,7 @@ class Child:
         self.start()
 
     def start(self) -> None:
-        """Start it. In a session of its own: Ctrl-C at the terminal is for us, and we stop it in good order."""
+        """Start it, in a session of its own: Ctrl-C at the terminal is for the supervisor alone."""
         self._ended_at = None
         self.process = subprocess.Popen(
             self._command, env=self._environ, stdin=subprocess.DEVNULL, start_new_session=True
@@ -40,7 +40,7 @@ class Child:
         """Return whether it has ended."""
         return self.process.poll() is not None
 
-    def revive(self) -> None:
+    def restart_if_ended(self) -> None:
         """Start it again, after a rest, if it has ended."""
         if not self.has_ended():
             return
@@ -61,7 +61,7 @@ class Child:
 
 
 class Supervisor:
-    """Looks after a web server, given as a command that listens at `place`, and after its `helpers`.
+    """Supervises a web server, given as a command that listens at `place`, and its `helpers`.
 
     Every command gets `--parent PID` at its end, so that it can end with us, and `environ` on top of our environment.
     Opens no thread.
@@ -87,7 +87,7 @@ class Supervisor:
             sys.stdout.flush()
             while not self._stopping:
                 for child in children:
-                    child.revive()
+                    child.restart_if_ended()
                 time.sleep(_LOOK_SECONDS)
             return 0
         finally:
@@ -112,6 +112,6 @@ class Supervisor:
         for child in children:
             if not child.has_ended():
                 child.process.terminate()
-        deadline = time.monotonic() + _GOODBYE_SECONDS
+        deadline = time.monotonic() + _SHUTDOWN_SECONDS
         for child in children:
             child.stop(deadline)

@@ -21,16 +21,16 @@ from app.config import read_settings
 from app.factory import create_app
 
 _THREADS = 64
-"""Requests that one web process answers at a time. Few are in the works at any moment, but whoever is slow to send a
-form keeps a thread waiting."""
+"""Requests that one web process answers at a time. Few are in progress at any moment, but a client that sends a form
+slowly keeps a thread waiting."""
 _CONNECTIONS = 4096
 """Connections that one web process holds; more wait in the kernel. A browser keeps one or more open for a while, so
-these are people who have been here in the last half minute."""
+these belong to the people of the last half minute."""
 _OTHER_FILES = 256
-"""Files that a web process has open besides: the database, the log, the modules that it reads."""
+"""Other files that a web process has open: the database, the log, the modules that it reads."""
 _HEADER_MILLISECONDS = 10_000
-"""How long a connection may take to say what it wants."""
-_GOODBYE_SECONDS = 5
+"""How long a connection may take to send the headers of a request."""
+_SHUTDOWN_SECONDS = 5
 """How long requests in progress may take to finish when the server stops, and the decision log after them."""
 
 
@@ -54,8 +54,8 @@ def web(address: str, parent: int) -> None:
         backpressure=_connections(),
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLISECONDS),
         respawn_failed_workers=True,
-        workers_kill_timeout=_GOODBYE_SECONDS,
-        # Addresses of pages and people are nobody's business in a log; what happened is in the events.
+        workers_kill_timeout=_SHUTDOWN_SECONDS,
+        # Addresses of pages and of people do not belong in a log; what happened is in the events.
         log_access=False,
         log_level=LogLevels.error,
     )
@@ -81,6 +81,6 @@ def _load(starter: int, engine: Engine) -> Any:
     # The one who watches over the web processes may be killed too, and the port must be free after that.
     end_with(starter, signal.SIGKILL)
     app = create_app(engine=engine)
-    # Also where nobody asks anything any more, what is too old has to go.
+    # Old decisions are deleted even if no more requests come.
     decision_log.current().start()
     return app

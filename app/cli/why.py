@@ -46,12 +46,12 @@ def why(person: str, action: str, resource: str, where: str | None, as_json: boo
         engine = Engine.load(*settings.policy_folders)
         use_policy(engine)
         at = None if where is None else directory.organisation(found("organisation", where, organisation_named))
-        thing = _resource(resource, at, engine.declared_kinds)
-        _check_action(action, thing, engine)
+        fact = _resource(resource, at, engine.declared_kinds)
+        _check_action(action, fact, engine)
         request = DecisionRequest(
             found("person", person, directory.person_named),
             action,
-            thing,
+            fact,
             facts.Context(at),
             tuple(directory.role(row, at) for row in roles()),
         )
@@ -115,7 +115,7 @@ def _resource(text: str, at: facts.Organisation | None, declared: Mapping[str, t
         **{name: partial(_record, kind, name) for name, kind in declared.items()},
     }
     if kind not in find:
-        raise ProblemError(f"{kind} is no kind of thing. There are: {', '.join(find)}.")
+        raise ProblemError(f"{kind} is not a type of resource. There are: {', '.join(find)}.")
     return found(kind, name, find[kind])
 
 
@@ -132,8 +132,8 @@ def _membership(public_id: str) -> facts.Fact | None:
     return None if row is None else directory.memberships([row])[0]
 
 
-def _check_action(action: str, thing: facts.Fact, engine: Engine) -> None:
-    kind = type(thing).__name__
+def _check_action(action: str, fact: facts.Fact, engine: Engine) -> None:
+    kind = type(fact).__name__
     known = sorted(engine.permissions[kind])
     if action not in known:
         raise ProblemError(f"Nobody can {action} a {wire_name(kind)}. What can be asked: {', '.join(known)}.")

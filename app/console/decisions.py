@@ -13,7 +13,7 @@ from app.vocabulary import REASON_SENTENCES, Action
 @blueprint.get("/decisions")
 @requires(Action.READ_DECISIONS, directory.PLATFORM)
 def decisions() -> ResponseReturnValue:
-    """Show the decision whose number was typed. It names people and things by public reference only."""
+    """Show the decision whose number was typed. It names people and resources by public reference only."""
     number = request.args.get("number", "").strip()[:100]
     record = find(number)
     sentence = "" if record is None else REASON_SENTENCES[record.reason]

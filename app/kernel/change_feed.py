@@ -1,4 +1,4 @@
-"""Noticing that somebody else has changed the database, for little enough to look before every decision."""
+"""Notices changes of the database by others, at so little cost that every decision can look first."""
 
 import ctypes
 import os
@@ -16,7 +16,7 @@ from app.kernel import database
 from app.runtime import settings
 
 CHANNEL = "tessera"
-"""Where PostgreSQL tells who listens that there is a new revision; see `audit.operations.record`."""
+"""The channel on which PostgreSQL announces new revisions; see `audit.operations.record`."""
 
 _POLL_SECONDS = 1.0
 """How long a lost notification may stay unnoticed on PostgreSQL."""
@@ -69,7 +69,7 @@ class SqliteWatch:
 def _shared_header(path: str) -> "ctypes.Array[ctypes.c_char] | None":
     """Return the header that the connections to the SQLite database at `path` share, where this process has it mapped.
 
-    It is found by address. To open the file anew would be easier, but to close it again would take from this process
+    It is found by address. To open the file would be easier, but to close it again would take from this process
     the locks that SQLite holds on it.
     """
     wanted = f"{os.path.realpath(path)}-shm"
@@ -115,7 +115,7 @@ class PostgresqlWatch:
         self._closed = True
 
     def _listen(self) -> None:
-        address = make_conninfo(self._url, **database.IMPATIENCE)
+        address = make_conninfo(self._url, **database.TIMEOUTS)
         while not self._closed:
             with suppress(psycopg.Error), psycopg.connect(address, autocommit=True) as connection:
                 connection.execute(f"listen {CHANNEL}")

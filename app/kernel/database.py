@@ -57,7 +57,7 @@ database = _CurrentDatabase()
 
 
 class BaseModel(Model):
-    """What every stored thing has in common: the one database."""
+    """What all models have in common: the database of the current runtime."""
 
     id: "AutoField[int]"
 
@@ -67,9 +67,9 @@ class BaseModel(Model):
 
 
 class UTCDateTimeField(DateTimeField):
-    """A moment: aware on the way in and on the way out, stored as UTC without a zone.
+    """A moment: aware in Python, stored as UTC without a zone.
 
-    PostgreSQL would hand an aware moment back shifted to the session's zone; a naive one it leaves alone.
+    PostgreSQL would return an aware moment in the time zone of the session; it leaves a naive one as it is.
     """
 
     def db_value(self, value: Any) -> Any:
@@ -86,7 +86,7 @@ class UTCDateTimeField(DateTimeField):
         return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-IMPATIENCE: dict[str, int | str] = {
+TIMEOUTS: dict[str, int | str] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -95,13 +95,13 @@ IMPATIENCE: dict[str, int | str] = {
     "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=10s"
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2",
 }
-"""How long PostgreSQL may say nothing at all, for libpq: otherwise threads wait a quarter of an hour for a machine that
-is gone. An answer that takes long is another thing: the machine still says that it got the question.
+"""For libpq, how long PostgreSQL may be silent: otherwise threads wait a quarter of an hour for a machine that is gone.
+A query that takes long is not affected, because the machine still acknowledges it.
 
-And, for the server, how long we may say nothing in the middle of a change: a writer that was stopped, or whose machine
-is gone, would keep the lock and with it everybody else."""
-_MOST_CONNECTIONS = 12
-"""For each process. PostgreSQL gives 100 in all, as it comes."""
+For the server, how long we may be silent in the middle of a change: a writer that was stopped, or whose machine is
+gone, would keep the lock and block everybody else."""
+_CONNECTION_LIMIT = 12
+"""For each process. PostgreSQL allows 100 in all by default."""
 
 
 def open_database(url: str) -> Database:
@@ -141,10 +141,10 @@ def _open_sqlite(path: str) -> Database:
 
 def _open_postgresql(url: str) -> Database:
     pool: Database = PooledPostgresqlDatabase(
-        **{**IMPATIENCE, **parse_url(url)},
+        **{**TIMEOUTS, **parse_url(url)},
         prefer_psycopg3=True,
         autoconnect=False,
-        max_connections=_MOST_CONNECTIONS,
+        max_connections=_CONNECTION_LIMIT,
         timeout=10,
         stale_timeout=300,
     )
@@ -177,7 +177,7 @@ def release() -> None:
 def wait_for_writers(seconds: float) -> None:
     """Have this thread's connection wait for other writers no longer than so many seconds at a time.
 
-    On PostgreSQL writers who only append wait for nobody.
+    On PostgreSQL writers who only append do not wait for others.
     """
     if not is_postgresql():
         database.execute_sql(f"pragma busy_timeout = {round(seconds * 1000)}")
@@ -210,7 +210,7 @@ def staying_connected() -> Iterator[None]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Show the block the database as it was at one moment, whatever is changed meanwhile. Nests.
+    """Run the block on a snapshot of the database, whatever is changed meanwhile. Nests.
 
     Facts come from several queries. Half from before a change and half from after it, they would be facts that never
     held together, and could allow what was never allowed.
@@ -232,7 +232,7 @@ def changing() -> Iterator[None]:
 
 
 def notify(channel: str) -> None:
-    """Tell who listens on `channel` once this transaction has been committed. SQLite tells by itself."""
+    """Notify the listeners of `channel` once this transaction is committed. On SQLite they notice by themselves."""
     if is_postgresql():
         database.execute_sql("select pg_notify(%s, '')", (channel,))
 

@@ -1,4 +1,4 @@
-"""Public ids: they never change and never tell anything."""
+"""Public ids: they never change and reveal nothing."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""Pages of a list: what to show, and where it stands in the whole."""
+"""Pages of a list: the rows of one page, and its position in the whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

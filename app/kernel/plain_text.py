@@ -1,14 +1,14 @@
-"""Lines of text that people give: names, reasons and whatever else stands in one field.
+"""Single lines of text that people type: names, reasons and other fields.
 
-Hidden characters could make a text look like another one, or turn the line around that it stands in.
+Hidden characters could make a text look like another one, or reverse the line that it is part of.
 """
 
 _JOINERS = "\u200c\u200d"
-"""Seen by nobody, and part of names in Persian and Sinhala."""
+"""Invisible, and part of names in Persian and Sinhala."""
 
 
 def without_hidden(text: str) -> str:
-    """Return `text` without the characters that nobody sees."""
+    """Return `text` without invisible characters."""
     return "".join(character for character in text if character.isprintable() or character in _JOINERS)
 
 

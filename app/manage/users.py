@@ -19,7 +19,7 @@ from app.memberships.models import Grant, Membership
 from app.memberships.queries import grants_of, memberships_at
 from app.organisations.models import Organisation
 from app.ui.authentication import signed_in_person
-from app.ui.authorization import actor, asked_about, can, requires
+from app.ui.authorization import actor, can, guarded_fact, requires
 from app.ui.officers import officers_of
 from app.vocabulary import Action
 
@@ -103,7 +103,7 @@ def _roles_form(membership: Membership, grants: list[Grant]) -> RolesForm:
 
 
 def _user_page(membership: Membership, grants: list[Grant], form: RolesForm) -> str:
-    organisation, person, fact = membership.organisation, membership.person, asked_about()
+    organisation, person, fact = membership.organisation, membership.person, guarded_fact()
     invitation = waiting_invitations(organisation, [person]).get(membership.person_id)
     own = person == signed_in_person()
     return render_template(

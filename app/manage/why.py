@@ -14,7 +14,7 @@ from app.manage import blueprint, url_loaders
 from app.memberships.models import Membership
 from app.services.models import Service
 from app.services.queries import roles_of, service_with_slug, services
-from app.ui.authorization import actor, asked_about, can, requires
+from app.ui.authorization import actor, can, guarded_fact, requires
 from app.ui.officers import officers_of
 from app.vocabulary import Action
 
@@ -53,7 +53,7 @@ def _service(service_slug: str) -> Service | None:
 def why(membership: Membership) -> ResponseReturnValue:
     """Say why a service opens for a person here, or what is missing and who can change it."""
     service = _service((request.view_args or {})["service_slug"])
-    held = asked_about()
+    held = guarded_fact()
     if service is None or not isinstance(held, facts.Membership) or not membership.is_known:
         abort(404)
     here = held.organisation

@@ -2,6 +2,7 @@
 
 from datetime import date
 from functools import wraps
+from typing import Any
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -30,14 +31,14 @@ from app.vocabulary import Action, Reason
 
 
 def _once_chosen(view: View) -> View:
-    """Have somebody with several organisations say first which one they act in, and then come back."""
+    """Have a person with several organisations choose first which one to act in, and then come back."""
 
     @wraps(view)
-    def chosen(*things: Service) -> ResponseReturnValue:
+    def chosen(*services: Service) -> ResponseReturnValue:
         if len(current_organisation.open_organisations()) > 1 and current_organisation.acting_organisation() is None:
-            back = request.path if things else None
+            back = request.path if services else None
             return redirect(url_for("portal.choose_organisation", next=back))
-        return view(*things)
+        return view(*services)
 
     return chosen
 
@@ -64,9 +65,8 @@ def home() -> ResponseReturnValue:
 @requires(Action.READ, service_with_slug)
 @_once_chosen
 def open_service(service: Service) -> ResponseReturnValue:
-    """Go to a service, or say what is missing and who can give it. The direct door, signed out or in."""
+    """Go to a service, or say what is missing and who can give it. Links from outside lead here as well."""
     organisation = current_organisation.acting_organisation()
-    place = organisation or _only_organisation()
     person = signed_in_person()
     by, at = person.reference if person else "", organisation.public_id if organisation else ""
     launch = _launch(service, organisation)
@@ -80,11 +80,10 @@ def open_service(service: Service) -> ResponseReturnValue:
         "portal/closed_service.html",
         service=service,
         why=why,
-        organisation=place,
-        officers=officers_of(place, besides=actor()),
         roles=roles_of(service),
         elsewhere=_elsewhere(service, organisation),
         day=_turning_day(service, organisation, why),
+        **_who_can_help(organisation),
     )
     return page, 403
 
@@ -95,20 +94,18 @@ def open_service(service: Service) -> ResponseReturnValue:
 def why(service: Service) -> ResponseReturnValue:
     """Say what lets the person open a service, or what is missing and who can change it."""
     organisation = current_organisation.acting_organisation()
-    place = organisation or _only_organisation()
     return render_template(
         "portal/why.html",
         service=service,
         explanation=in_words(visible_to(actor(), explain(_launch(service, organisation)))),
-        organisation=place,
-        officers=officers_of(place, besides=actor()),
+        **_who_can_help(organisation),
     )
 
 
 @blueprint.route("/choose-organisation", methods=["GET", "POST"])
 @requires(Action.SEE_HOME, directory.PORTAL)
 def choose_organisation() -> ResponseReturnValue:
-    """Let somebody with several organisations say which one they act in."""
+    """Let a person with several organisations choose which one to act in."""
     missing = False
     if request.method == "POST":
         chosen = organisation_with_id(request.form.get("organisation", ""))
@@ -123,8 +120,14 @@ def choose_organisation() -> ResponseReturnValue:
     return page, 422 if missing else 200
 
 
+def _who_can_help(acting: Organisation | None) -> dict[str, Any]:
+    """Return what pages about a closed service need: the organisation to name, and its exams officers."""
+    organisation = acting or _only_organisation()
+    return {"organisation": organisation, "officers": officers_of(organisation, besides=actor())}
+
+
 def _closed_places() -> list[Membership]:
-    """Return where somebody belongs who can act nowhere, so that the page can say why."""
+    """Return the memberships of a person who can act in no organisation, so that the page can say why."""
     person = signed_in_person()
     return memberships_of(person) if person and not current_organisation.open_organisations() else []
 
@@ -162,7 +165,7 @@ def _launch(service: Service, organisation: Organisation | None) -> DecisionRequ
 
 
 def _only_organisation() -> Organisation | None:
-    """Return the organisation of somebody who has just one, though it is not open, so that the page can name it."""
+    """Return the only organisation of a person, even if it is not open, so that the page can name it."""
     person = signed_in_person()
     held = organisations_of(person) if person else []
     return held[0] if len(held) == 1 else None

@@ -1,6 +1,6 @@
-"""What somebody had typed when their session ran out, kept while they sign in again.
+"""Form recovery: what a person had typed when their session ended, kept while they sign in again.
 
-It travels with the pages, signed, and goes to nobody but the one who typed it; the server keeps nothing of it.
+It travels with the pages, signed, and only the person who typed it gets it back; the server stores nothing.
 """
 
 from typing import NamedTuple

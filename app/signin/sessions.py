@@ -18,7 +18,7 @@ from app.kernel.errors import ProblemError
 from app.signin import blueprint
 from app.signin.form_recovery import keep, kept_for
 from app.ui import authentication
-from app.ui.authentication import person_before, signed_in_person
+from app.ui.authentication import previous_person, signed_in_person
 from app.ui.authorization import SAFE_METHODS, public
 from app.ui.forms import address_field, show_problem
 from app.ui.headers import let_form_lead_to
@@ -81,7 +81,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     back = way_back()
     if request.method in SAFE_METHODS:
         return redirect(url_for("signin.sign_in", next=back))
-    person = person_before()
+    person = previous_person()
     kept = keep(person, back) if person else ""
     if not kept:
         return redirect(url_for("signin.sign_in", next=back), 303)

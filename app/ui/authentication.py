@@ -1,4 +1,4 @@
-"""Who is at the door: flask-login on top of sessions that live in the database, so that they can be ended."""
+"""Authentication of pages: flask-login, with sessions in the database so that they can be ended from there."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from app.accounts.queries import session_holder, session_of
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """What a browser keeps. flask-login looks at it for every answer, but a message for programs never rests on it."""
+    """The session cookie. flask-login reads it for every response, but a message for programs never depends on it."""
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Have the browser keep what has changed, and tell caches that a page depends on it."""
+        """Set the cookie if it has changed, and have caches vary by it."""
         if response.mimetype != "application/json":
             super().save_session(app, session, response)
 
 
 class SignedIn:
-    """The signed-in person of a request, as flask-login wants one."""
+    """The signed-in person of a request, in the form that flask-login expects."""
 
     is_authenticated = True
     is_active = True
@@ -33,7 +33,7 @@ class SignedIn:
         self._token = token
 
     def get_id(self) -> str:
-        """Return what the browser keeps."""
+        """Return the token that the cookie holds."""
         return self._token
 
 
@@ -59,25 +59,25 @@ def signed_in_person() -> Person | None:
     return current_user.person if current_user.is_authenticated else None
 
 
-def session_goes_on() -> bool:
-    """Return whether the session that this request came with has not been ended since."""
+def is_session_open() -> bool:
+    """Return whether the session of this request has not been ended meanwhile."""
     return session_of(current_user.get_id()) is not None
 
 
-def serve_nobody() -> None:
-    """Treat whoever is at the door as a guest for the rest of this request."""
+def continue_as_guest() -> None:
+    """Treat the rest of this request as that of a guest."""
     g._login_user = AnonymousUserMixin()  # noqa: SLF001  (flask-login has no other way that leaves the cookie alone)
     g.pop("actor", None)
 
 
-def person_before() -> Person | None:
-    """Return whose session in this browser has run out, or None."""
+def previous_person() -> Person | None:
+    """Return the person whose session in this browser has ended, or None."""
     token = session.get("_user_id")
     return session_holder(token) if token and not current_user.is_authenticated else None
 
 
 def init_app(app: Flask) -> None:
-    """Let flask-login find the session of each request."""
+    """Have flask-login find the session of each request."""
     app.session_interface = _Sessions()
     manager = LoginManager()
     # A session is bound to its token; binding it to an address too would sign people out on the move.

@@ -1,7 +1,7 @@
-"""Asking the policy from a view, and the law that every view must ask.
+"""The policy enforcement point of pages: every view asks the policy, and no response leaves without a decision.
 
-A view carries `@requires(action, load)` or `@public("why")`. A response that leaves without a recorded decision is a
-programming error: 500 in development and tests, 403 in production.
+A view carries `@requires(action, load)` or `@public("why")`. A response without a decision is a programming error: 500
+in development and tests, 403 in production.
 """
 
 from collections.abc import Callable
@@ -21,18 +21,19 @@ from app.memberships.models import Membership
 from app.organisations.models import Organisation
 from app.runtime import settings
 from app.services.models import Role, Service
-from app.ui.authentication import serve_nobody, session_goes_on, signed_in_person
+from app.ui.authentication import continue_as_guest, is_session_open, signed_in_person
 from app.vocabulary import PERMISSIONS, Action
 
-Thing = facts.Fact | Person | Organisation | Membership | Service
+Resource = facts.Fact | Person | Organisation | Membership | Service
+"""What can be asked about: a fact, or a row of which one is made."""
 View = Callable[..., ResponseReturnValue]
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class RefusedError(Exception):
-    """The actor may not do `action` to `fact`, or there is no such thing, which is None.
+    """The actor may not do `action` to `fact`, or there is no such resource (None).
 
-    Where they may not even know of it (`hidden`), both are told alike, and take alike.
+    If they may not even know that it exists (`hidden`), both are answered alike, and take the same time.
     """
 
     def __init__(self, action: Action, fact: facts.Fact | None, *, hidden: bool) -> None:
@@ -43,29 +44,29 @@ class RefusedError(Exception):
 
 
 def actor() -> facts.Fact:
-    """Return the facts of whoever is at the door, read once a request."""
+    """Return the facts of the signed-in person, or the guest; read once per request."""
     if "actor" not in g:
         person = signed_in_person()
         g.actor = (person and directory.person(person.id)) or directory.GUEST
     return g.actor
 
 
-def fact_of(thing: Thing) -> facts.Fact | None:
-    """Return the facts of a row; a fact is its own. None for a membership that has ended."""
-    if isinstance(thing, facts.Fact):
-        return thing
-    if isinstance(thing, Organisation):
-        return directory.organisation(thing)
-    if isinstance(thing, Service):
-        return directory.service(thing)
-    if isinstance(thing, Person):
-        return directory.person(thing.id)
-    return directory.memberships([thing])[0]
+def fact_of(resource: Resource) -> facts.Fact | None:
+    """Return the fact that a row becomes; a fact is returned as it is. None for a membership that has ended."""
+    if isinstance(resource, facts.Fact):
+        return resource
+    if isinstance(resource, Organisation):
+        return directory.organisation(resource)
+    if isinstance(resource, Service):
+        return directory.service(resource)
+    if isinstance(resource, Person):
+        return directory.person(resource.id)
+    return directory.memberships([resource])[0]
 
 
-def asked_about() -> facts.Fact:
-    """Return the facts of the thing that the address of this view names, as they were when its guard asked."""
-    return g.asked_about
+def guarded_fact() -> facts.Fact:
+    """Return the fact of the resource in the address of this view, as it was when the guard asked about it."""
+    return g.guarded_fact
 
 
 def role_at(role: Role, organisation: Organisation) -> facts.Role:
@@ -74,10 +75,10 @@ def role_at(role: Role, organisation: Organisation) -> facts.Role:
 
 
 def ask(action: Action, fact: facts.Fact) -> Decision:
-    """Return whether whoever is at the door may do `action`, acting in the organisation of the page.
+    """Return whether the actor of this request may do `action`, in the organisation that the page acts in.
 
-    Raises `RuntimeError` in development and tests when this can never be done to such a thing: what is drawn by the
-    answer would be missing from the page, and nobody would see why.
+    Raises `RuntimeError` in development and tests when no such permission exists: a part of the page that depends on
+    the decision would be missing, and nothing would show why.
     """
     kind = type(fact).__name__
     if action not in PERMISSIONS.get(kind, ()) and _is_strict():
@@ -87,32 +88,32 @@ def ask(action: Action, fact: facts.Fact) -> Decision:
     return decide(actor(), action, fact, facts.Context(directory.organisation(acting) if acting else None))
 
 
-def can(action: str, thing: Thing) -> bool:
-    """Return the answer to `ask` for templates, which draw by it and never by role names. Raises like `ask`."""
-    fact = fact_of(thing)
+def can(action: str, resource: Resource) -> bool:
+    """Return the decision of `ask` for templates, which depend on it and never on role names. Raises like `ask`."""
+    fact = fact_of(resource)
     return fact is not None and ask(Action(action), fact).allowed
 
 
 def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[[View], View]:
-    """Guard a view: load the thing that its address names, ask, and only then run the view.
+    """Guard a view: load the resource that its address names, ask the policy, and only then run the view.
 
-    `load` takes the parts of the address and returns the thing or None (404), or is the thing itself, in which case
-    the view takes no argument. A view that changes something runs as one transaction, the decision included: what was
-    true when the policy was asked is still true when the change is kept.
+    `load` takes the parts of the address and returns the resource or None (404), or is the resource itself, in which
+    case the view takes no argument. A view that changes something runs in one transaction with the decision: what was
+    true when the policy decided is still true when the change is committed.
     """
 
     def wrap(view: View) -> View:
         @wraps(view)
         def guarded(**address: str) -> ResponseReturnValue:
             if isinstance(actor(), facts.Guest):
-                return _ask_who_is_there()
+                return _require_sign_in()
             if request.method in SAFE_METHODS:
                 return _asked(action, load, view, address)
-            # Read again inside the lock: what was known before may have been changed by somebody who was first.
+            # Read again inside the lock: what was read before may have been changed by another request.
             with changing():
-                if not session_goes_on():
-                    serve_nobody()
-                    return _ask_who_is_there()
+                if not is_session_open():
+                    continue_as_guest()
+                    return _require_sign_in()
                 g.pop("actor", None)
                 return _asked(action, load, view, address)
 
@@ -123,7 +124,7 @@ def requires(action: Action, load: Callable[..., Any] | facts.Fact) -> Callable[
 
 
 def public(why: str) -> Callable[[View], View]:
-    """Mark a view that anybody may reach, and say why."""
+    """Mark a view as open to everybody, and say why."""
 
     def wrap(view: View) -> View:
         @wraps(view)
@@ -137,7 +138,7 @@ def public(why: str) -> Callable[[View], View]:
     return wrap
 
 
-def _ask_who_is_there() -> ResponseReturnValue:
+def _require_sign_in() -> ResponseReturnValue:
     g.asked = True
     answer: ResponseReturnValue = current_app.login_manager.unauthorized()  # type: ignore[attr-defined]  # flask-login sets it
     return answer
@@ -146,18 +147,18 @@ def _ask_who_is_there() -> ResponseReturnValue:
 def _asked(
     action: Action, load: Callable[..., Any] | facts.Fact, view: View, address: dict[str, str]
 ) -> ResponseReturnValue:
-    thing = load if isinstance(load, facts.Fact) else load(**address)
-    fact = None if thing is None else fact_of(thing)
+    resource = load if isinstance(load, facts.Fact) else load(**address)
+    fact = None if resource is None else fact_of(resource)
     g.asked = True
     if fact is None:
         raise RefusedError(action, None, hidden=True)
-    g.asked_about = fact
+    g.guarded_fact = fact
     if not ask(action, fact).allowed:
         may_know = isinstance(fact, facts.Portal) or (
             not isinstance(fact, facts.Platform) and ask(Action.READ, fact).allowed
         )
         raise RefusedError(action, fact, hidden=not may_know)
-    return view() if thing is load else view(thing)
+    return view() if resource is load else view(resource)
 
 
 def init_app(app: Flask) -> None:
@@ -168,11 +169,11 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["can"] = can
 
     @app.after_request
-    def no_answer_without_a_decision(response: Any) -> Any:
+    def refuse_response_without_decision(response: Any) -> Any:
         if not (g.get("asked") or request.endpoint is None or response.status_code >= 400 or is_static()):
             if _is_strict():
                 raise RuntimeError(f"{request.endpoint} answered without asking the policy: add @requires or @public")
-            # Raised here, it would be a 500: Flask has done with the error pages by now.
+            # If it were raised here, it would be a 500: the error pages have been left behind by now.
             return current_app.make_response(current_app.handle_user_exception(Forbidden()))
         return response
 

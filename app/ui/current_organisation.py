@@ -1,4 +1,4 @@
-"""The organisation that somebody acts in: chosen by them if they have several, and shown on every page."""
+"""The organisation that the signed-in person acts in: chosen if they have several, and shown on every page."""
 
 from flask import g, session
 
@@ -34,7 +34,7 @@ def acting_organisation() -> Organisation | None:
 
 
 def is_on_staff() -> bool:
-    """Return whether somebody who can act nowhere works for the operator, so that a page can say so; read once."""
+    """Return whether the person works for the operator and can act in no organisation, so that a page can say so."""
     if "is_on_staff" not in g:
         person = signed_in_person()
         g.is_on_staff = person is not None and not open_organisations() and is_staff(person)

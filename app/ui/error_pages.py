@@ -1,10 +1,7 @@
-"""What every page carries (menu, help) and the pages for what goes wrong."""
+"""The pages for what goes wrong: refusals, stale forms and errors."""
 
 import secrets
 from contextlib import suppress
-from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Flask, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,12 +12,10 @@ from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from app.audit.operations import record
 from app.authz import facts
 from app.authz.polar.names import wire_name
-from app.kernel import clock
-from app.runtime import settings
-from app.ui.authentication import serve_nobody, signed_in_person
+from app.ui.authentication import continue_as_guest, signed_in_person
 from app.ui.authorization import RefusedError
-from app.ui.current_organisation import acting_organisation, is_on_staff
-from app.ui.navigation import menu, way_back
+from app.ui.current_organisation import acting_organisation
+from app.ui.navigation import way_back
 from app.ui.officers import officers_of
 from app.vocabulary import EventName
 
@@ -36,12 +31,7 @@ _MESSAGES = {
 
 
 def init_app(app: Flask) -> None:
-    """Give every page its surroundings and every error its page."""
-    app.context_processor(_surroundings)
-    app.add_template_filter(clock.in_words, "day")
-    app.add_template_filter(_moment, "moment")
-    app.add_template_filter(_moment_day, "moment_day")
-    app.add_template_filter(clock.today, "today")
+    """Give every error its page."""
     app.before_request(_refuse_null_characters)
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(RefusedError, refused)
@@ -49,44 +39,25 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _broken)
 
 
-def _surroundings() -> dict[str, Any]:
-    return {
-        "settings": settings(),
-        "menu": menu,
-        "acting_organisation": acting_organisation,
-        "is_on_staff": is_on_staff,
-        "signed_in_person": signed_in_person,
-    }
-
-
 def _refuse_null_characters() -> None:
-    """Refuse what no keyboard types and no PostgreSQL stores, once and for all fields."""
+    """Refuse a character that no keyboard types and PostgreSQL cannot store, once for all fields."""
     if request.blueprint == "api":
-        # Its bodies are its own business: nothing may read them before the limits are checked.
+        # The API reads its bodies itself, because nothing may read them before their limits are checked.
         return
     texts = [request.path, *request.args.values(), *request.form.values()]
     if any("\0" in text for text in texts):
         abort(400)
 
 
-def _moment(moment: datetime, time_zone: str) -> str:
-    local = moment.astimezone(ZoneInfo(time_zone))
-    return f"{clock.in_words(local)}, {local:%H:%M}"
-
-
-def _moment_day(moment: datetime, time_zone: str) -> str:
-    return clock.in_words(moment.astimezone(ZoneInfo(time_zone)))
-
-
 def refused(refusal: RefusedError) -> ResponseReturnValue:
-    """Answer whoever may not do something, and write it down."""
+    """Answer a refusal, and record it."""
     person = signed_in_person()
     with suppress(PeeweeException):
         record(
             EventName.REFUSED,
             by=person.reference if person else "guest",
             subject=_reference(refusal.fact),
-            organisation=_place(refusal.fact),
+            organisation=_organisation_id(refusal.fact),
             action=str(refusal.action),
         )
     if refusal.hidden:
@@ -109,7 +80,7 @@ def _reference(fact: facts.Fact | None) -> str:
             return wire_name(type(fact).__name__)
 
 
-def _place(fact: facts.Fact | None) -> str:
+def _organisation_id(fact: facts.Fact | None) -> str:
     match fact:
         case facts.Organisation():
             return fact.public_id
@@ -152,11 +123,11 @@ def _broken(error: Exception) -> ResponseReturnValue:
     if current_app.testing or current_app.debug:
         raise error
     title, sentence = _MESSAGES[500]
-    told = {"title": title, "sentence": f"{sentence} Error number: {number}."}
+    message = {"title": title, "sentence": f"{sentence} Error number: {number}."}
     try:
-        page = render_template("errors/error.html", **told)
-    except Exception:  # noqa: BLE001  (whatever it was that went wrong, it may do so again)
-        # The surroundings of the page name who is there, and perhaps nobody can be looked up.
-        serve_nobody()
-        page = render_template("errors/error.html", **told)
+        page = render_template("errors/error.html", **message)
+    except Exception:  # noqa: BLE001  (the page itself may need what is broken)
+        # Every page names the signed-in person, who perhaps cannot be looked up.
+        continue_as_guest()
+        page = render_template("errors/error.html", **message)
     return page, InternalServerError.code

@@ -47,7 +47,7 @@ def _protect(response: Any) -> Any:
     for name, value in common_headers(secure=settings().secure):
         headers.setdefault(name, value)
     if request.method == "POST" and request.blueprint != _API and response.status_code < HTTPStatus.BAD_REQUEST:
-        # At least the one that this request has made: whoever sends it with a question gets an answer that knows of it.
+        # At least that of this request's own change: an answer to a question that sends it along includes the change.
         headers["Tessera-Revision"] = str(revision())
     if response.mimetype == "application/json":
         # No browser draws it, runs it or lets it lead anywhere.

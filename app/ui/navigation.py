@@ -1,4 +1,4 @@
-"""Where somebody can go: the left-hand menu, and on to where they wanted to be."""
+"""Navigation: the left-hand menu, and the way to the page that was wanted before a sign-in."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,8 @@ from app.vocabulary import Action
 
 
 @dataclass(frozen=True)
-class Item:
-    """One entry of the menu. `group` is the heading that it stands under, if any."""
+class MenuItem:
+    """One entry of the menu. `group` is the heading above it, if any."""
 
     label: str
     address: str
@@ -22,7 +22,7 @@ class Item:
     group: str = ""
 
 
-def menu() -> list[Item]:
+def menu() -> list[MenuItem]:
     """Return the menu of the signed-in person: what the policy lets them reach, and nothing else."""
     if signed_in_person() is None:
         return []
@@ -40,25 +40,25 @@ def menu() -> list[Item]:
 
 
 def destination() -> str:
-    """Return where `next` says to go on to: an address of this portal, and never anybody else's; else home."""
+    """Return the address in `next`, if it is one of this portal; else home."""
     wanted = request.args.get("next", "")
-    # Browsers take a backslash for a slash, and drop tabs and ends of lines.
+    # Browsers take a backslash for a slash, and drop tabs and line ends.
     is_path = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
     return wanted if is_path else url_for("portal.home")
 
 
 def way_back() -> str:
-    """Return what `next` should say so that signing in leads back here; home, where forms are sent and nothing opens.
+    """Return the value of `next` with which a sign-in leads back here; home for an address that only takes forms.
 
-    After signing in a change is not made by itself: the person goes to where they can press the button.
+    After the sign-in a change is not made automatically: the person returns to the page with the button.
     """
     opens = current_app.url_map.bind("").test(request.path, "GET")
     return request.full_path.rstrip("?") if opens else url_for("portal.home")
 
 
-def _item(label: str, endpoint: str, group: str = "", **address: Any) -> Item:
+def _item(label: str, endpoint: str, group: str = "", **address: Any) -> MenuItem:
     target = url_for(endpoint, **address)
     here = request.script_root + request.path
-    # Every page below a list belongs to its entry: the pages about users all light up Users.
+    # Every page below a list belongs to its entry: all pages about users highlight Users.
     current = here == target or (group != "" and here.startswith(f"{target}/"))
-    return Item(label, target, current, group)
+    return MenuItem(label, target, current, group)

@@ -1,4 +1,4 @@
-"""Who can help: the exams officers whom the policy lets change somebody's access."""
+"""The exams officers who can help: those whom the policy lets manage the people of an organisation."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from app.vocabulary import Action
 
 @dataclass(frozen=True)
 class Officer:
-    """Somebody to write to."""
+    """An exams officer to write to."""
 
     name: str
     address: str

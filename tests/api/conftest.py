@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.api import FastPath
 from app.authz.engine.engine import Engine
 from app.authz.information import cache
 from app.config import ROOT
@@ -38,16 +37,6 @@ def question(
         "resource": {"type": kind, "id": thing},
         **more,
     }
-
-
-@pytest.fixture(params=[True, False], ids=["before Flask", "in Flask"])
-def both_doors(request: pytest.FixtureRequest, portal: Flask, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """The portal with the door before Flask, and without it. Tests of what callers are promised use it."""
-    assert isinstance(portal.wsgi_app, FastPath)
-    has_door: bool = request.param
-    if not has_door:
-        monkeypatch.setattr(portal, "wsgi_app", portal.wsgi_app.application)
-    return has_door
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ Post = Callable[..., TestResponse]
 
 
 @pytest.fixture
-def post(portal: Flask, both_doors: bool, shipped_policy: Engine, database: None) -> Post:
+def post(portal: Flask, shipped_policy: Engine, database: None) -> Post:
     """Ask a portal with the pack; what is missing is as the scenario mostly has it."""
     load_pack(PACK / "fixtures")
     change(engine=Engine.load(ROOT / "policies", PACK / "policies"))

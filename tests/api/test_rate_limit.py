@@ -65,7 +65,6 @@ def test_none_sets_no_limit(seconds: Clock) -> None:
     assert taken(TokenBuckets(0), "client:a", 10**9, 10**9) == [True, True]
 
 
-@pytest.mark.usefixtures("both_doors")
 def test_a_batch_counts_as_many_times_as_it_asks(ask: Ask, tell: Tell, settings: Settings, seconds: Clock) -> None:
     change_settings(rate_limit=3)
     batch = {**question(), "evaluations": [{}, {}, {}, {}]}
@@ -98,7 +97,6 @@ def test_a_search_and_an_explanation_count_as_a_hundred_questions(
         assert tell(body, **more).status_code == 429
 
 
-@pytest.mark.usefixtures("both_doors")
 def test_a_batch_that_takes_too_long_is_given_up(
     tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:

@@ -48,7 +48,6 @@ def about(properties: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"type": "mark_scheme", "id": "ms-7"} | ({} if properties is None else {"properties": properties})
 
 
-@pytest.mark.usefixtures("both_doors")
 def test_what_is_told_of_a_thing_may_be_called_like_something_of_ours(
     tell: Tell, put: Put, subtests: pytest.Subtests
 ) -> None:
@@ -65,7 +64,6 @@ def test_what_is_told_of_a_thing_may_be_called_like_something_of_ours(
             assert put(status="published", organisation=value).status_code == 200
 
 
-@pytest.mark.usefixtures("both_doors")
 def test_the_circumstances_name_an_organisation_whatever_the_thing_is(tell: Tell) -> None:
     published = question("thomas-reed", "read", resource=about({"status": "published"}))
     assert told(tell(published | {"context": {"organisation": "nowhere"}})) == (False, "unknown_organisation")

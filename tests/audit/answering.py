@@ -20,11 +20,11 @@ database.bind(sys.argv[1])
 log = DecisionLog(DecisionLogging(sys.argv[2]))
 most = int(sys.argv[3])
 dies = sys.argv[4]
-keep = decision_log.keep_decisions
+keep = decision_log.store_decisions
 long_batches = 0
 
 
-def keep_and_die(*args: Any, first: int, last: int, **more: Any) -> None:
+def store_and_die(*args: Any, first: int, last: int, **more: Any) -> None:
     global long_batches  # noqa: PLW0603  (a program of its own)
     long_batches += last - first >= 10
     if dies == "before" and long_batches == 2:
@@ -35,7 +35,7 @@ def keep_and_die(*args: Any, first: int, last: int, **more: Any) -> None:
 
 
 if dies:
-    decision_log.keep_decisions = keep_and_die
+    decision_log.store_decisions = store_and_die
 item = ("person:7", "launch", "service:training", "", True, Reason.ALLOWED, "0123456789ab", 1_000, None)
 for _ in range(most):
     began = time.monotonic()

@@ -11,10 +11,10 @@ import pytest
 import time_machine
 
 from app.audit import decision_codec, decision_log
-from app.audit.decision_codec import Item, Steps
+from app.audit.decision_codec import LoggedDecision, Steps
 from app.audit.decision_log import DecisionLog, NotLoggedError
 from app.audit.models import DecisionBatch, DecisionPath, Event
-from app.audit.operations import forget_decisions
+from app.audit.operations import delete_decisions
 from app.audit.queries import find
 from app.config import DecisionLogging
 from app.kernel.database import changing, connected, is_postgresql
@@ -35,7 +35,9 @@ STEPS = [("the person's state", "active"), ("the service's state", "hidden")]
 NewLog = Callable[..., DecisionLog]
 
 
-def item(number: int = 7, *, allowed: bool = True, leaf: int | Steps | None = None, policy: str = POLICY) -> Item:
+def item(
+    number: int = 7, *, allowed: bool = True, leaf: int | Steps | None = None, policy: str = POLICY
+) -> LoggedDecision:
     reason = Reason.ALLOWED if allowed else Reason.ROLE_ENDED
     return (f"person:{number}", "launch", "service:training", "northfield", allowed, reason, policy, 1_250_000, leaf)
 
@@ -245,16 +247,16 @@ def test_a_connection_that_is_cut_loses_nothing(log: DecisionLog) -> None:
 def test_a_batch_that_arrived_although_its_writer_did_not_hear_so_is_kept_once(
     log: DecisionLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = decision_log.keep_decisions
+    keep = decision_log.store_decisions
     calls: list[Any] = []
 
-    def keep_and_break(*args: Any, **more: Any) -> None:
+    def store_and_break(*args: Any, **more: Any) -> None:
         keep(*args, **more)
         calls.append(more)
         if len(calls) == 1:
             raise ConnectionError
 
-    monkeypatch.setattr(decision_log, "keep_decisions", keep_and_break)
+    monkeypatch.setattr(decision_log, "store_decisions", store_and_break)
     given = log.write(AT, CLIENT, 1, item())
     log.flush()
     assert len(calls) == 2
@@ -267,11 +269,11 @@ def test_what_is_answered_while_it_is_not_known_whether_a_batch_arrived_is_kept_
     database: None, monkeypatch: pytest.MonkeyPatch, promise: str
 ) -> None:
     log = DecisionLog(DecisionLogging(promise))
-    keep = decision_log.keep_decisions
+    keep = decision_log.store_decisions
     ids: list[str] = []
     second = threading.Thread(target=lambda: ids.append(log.write(AT, CLIENT, 1, item(8))))
 
-    def keep_and_break(*args: Any, **more: Any) -> None:
+    def store_and_break(*args: Any, **more: Any) -> None:
         keep(*args, **more)
         if not second.ident:
             second.start()
@@ -279,7 +281,7 @@ def test_what_is_answered_while_it_is_not_known_whether_a_batch_arrived_is_kept_
                 pass
             raise ConnectionError
 
-    monkeypatch.setattr(decision_log, "keep_decisions", keep_and_break)
+    monkeypatch.setattr(decision_log, "store_decisions", store_and_break)
     ids.append(log.write(AT, CLIENT, 1, item(7)))
     log.flush()
     second.join()
@@ -314,7 +316,7 @@ def test_an_answer_waits_while_earlier_ones_are_not_kept_and_is_refused_in_the_e
     monkeypatch.setattr(decision_log, "_PATIENCE_SECONDS", {DecisionLogging.REQUIRED: 0.1})
     log = new_log()
     ids = [log.write(AT, CLIENT, 1, item())]
-    monkeypatch.setattr(log, "_kept_until", monotonic() - 0.3)
+    monkeypatch.setattr(log, "_stored_until", monotonic() - 0.3)
     for write in (lambda: log.write(AT, CLIENT, 1, item()), lambda: log.write_all(AT, CLIENT, 1, [item()])):
         with pytest.raises(NotLoggedError):
             write()
@@ -335,7 +337,7 @@ def test_nobody_waits_for_long_when_nothing_has_been_kept_for_long(
     monkeypatch.setattr(log, "flush", waited.append)
     log.write(AT, CLIENT, 1, item())
     waited.clear()
-    monkeypatch.setattr(log, "_kept_until", monotonic() - 1000)
+    monkeypatch.setattr(log, "_stored_until", monotonic() - 1000)
     log.write(AT, CLIENT, 1, item())
     log.write_all(AT, CLIENT, 1, [item()] * 2)
     assert waited == [decision_log._LATE_SECONDS] * 2
@@ -352,7 +354,7 @@ def test_a_log_says_whether_what_is_answered_now_can_be_kept(
     assert log.keeps_up
     with suppress(NotLoggedError):
         log.write(AT, CLIENT, 1, item())
-    wait_until(lambda: monotonic() - log._kept_until > 0.2)
+    wait_until(lambda: monotonic() - log._stored_until > 0.2)
     assert log.keeps_up is said
     come_back()
     log.flush()
@@ -450,7 +452,7 @@ def test_a_log_that_was_never_used_can_be_closed(new_log: NewLog) -> None:
 def test_a_process_that_ends_does_not_wait_for_a_lost_database_for_ever(
     log: DecisionLog, away: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(decision_log, "_GOODBYE_SECONDS", 0.1)
+    monkeypatch.setattr(decision_log, "_SHUTDOWN_SECONDS", 0.1)
     log.write_all(AT, CLIENT, 1, [item()] * 3)
     log.close()
     assert "loses 3 decisions" in caplog.text
@@ -498,7 +500,7 @@ def test_what_was_read_is_found_too_where_no_recording_holds_it(new_log: NewLog)
     log.flush()
     assert [found and found.steps for found in map(find, ids)] == [STEPS[:1], STEPS[1:], STEPS, STEPS[:1]]
     # There may be a million of them, so they are not remembered.
-    assert len(log._kept_paths) == 1
+    assert len(log._stored_paths) == 1
     masked = new_log()
     given = masked.write(AT, CLIENT, 1, item(leaf=tuple(STEPS)))
     masked.flush()
@@ -517,14 +519,14 @@ def test_the_same_leaf_number_means_another_path_in_another_process(new_log: New
 
 
 def test_a_path_is_kept_once(new_log: NewLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = decision_log.keep_decisions
+    keep = decision_log.store_decisions
     written: list[int] = []
 
-    def keep_and_count(*args: Any, paths: Any, **more: Any) -> None:
+    def store_and_count(*args: Any, paths: Any, **more: Any) -> None:
         written.append(len(paths))
         keep(*args, paths=paths, **more)
 
-    monkeypatch.setattr(decision_log, "keep_decisions", keep_and_count)
+    monkeypatch.setattr(decision_log, "store_decisions", store_and_count)
     one, other = (new_log(steps_of=lambda _policy, _leaf: STEPS) for _ in range(2))
     for log in (one, one, other):
         log.write_all(AT, CLIENT, 1, [item(leaf=0)] * 5)
@@ -578,10 +580,10 @@ def test_decisions_are_forgotten_after_their_days(new_log: NewLog) -> None:
         ids.append(log.write((now - timedelta(days=age)).timestamp(), CLIENT, 1, item(leaf=age % 2)))
         log.flush()
     assert [find(one) is not None for one in ids] == [True, True]
-    log._tidy_at = monotonic()
+    log._retention_at = monotonic()
     wait_until(lambda: find(ids[0]) is None)
     assert find(ids[1])
-    wait_until(lambda: log._tidy_at > monotonic() + 3000)
+    wait_until(lambda: log._retention_at > monotonic() + 3000)
     assert [path.steps for path in DecisionPath.select()] == [[list(STEPS[0])]]
 
 
@@ -590,7 +592,7 @@ def test_only_so_much_is_forgotten_at_a_time(log: DecisionLog) -> None:
         log.write(AT, CLIENT, 1, item())
         log.flush()
     after = MOMENT + timedelta(seconds=1)
-    assert [forget_decisions(after, most=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [delete_decisions(after, limit=2) for _ in range(4)] == [2, 2, 1, 0]
     assert Event.select().count() == 0
 
 
@@ -600,8 +602,8 @@ def test_a_path_that_stays_in_use_is_not_forgotten(new_log: NewLog) -> None:
         log.write(clock_now(), CLIENT, 1, item(leaf=0))
         log.flush()
         clock.shift(timedelta(days=95))
-        log._tidy_at = 0
-        wait_until(lambda: log._tidy_at > 0)
+        log._retention_at = 0
+        wait_until(lambda: log._retention_at > 0)
         given = log.write(clock_now(), CLIENT, 1, item(leaf=0))
         log.flush()
         found = find(given)

@@ -196,7 +196,7 @@ MALFORMED = [
     ((*QUIZZES, "--launch-address", "/", "--role", "user"), "Write a role as teacher=Teacher"),
     ((*QUIZZES, "--launch-address", "/", "--role", "user="), "Write a role as teacher=Teacher"),
     ((*QUIZZES, "--launch-address", "/", "--role", "A B=User"), "A slug has small letters"),
-    ((*KEY, "--kind", "Service"), "A kind of thing is written in small letters, such as service."),
+    ((*KEY, "--kind", "Service"), "A type of resource is written in small letters, such as service."),
     ((*SUE, "--role", "king"), "'king' is not one of "),
     (KEY[:-2], "Missing option '--kind'."),
 ]

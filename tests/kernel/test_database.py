@@ -116,8 +116,8 @@ def test_a_moment_comes_back_as_it_was_wherever_it_was_written_down(database: No
 def test_a_writer_that_says_nothing_more_stops_nobody_for_long(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = kernel.IMPATIENCE["options"]
-    monkeypatch.setitem(kernel.IMPATIENCE, "options", str(usual).replace("session_timeout=10s", "session_timeout=1s"))
+    usual = kernel.TIMEOUTS["options"]
+    monkeypatch.setitem(kernel.TIMEOUTS, "options", str(usual).replace("session_timeout=10s", "session_timeout=1s"))
     kernel.bind(database_url)
     kernel.migrate()
     holds, may_go_on = Event(), Event()

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from app.api.errors import NotPermittedError, RequestError, UndecidedError
 from app.audit import decision_log
-from app.audit.decision_codec import Item
+from app.audit.decision_codec import LoggedDecision
 from app.authz import facts
 from app.authz.decision_point import Decision, decide
 from app.authz.explain.steps import trace_of
@@ -26,7 +26,7 @@ class ClientScope(Struct):
     """
 
     caller: Caller
-    _refused: list[Item] = field(default_factory=list)
+    _refused: list[LoggedDecision] = field(default_factory=list)
     _policies: dict[tuple[Action, str, bool], str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -46,17 +46,19 @@ class ClientScope(Struct):
         """
         # Decided from the name alone: another service's resources are refused alike whether they exist or not.
         service = self.caller.client.service
-        own = service is not None and (
+        if service is not None and not (
             resource_id is None
             or (type_name == "service" and resource_id == service.slug)
             or (type_name == "role" and resource_id.startswith(f"{service.slug}:"))
             or type_name not in DIRECTORY_KINDS
-        )
-        key = (action, type_name, own)
+        ):
+            service = None
+        key = (action, type_name, service is not None)
         digest = self._policies.get(key)
         if digest is None:
             started = perf_counter_ns()
-            decision = decide(self.caller.client, action, _evaluation(type_name, service if own else None))
+            evaluation = _evaluation(type_name, service.slug, service.state) if service else _evaluation(type_name)
+            decision = decide(self.caller.client, action, evaluation)
             if not decision.allowed:
                 resource = f"{type_name}:{'*' if resource_id is None else resource_id}"
                 raise self._refusal(action, resource, decision, perf_counter_ns() - started)
@@ -80,5 +82,6 @@ class ClientScope(Struct):
 
 
 @lru_cache(maxsize=256)
-def _evaluation(type_name: str, service: facts.Service | None) -> facts.Evaluation:
-    return facts.Evaluation(type_name, service)
+def _evaluation(type_name: str, slug: str = "", state: str = "") -> facts.Evaluation:
+    # By everything that a rule can read: a service in another state is another fact, although it compares as the same.
+    return facts.Evaluation(type_name, facts.Service(slug, state) if slug else None)

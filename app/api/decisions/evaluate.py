@@ -11,7 +11,7 @@ from app.api.decisions.resolver import Resolved, Resolver, resolvers
 from app.api.errors import RequestError, TimedOutError
 from app.api.wire.requests import Batch, EvaluationRequest, FailedItem, Semantic
 from app.api.wire.responses import Answer
-from app.audit.decision_codec import Item
+from app.audit.decision_codec import LoggedDecision
 from app.authz.decision_point import Decision, decide
 from app.authz.explain.explanation import reason_for
 from app.authz.explain.steps import trace_of
@@ -42,7 +42,7 @@ def evaluate(caller: Caller, request: EvaluationRequest, *, explain: bool = Fals
     decision, revision = outcome.decision, resolver.revision
     explanation = explanation_message(caller.client, outcome.resolved.request, decision) if explain else None
     log = current().decision_log
-    answer_id = log.write(clock.timestamp(), caller.reference, revision, _log_item(outcome))
+    answer_id = log.write(clock.timestamp(), caller.reference, revision, _logged_decision(outcome))
     return Answer(answer_id, decision, revision, explanation)
 
 
@@ -58,7 +58,7 @@ def evaluate_all(caller: Caller, batch: Batch) -> list[Answer | FailedItem]:
         for resolver in resolvers(caller.client.service, batch.at_least_revision, is_fresh=True):
             outcomes = _batch_outcomes(scope, resolver, batch, deadline)
     revision = resolver.revision
-    items = [_log_item(one) for one in outcomes if isinstance(one, _Outcome)]
+    items = [_logged_decision(one) for one in outcomes if isinstance(one, _Outcome)]
     ids = iter(current().decision_log.write_all(clock.timestamp(), caller.reference, revision, items))
     return [one if isinstance(one, FailedItem) else Answer(next(ids), one.decision, revision) for one in outcomes]
 
@@ -107,7 +107,7 @@ def _outcome(scope: ClientScope, resolver: Resolver, request: EvaluationRequest)
     return _Outcome(request, resolved, decision, perf_counter_ns() - started)
 
 
-def _log_item(outcome: _Outcome) -> Item:
+def _logged_decision(outcome: _Outcome) -> LoggedDecision:
     request, resolved, decision = outcome.request, outcome.resolved, outcome.decision
     return (
         # A name that resolves to nobody may be anything, a real name or an address included: it is not kept.

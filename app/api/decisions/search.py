@@ -10,7 +10,7 @@ from app.api.errors import NotPermittedError
 from app.api.wire.requests import SearchRequest, SearchTarget
 from app.api.wire.responses import SearchResult
 from app.audit import decision_log
-from app.audit.decision_codec import Item
+from app.audit.decision_codec import LoggedDecision
 from app.authz import facts
 from app.authz.decision_point import decide, policy
 from app.authz.information.cache import Caller
@@ -56,7 +56,7 @@ def search(caller: Caller, request: SearchRequest) -> SearchResult:
     page, revision = _Search(caller, request, is_in_scope=digest is not None).page(start)
     token = "" if page.is_end else token_for(caller, request, PageStart(page.after, start.limit))
     digest = digest or policy().digest
-    item = _log_item(request, page, digest, time.perf_counter_ns() - started)
+    item = _logged_decision(request, page, digest, time.perf_counter_ns() - started)
     recorded = decision_log.current().write(clock.timestamp(), caller.reference, revision, item)
     return SearchResult(recorded, page.names, token, digest, revision)
 
@@ -165,7 +165,7 @@ def _name(resource: facts.Service | facts.Role | facts.Record) -> str:
     return resource.id if isinstance(resource, facts.Record) else resource.slug
 
 
-def _log_item(request: SearchRequest, page: _Stretch, digest: str, nanoseconds: int) -> Item:
+def _logged_decision(request: SearchRequest, page: _Stretch, digest: str, nanoseconds: int) -> LoggedDecision:
     """Return how the log names a search: what was searched for is a star."""
     evaluation, target = request.evaluation, request.target
     reason = Reason.ALLOWED if page.names else Reason.POLICY_ERROR if page.has_failed else Reason.NOT_ALLOWED

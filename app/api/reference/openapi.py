@@ -11,7 +11,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from app.api.reference.samples import samples
-from app.api.transport.exchange import LONGEST_REQUEST_ID
+from app.api.transport.dispatch import LONGEST_REQUEST_ID
 from app.api.transport.request_body import LARGEST_BODY
 from app.api.wire.schemas import answers, evaluation, explanation
 from app.api.wire.schemas import search as found
@@ -48,7 +48,7 @@ _HEADERS = {
 }
 _REGISTERED = {
     **_STATUSES,
-    404: "There is no such thing, or the rules declare no such kind.",
+    404: "There is no such resource, or the rules declare no such type.",
     405: "Only GET, HEAD, PUT and DELETE are answered here.",
 }
 
@@ -92,7 +92,7 @@ def document(address: str, key: str, batch_limit: int) -> dict[str, Any]:
         plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
         info={"description": _DESCRIPTION, "summary": "May this person do this?"},
         servers=[{"url": address}],
-        tags=[{"name": "Decisions"}, {"name": "Searches"}, {"name": "Things"}, {"name": "Operation"}],
+        tags=[{"name": "Decisions"}, {"name": "Searches"}, {"name": "Resources"}, {"name": "Operation"}],
     )
     spec.components.security_scheme(
         "key", {"type": "http", "scheme": "bearer", "description": "The key that your service was given."}
@@ -230,7 +230,7 @@ def _asking(name: str, summary: str, request: type[Schema], answer: type[Schema]
 
 
 def _either(single: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
-    """Return the operation that takes one question or several, and answers alike."""
+    """Return the operation that takes one question or several, and answers in the same form."""
     answered = {"anyOf": [answers.AnswerSchema, answers.AnswersSchema]}
     return {
         **single,
@@ -264,7 +264,7 @@ def _registering() -> dict[str, Any]:
     def operation(name: str, summary: str, answer: type[Schema]) -> dict[str, Any]:
         return {
             "operationId": f"{name}_record",
-            "tags": ["Things"],
+            "tags": ["Resources"],
             "summary": summary,
             "security": [{"key": []}],
             "parameters": [
@@ -278,11 +278,11 @@ def _registering() -> dict[str, Any]:
             },
         }
 
-    put = operation("put", "Register a thing of a kind that the rules declare", RecordSchema)
+    put = operation("put", "Register a resource of a type that the rules declare", RecordSchema)
     put["requestBody"] = {"required": True, "content": {"application/json": {"schema": RecordRequestSchema}}}
     get = operation("get", "See what is registered", RecordSchema)
     get["parameters"].append(_AT_LEAST)
-    return {"get": get, "put": put, "delete": operation("delete", "Forget a thing", RemovedSchema)}
+    return {"get": get, "put": put, "delete": operation("delete", "Forget a resource", RemovedSchema)}
 
 
 def _metadata() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app.api.handlers import HANDLERS
-from app.api.transport.exchange import answer, check_request_id, problem_response
+from app.api.transport.dispatch import answer, check_request_id, problem_response
 from app.runtime import EXTENSION, active
 from app.ui.headers import common_headers
 

@@ -13,10 +13,8 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import BaseConverter, Rule
 
 from app.api.errors import MethodNotAllowedError, NotFoundError
-from app.api.transport.exchange import check_request_id, is_request_id, problem_body, problem_response
-from app.ui.authorization import public
-
-View = Callable[..., ResponseReturnValue]
+from app.api.transport.dispatch import check_request_id, is_request_id, problem_body, problem_response
+from app.ui.authorization import View, public
 
 blueprint = Blueprint("api", __name__)
 

@@ -1,11 +1,11 @@
-"""Trees that are walked often, turned into Python.
+"""Generates Python from decision trees that are walked often.
 
 The generated function asks the same questions in the same order as a walk and ends at the same leaf; where a branch is
-missing it returns None. Along the largest branch of each node the code goes on at the same depth, so that it nests no
-deeper than the logarithm of the tree.
+missing it returns None. The code for the largest branch of each node stays at the same indentation, so that it nests
+no deeper than the logarithm of the tree.
 
-Nothing that a policy or a person wrote becomes code: names are those of declared fields, which are identifiers, and
-every constant is handed in by a name of our own.
+Nothing that a policy or a caller wrote becomes code: names are those of declared fields, which are identifiers, and
+every constant is passed in under a name of our own.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,9 +19,9 @@ from app.authz.engine.tree import (
     Key,
     Leaf,
     Next,
-    Node,
     Operand,
     Question,
+    QuestionNode,
     Tree,
     compare,
     key_of,
@@ -29,21 +29,21 @@ from app.authz.engine.tree import (
 from app.authz.facts import Context, Fact, Properties
 
 Replay = Callable[[Fact, Fact, Fact, float], Leaf | None]
-"""Takes actor, resource, context and the moment (in seconds since 1970), and returns where their answers lead."""
+"""Takes actor, resource, context and the moment (in seconds since 1970), and returns the leaf that they lead to."""
 
-MOST_NODES = 5_000
-"""Larger trees stay walked: Python takes about 20 microseconds a node to compile, and they hold rare paths."""
+NODE_LIMIT = 5_000
+"""Larger trees are always walked: to compile them takes about 20 microseconds a node, and their paths are rare."""
 
 _SIGNATURE = "def replay(s0, s1, s2, now):"
 
 
 def compiled(tree: Tree, actor: type[Fact], resource: type[Fact]) -> Replay | None:
-    """Return a function that finds the leaves of `tree`, whose questions are about an `actor` and a `resource`.
+    """Return a function that finds the leaves of `tree`, for actors and resources of these classes.
 
     Returns None for a tree that is too large.
     """
     sizes = _sizes(tree)
-    if len(sizes) > MOST_NODES:
+    if len(sizes) > NODE_LIMIT:
         return None
     writer = _Writer(sizes)
     source = "\n".join([_SIGNATURE, *writer.lines(tree, [actor, resource, Context], "    ")])
@@ -53,7 +53,7 @@ def compiled(tree: Tree, actor: type[Fact], resource: type[Fact]) -> Replay | No
 
 
 def _sizes(tree: Tree) -> dict[int, int]:
-    """Return the number of nodes of each subtree of `tree` by its identity. Paths may be deeper than Python's stack."""
+    """Return the number of nodes of each subtree by its id. Without recursion: paths may be deeper than the stack."""
     order, waiting = [], [tree]
     while waiting:
         order.append(waiting.pop())
@@ -65,11 +65,11 @@ def _sizes(tree: Tree) -> dict[int, int]:
 
 
 def _branches(tree: Tree) -> list[Tree]:
-    return list(tree.branches.values()) if isinstance(tree, Node) else []
+    return list(tree.branches.values()) if isinstance(tree, QuestionNode) else []
 
 
 class _Writer:
-    """Writes the code of one tree; `names` holds what that code speaks of."""
+    """Writes the code of one tree; `names` are the globals of that code."""
 
     def __init__(self, sizes: dict[int, int]) -> None:
         self.names: dict[str, Any] = {"compare": compare, "key_of": key_of}
@@ -77,8 +77,8 @@ class _Writer:
         self._named: dict[object, str] = {}
 
     def lines(self, tree: Tree, kinds: list[type], indent: str) -> Iterator[str]:
-        """Yield the code of `tree`; the values asked for so far, one a slot, are of these `kinds`."""
-        while isinstance(tree, Node):
+        """Yield the code of `tree`; the values in the slots so far are of these `kinds`."""
+        while isinstance(tree, QuestionNode):
             question = tree.question
             yield from (indent + line for line in self._ask(question, kinds))
             *smaller, (key, largest) = sorted(tree.branches.items(), key=lambda branch: self._sizes[id(branch[1])])
@@ -86,7 +86,7 @@ class _Writer:
                 yield f"{indent}if {self._test(question, other_key)}:"
                 yield from self._take(other_key, len(kinds), indent + "    ")
                 yield from self.lines(branch, [*kinds, *_kind_of(other_key)], indent + "    ")
-            # A comparison has two ends, and where both are known nothing else can come.
+            # A comparison has two answers, and where both are known there is no third.
             if not (isinstance(question, Compare) and smaller):
                 yield f"{indent}if not ({self._test(question, key)}): return None"
             yield from self._take(key, len(kinds), indent)
@@ -94,7 +94,7 @@ class _Writer:
         yield f"{indent}return {self._name(tree)}"
 
     def _ask(self, question: Question, kinds: list[type]) -> Iterator[str]:
-        """Yield the code that puts the answer into `v`, and whether an element is there into `found`."""
+        """Yield the code that assigns the answer to `v`, and to `found` whether there is an element."""
         match question:
             case Field(slot, name) if kinds[slot] is Properties:
                 yield f"v = s{slot}.get({self._name(name)})"
@@ -114,7 +114,7 @@ class _Writer:
         if compared == [str, str]:
             return f"{first} {operator} {second}"
         if operator == "==" and all(issubclass(kind, Fact) for kind in compared):
-            # Most facts come from one cache: the same one is the same object, and another one has another hash.
+            # Most facts come from one cache: equal ones are the same object, and different ones differ in their hash.
             return f"{first} is {second} or ({first}._hash == {second}._hash and {first}._key == {second}._key)"
         return f"compare({operator!r}, {first}, {second})"
 
@@ -142,7 +142,7 @@ class _Writer:
             yield f"{indent}s{slot} = v"
 
     def _name(self, value: object) -> str:
-        """Return the name by which the code speaks of `value`."""
+        """Return the name of `value` in the code."""
         known = (type(value), value)
         if known not in self._named:
             self._named[known] = f"c{len(self._named)}"
@@ -151,7 +151,7 @@ class _Writer:
 
 
 def _kind_of(key: Key) -> list[type]:
-    """Return the kind of the value that takes a slot after an answer with `key`, if it takes one."""
+    """Return the class of the value that takes a slot after an answer with `key`, if it takes one."""
     if isinstance(key, tuple) and key[0] == "element":
         key = key[1]
     return [key] if isinstance(key, type) else []

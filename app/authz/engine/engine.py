@@ -11,7 +11,7 @@ from typing import Self
 
 from app.authz.engine.proof import Proof, Prover
 from app.authz.engine.replay import Conversation, Recording
-from app.authz.engine.sandbox import GuardedOso, PolicyError, runtime_problem
+from app.authz.engine.sandbox import PolicyError, SandboxedOso, runtime_problem
 from app.authz.engine.source import PolicySource
 from app.authz.engine.tree import Leaf
 from app.authz.engine.tree import Path as Conversed
@@ -42,7 +42,7 @@ class Engine:
         if source.errors:
             raise PolicyLoadError([PolicyError(error.message, error.location) for error in source.errors])
         self._source = source
-        self._oso = GuardedOso(source.kinds)
+        self._oso = SandboxedOso(source.kinds)
         # oso raises an error for a policy without any rule; here an empty policy allows nothing.
         self._is_empty = source.is_empty
         problems = [] if self._is_empty else self._oso.load(source.texts)
@@ -111,7 +111,7 @@ class Engine:
 
     @cached_property
     def _prover(self) -> Prover:
-        return Prover(self._source, lambda: GuardedOso(self.kinds))
+        return Prover(self._source, lambda: SandboxedOso(self.kinds))
 
     def path_of(self, leaf: int) -> Conversed:
         """Return the questions and answers that lead to a leaf. Raises IndexError for one that is not there."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from polar.ffi import PolarSource
 
 from app.authz.engine.replay import Conversation
-from app.authz.engine.sandbox import GuardedOso, PolicyError
+from app.authz.engine.sandbox import PolicyError, SandboxedOso
 from app.authz.engine.source import PolicySource
 from app.authz.engine.tree import Field, Next, Path, is_slotted
 from app.authz.facts import Context, Fact, read
@@ -20,7 +20,7 @@ from app.authz.polar.trace import ReadStep, RuleStep
 
 
 class RuleUsed(NamedTuple):
-    """A rule that an allow went through, and where it stands."""
+    """A rule that an allow went through, and where it is."""
 
     file: str
     line: int
@@ -57,7 +57,7 @@ class Prover:
     def __init__(
         self,
         source: PolicySource,
-        new_oso: Callable[[], GuardedOso],
+        new_oso: Callable[[], SandboxedOso],
     ) -> None:
         self._places: dict[str, RuleUsed] = {}
         self._shorthands: dict[tuple[str, ...], RuleUsed] = {}
@@ -98,7 +98,7 @@ class Prover:
     def _place(self, step: RuleStep) -> RuleUsed:
         if step.texts[:1] and step.texts[0] in self._places and step.texts[:1] == step.texts[1:2]:
             return self._places[step.texts[0]]
-        # Name, actor, what is given, and of which kind of thing: the heads of all rules made from shorthands.
+        # The head of every rule made from a shorthand: name, actor, what is granted, and the type of resource.
         try:
             return self._shorthands[step.kinds[2], step.heads[1], *step.texts]
         except (IndexError, KeyError):

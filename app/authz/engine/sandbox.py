@@ -1,10 +1,10 @@
-"""oso without its defaults: it knows facts alone, and whatever is odd about a question is an error.
+"""A sandbox around oso: rules read declared fields of facts and nothing else, and anything unusual is an error.
 
-oso fails open in several places: a missing attribute is false and therefore true under `not`, and a rule may call any
-method of any object. Here only declared fields of facts answer.
+oso itself fails open in several places: a missing attribute is false and therefore true under `not`, and a rule may
+call any method of any object.
 """
 
-# oso carries few types, and this is the one module that talks to it.
+# oso has few types, and this is the one module that calls it.
 # mypy: disable-error-code="no-untyped-call"
 
 import json
@@ -29,13 +29,13 @@ from app.authz.polar.syntax import Location
 from app.authz.polar.trace import Step, steps
 
 TIMEOUT_MS = 1000
-"""How long one decision may take; the usual one takes less than a millisecond."""
+"""How long one decision may take; a usual one takes less than a millisecond."""
 
-_MOST_WAITS = 2
-"""How often a decision is made anew because the machine kept it waiting."""
+_RETRIES = 2
+"""How often a decision that timed out is tried again because the machine, not the rules, kept it waiting."""
 
 STEP_LIMIT = 50_000
-"""How many questions Polar may put to us in one decision."""
+"""How many questions Polar may ask in one decision."""
 
 BUILT_IN_KINDS: dict[str, type] = {"Boolean": bool, "Float": float, "Integer": int, "List": tuple, "String": str}
 """What a rule head may name beside the kinds of fact."""
@@ -48,7 +48,7 @@ os.environ["POLAR_TIMEOUT_MS"] = str(TIMEOUT_MS)
 
 _PLACE = re.compile(r"at line (\d+), column (\d+) of file (.+?\.polar)")
 _RUNTIME_SENTENCES: dict[type[Exception], str] = {
-    PolarTypeError: "A rule uses a value as something that it is not.",
+    PolarTypeError: "A rule uses a value of the wrong type.",
     StackOverflowError: "A rule calls itself without end.",
     UnsupportedError: "A rule compares or calculates with values that do not go together.",
 }
@@ -56,7 +56,7 @@ _OPERATORS = {"Eq": "==", "Unify": "==", "Neq": "!=", "Lt": "<", "Leq": "<=", "G
 
 
 class PolicyError(Exception):
-    """Whatever goes wrong while a policy is loaded or asked.
+    """Something went wrong while a policy was loaded or evaluated.
 
     `sentence` carries nothing of the facts that were asked about, so it may be logged and shown. `location` is where in
     the policy it went wrong, if that is known.
@@ -72,10 +72,10 @@ class PolicyWarningError(PolicyError):
     """A warning of oso; a policy with warnings is refused like one with errors."""
 
 
-class GuardedQuery(Query):
-    """One decision: answers Polar's questions about facts, and refuses every question that is not about a field.
+class SandboxedQuery(Query):
+    """One decision: answers Polar's questions about fields of facts, and refuses every other question.
 
-    What was asked and answered is noted in `conversation`.
+    Questions and answers are recorded in `conversation`.
     """
 
     def __init__(self, ffi_query: ffi.Query, host: Host, conversation: Conversation, now: float) -> None:
@@ -84,7 +84,7 @@ class GuardedQuery(Query):
         self.now = now
 
     def run(self) -> Generator[dict[str, Any], None, None]:
-        """Yield one empty set of bindings for each way in which the question holds. Raises PolicyError."""
+        """Yield one empty set of bindings for each proof. Raises PolicyError."""
         for _ in range(STEP_LIMIT):
             ((kind, data),) = json.loads(self.ffi_query.next_event()).items()
             if kind == "Done":
@@ -96,7 +96,7 @@ class GuardedQuery(Query):
         raise PolicyError("The rules take too many steps.")
 
     def answer(self, kind: str, data: dict[str, Any]) -> None:
-        """Answer one question of the core. Raises PolicyError for a kind of question that rules may not lead to."""
+        """Answer one question of the core. Raises PolicyError for questions that no rule may cause."""
         match kind:
             case "ExternalCall":
                 self.handle_external_call(data)
@@ -111,11 +111,11 @@ class GuardedQuery(Query):
             case "NextExternal":
                 self.handle_next_external(data)
             case "MakeExternal":
-                raise PolicyError("A rule uses `new`; rules make no objects.")
+                raise PolicyError("A rule uses `new`; rules may not make objects.")
             case "Debug":
                 raise PolicyError("A rule uses debug(), which would stop the server.")
             case _:
-                raise PolicyError("A rule asks for something that has no answer here.")
+                raise PolicyError("A rule asks for something that the sandbox does not provide.")
 
     def handle_external_call(self, data: dict[str, Any]) -> None:
         """Answer with a declared field of a fact."""
@@ -123,18 +123,18 @@ class GuardedQuery(Query):
         if data["args"] is not None or data["kwargs"] is not None:
             raise PolicyError(f"A rule calls the method {field}; rules read fields only.")
         value = _field(owner, field, self.now)
-        term = self.host.to_polar(_closed(value))
+        term = self.host.to_polar(_opaque(value))
         self.conversation.field(_instance(data["instance"]), field, value, _instance(term))
         self.ffi_query.call_result(data["call_id"], term)
 
     def handle_external_op(self, data: dict[str, Any]) -> None:
-        """Answer how two values stand to each other, of which at least one is a fact or a text."""
+        """Answer how two values compare, of which at least one is a fact or a text."""
         left, right = (self.host.to_python(operand) for operand in data["args"])
         operator = _OPERATORS.get(data["operator"])
         if operator is None:
             raise PolicyError("A rule calculates with something that is not a number.")
         _check_comparable(operator, left, right)
-        # What differs is noted as what is not the same, so that both are one question.
+        # `!=` is recorded as `==` with the opposite answer, so that both are one question.
         answer = compare("==" if operator == "!=" else operator, left, right)
         if left is not None and right is not None:
             sides = [_side(*side) for side in zip(data["args"], (left, right), strict=True)]
@@ -142,12 +142,12 @@ class GuardedQuery(Query):
         self.ffi_query.question_result(data["call_id"], answer != (operator == "!="))
 
     def handle_next_external(self, data: dict[str, Any]) -> None:
-        """Answer with the next element of a collection, or with nothing after the last."""
+        """Answer with the next element of a collection, or with nothing after the last one."""
         call_id, owner = data["call_id"], _instance(data["iterable"])
         if call_id not in self.calls:
             collection = self.host.to_python(data["iterable"])
             if not isinstance(collection, tuple):
-                raise PolicyError("A rule looks with `in` into something that is not a collection.")
+                raise PolicyError("A rule uses `in` with something that is not a collection.")
             self.calls[call_id] = iter(collection)
         try:
             element = next(self.calls[call_id])
@@ -156,8 +156,8 @@ class GuardedQuery(Query):
             self.ffi_query.call_result(call_id, None)
             return
         if not isinstance(element, Fact | str | bool | int | float | tuple | None):
-            raise PolicyError("A collection holds something that is neither a fact nor a plain value.")
-        term = self.host.to_polar(_closed(element))
+            raise PolicyError("A collection contains something that is neither a fact nor a plain value.")
+        term = self.host.to_polar(_opaque(element))
         self.conversation.element(call_id, owner, element, _instance(term))
         self.ffi_query.call_result(call_id, term)
 
@@ -170,7 +170,7 @@ class _QuietHost(Host):
 
 
 class _QuietQuery(ffi.Query):
-    """Keeps what `print` and tracing have to say, which is personal data, off the server's output."""
+    """Keeps the output of `print` and of tracing, which is personal data, off the server's output."""
 
     def process_messages(self) -> None:
         for _message in ffi.process_messages(self.next_message):
@@ -178,7 +178,7 @@ class _QuietQuery(ffi.Query):
 
 
 class _QuietPolar(ffi.Polar):
-    """The core, with its messages kept in `messages` instead of printed."""
+    """The core, which keeps its messages in `messages` instead of printing them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -193,12 +193,12 @@ class _QuietPolar(ffi.Polar):
         return _QuietQuery(self.check_result(pointer))
 
 
-class GuardedOso(Oso):
-    """An oso that knows facts alone, asks by `GuardedQuery`, and prints nothing."""
+class SandboxedOso(Oso):
+    """An oso that knows the classes of facts and no others, runs every query sandboxed, and prints nothing."""
 
     ffi_polar: _QuietPolar
 
-    # The parent would build a core that prints, and open types that no fact holds.
+    # Does not call the parent, which would build a core that prints and register types that no fact holds.
     def __init__(self, kinds: Mapping[str, type[Fact]]) -> None:
         self.ffi_polar = _QuietPolar()
         self.host = _QuietHost(self.ffi_polar)
@@ -208,7 +208,7 @@ class GuardedOso(Oso):
             self.register_class(kind, name=name)
 
     def load(self, sources: Sequence[ffi.PolarSource]) -> list[PolicyError]:
-        """Load all sources at once, and return what oso has against them: the error that stopped it, then warnings.
+        """Load all sources at once, and return what oso reports: the error that stopped it, then its warnings.
 
         Inline queries are refused, never run.
         """
@@ -230,22 +230,22 @@ class GuardedOso(Oso):
             raise PolicyError("Inline queries (?=) are not allowed; write a decision table.", _location(query.source()))
 
     def ask(self, actor: Fact, action: str, resource: Fact, context: Fact, now: float) -> tuple[bool, Conversation]:
-        """Ask the `allow` rules, and return their answer with the conversation that led to it.
+        """Evaluate the `allow` rules, and return their answer with the conversation that led to it.
 
-        `now` is in seconds since 1970. Asks again when time ran out because the machine was busy with something else:
-        the rules are not to blame for that, nor the person. Raises PolicyError for whatever goes wrong.
+        `now` is in seconds since 1970. Tries again after a timeout during which this thread hardly ran, because then
+        the machine was busy and the rules are not to blame. Raises PolicyError for anything that goes wrong.
         """
-        for _ in range(_MOST_WAITS):
-            began, worked = monotonic(), thread_time()
+        for _ in range(_RETRIES):
+            started, cpu_time = monotonic(), thread_time()
             try:
-                return self._asked_once(actor, action, resource, context, now)
+                return self._ask_once(actor, action, resource, context, now)
             except OsoError as error:
-                has_worked = thread_time() - worked > (monotonic() - began) / 2
-                if has_worked or not _is_timeout(error):
+                has_run = thread_time() - cpu_time > (monotonic() - started) / 2
+                if has_run or not _is_timeout(error):
                     raise
-        return self._asked_once(actor, action, resource, context, now)
+        return self._ask_once(actor, action, resource, context, now)
 
-    def _asked_once(
+    def _ask_once(
         self, actor: Fact, action: str, resource: Fact, context: Fact, now: float
     ) -> tuple[bool, Conversation]:
         query = self._query(actor, action, resource, context, now, traced=False)
@@ -254,7 +254,7 @@ class GuardedOso(Oso):
     def prove(
         self, actor: Fact, action: str, resource: Fact, context: Fact, now: float
     ) -> tuple[list[Step], Conversation] | None:
-        """Ask like `ask`, and return the steps of the first proof with the conversation; None if there is no proof.
+        """Evaluate like `ask`, and return the steps of the first proof with the conversation; None without a proof.
 
         Takes twice the time. Raises PolicyError.
         """
@@ -265,28 +265,28 @@ class GuardedOso(Oso):
 
     def _query(
         self, actor: Fact, action: str, resource: Fact, context: Fact, now: float, *, traced: bool
-    ) -> GuardedQuery:
+    ) -> SandboxedQuery:
         host = self.host.copy()
         term = host.to_polar(Predicate(name="allow", args=[actor, action, resource, context]))
         arguments = term["value"]["Call"]["args"]
         conversation = Conversation([_instance(arguments[index]) for index in (0, 2, 3)])
-        return GuardedQuery(self.ffi_polar.new_query_from_term(term, traced=traced), host, conversation, now)
+        return SandboxedQuery(self.ffi_polar.new_query_from_term(term, traced=traced), host, conversation, now)
 
 
 def _instance(term: dict[str, Any]) -> int:
-    """Return the id under which Polar knows the object of a term; -1 for a term that is no object."""
+    """Return the id under which Polar knows the object of a term; -1 for a term that is not an object."""
     return int(term["value"].get("ExternalInstance", {}).get("instance_id", -1))
 
 
 def _side(term: dict[str, Any], value: Any) -> int | Const | None:
-    """Return one side of a comparison: the id of an object, or a constant; None for what no recording can hold."""
+    """Return one side of a comparison: the id of an object, or a constant; None for what cannot be recorded."""
     if "ExternalInstance" in term["value"]:
         return _instance(term)
     return Const(value, type(value)) if isinstance(value, str | bool | int | float) else None
 
 
 def _field(owner: object, field: str, now: float) -> Any:
-    """Return a declared field of a fact, as Polar may see it. Raises PolicyError."""
+    """Return the value of a declared field of a fact. Raises PolicyError."""
     if owner is None:
         raise PolicyError(f"A rule reads {field} of nil.")
     if not isinstance(owner, Fact):
@@ -297,15 +297,15 @@ def _field(owner: object, field: str, now: float) -> Any:
         raise PolicyError(f"A rule reads {kind}.{field}, which no policy may read.")
     try:
         value = read(owner, field, now)
-    except Exception:  # noqa: BLE001  (oso takes an AttributeError for a silent no)
+    except Exception:  # noqa: BLE001  (oso would take an AttributeError for a silent deny)
         raise PolicyError(f"{kind}.{field} could not be read.") from None
     if not is_open and not _holds(value, type(owner).FIELDS[field]):
-        raise PolicyError(f"{kind}.{field} does not hold what is declared for it.")
+        raise PolicyError(f"{kind}.{field} is not of its declared type.")
     return value
 
 
 def _holds(value: object, declared: str) -> bool:
-    """Return whether `value` is of the declared kind of a field; the elements of a collection are looked at later."""
+    """Return whether `value` is of the declared type of a field; elements of a collection are checked when read."""
     if value is None:
         return declared.endswith("?")
     if declared.startswith("["):
@@ -317,28 +317,28 @@ def _holds(value: object, declared: str) -> bool:
 
 
 class _Text(str):
-    """A text as Polar gets it: closed, so that each comparison comes back as a question.
+    """A text that is opaque to Polar, so that each comparison comes back as a question.
 
-    Polar takes every subclass of `str` for an unknown object. Handed over open, the value itself would have to be a
-    branch of the recording, and there are as many names as there are people.
+    Polar takes every subclass of `str` for an unknown object. If it saw the value itself, each value would need a
+    branch of its own in the recording, and there are as many names as there are people.
     """
 
     __slots__ = ()
 
 
-def _closed(value: Any) -> Any:
+def _opaque(value: Any) -> Any:
     return _Text(value) if isinstance(value, str) else value
 
 
 def _check_comparable(operator: str, left: object, right: object) -> None:
-    """Raise PolicyError for what cannot be compared.
+    """Raise PolicyError for values that cannot be compared.
 
-    Things of two kinds are never the same, so `not` and `!=` would always hold, and a slip would open a door.
+    Values of two types are never equal, so `not` and `!=` would always hold, and a slip would grant access.
     """
     if isinstance(left, str) and isinstance(right, str):
         return
     if operator not in ("==", "!="):
-        raise PolicyError("A rule orders things that have no order.")
+        raise PolicyError("A rule orders values that have no order.")
     if left is None or right is None:
         return
     if isinstance(left, tuple) or isinstance(right, tuple):
@@ -361,7 +361,7 @@ def _location(message: str) -> Location | None:
 
 
 def _load_problem(message: str) -> PolicyError:
-    """Turn what oso says about a policy into ours: its first sentence, with no source excerpt and no links."""
+    """Turn a message of oso about a policy into an error of ours: its first sentence, without excerpts and links."""
     kind = PolicyWarningError if message.startswith("[warning] ") else PolicyError
     paragraph = re.split(r" at line \d+, column |\n\n", message.removeprefix("[warning] "))[0]
     sentence = " ".join(re.sub(r"https?://\S+", "", paragraph).split()).removeprefix("Warning: ")
@@ -373,7 +373,7 @@ def _is_timeout(error: Exception) -> bool:
 
 
 def runtime_problem(error: Exception) -> PolicyError:
-    """Turn whatever was raised during a decision into a sentence that says nothing about the facts."""
+    """Turn anything that was raised during a decision into an error whose sentence says nothing about the facts."""
     message = str(getattr(error, "message", ""))
     if _is_timeout(error):
         sentence = "The rules take too long; one of them may call itself without end."

@@ -1,4 +1,4 @@
-"""Trees of recorded conversations: the questions, the keys of the answers, and how one is walked."""
+"""Decision trees of recorded conversations: questions, the keys of their answers, and how a tree is walked."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,27 +6,27 @@ from typing import Any, NamedTuple
 from app.authz.facts import Fact, read
 
 END = "end"
-"""The answer after the last element of a collection, as a branch of a `Next` question."""
+"""The key of a `Next` question after the last element of a collection."""
 
 
 class Const(NamedTuple):
-    """A value that stands in the policy itself; its type is told apart, as `1`, `1.0` and `true` are."""
+    """A constant of the policy, with its type: `1`, `1.0` and `true` are different constants."""
 
     value: str | bool | float
     kind: type
 
 
 class Field(NamedTuple):
-    """Asks what a field of the fact in a slot holds."""
+    """Asks for a field of the fact in a slot."""
 
     slot: int
     name: str
 
 
 class Compare(NamedTuple):
-    """Asks how the values of two slots, or of a slot and a constant, stand to each other.
+    """Asks how the values of two slots, or of a slot and a constant, compare.
 
-    `operator` is `==`, `<`, `<=`, `>` or `>=`; what differs is what is not the same.
+    `operator` is `==`, `<`, `<=`, `>` or `>=`; `!=` is `==` with the opposite answer.
     """
 
     operator: str
@@ -35,7 +35,7 @@ class Compare(NamedTuple):
 
 
 class Next(NamedTuple):
-    """Asks which element of the collection in a slot stands at a position."""
+    """Asks for the element at a position of the collection in a slot."""
 
     slot: int
     position: int
@@ -45,17 +45,17 @@ Operand = int | Const
 Question = Field | Compare | Next
 
 Key = object
-"""What a branch hangs on; always something that can be hashed."""
+"""What identifies a branch; always hashable."""
 
 Path = Sequence[tuple[Question, Key]]
 """A conversation: each question with the key of its answer."""
 
 
 class Leaf:
-    """Where a conversation ends: what was decided, and how it came to that.
+    """Where a conversation ends: what was decided, and the path that led to it.
 
-    `number` finds it again in its recording, and is None for one that was not kept. `decision` is whatever the caller
-    makes of the leaf, once: there are few leaves and many decisions.
+    `number` is its index in the recording, and None for a leaf that was not recorded. `decision` is for the caller, who
+    makes one object of each leaf: there are few leaves and many decisions.
     """
 
     __slots__ = ("allowed", "decision", "number", "path")
@@ -67,8 +67,8 @@ class Leaf:
         self.decision: Any = None
 
 
-class Node:
-    """A question, and what follows upon each answer given so far: another question, or the decision."""
+class QuestionNode:
+    """A question, and what follows each answer that was given so far: another question, or a decision."""
 
     __slots__ = ("branches", "question")
 
@@ -77,7 +77,7 @@ class Node:
         self.branches: dict[Key, Tree] = {}
 
 
-Tree = Node | Leaf
+Tree = QuestionNode | Leaf
 
 
 def is_slotted(answer: object) -> bool:
@@ -86,9 +86,9 @@ def is_slotted(answer: object) -> bool:
 
 
 def key_of(answer: object) -> Key:
-    """Return everything that Polar can see in an answer by itself: a number or truth as it is, others by their type.
+    """Return everything that Polar can see in an answer: a number or boolean itself, of other values their type.
 
-    A text is a closed box to Polar: what it is compared with is a question of its own.
+    A text is opaque to Polar: what it is compared with is a question of its own.
     """
     if answer is None or isinstance(answer, bool):
         return answer
@@ -97,13 +97,13 @@ def key_of(answer: object) -> Key:
     if isinstance(answer, int):
         return (int, answer)
     if isinstance(answer, float):
-        # Zero has two signs, and dividing by it tells them apart.
+        # Zero has two signs, which division makes visible.
         return (float, answer.hex())
     return type(answer)
 
 
 def compare(operator: str, left: object, right: object) -> bool:
-    """Return how two values stand to each other, as Polar would ask it.
+    """Return how two values compare, as Polar would ask it.
 
     Raises TypeError for values that have no order.
     """
@@ -127,7 +127,7 @@ def walk(tree: Tree | None, actor: Fact, resource: Fact, context: Fact, now: flo
     `now` is in seconds since 1970. Raises whatever reading or comparing the facts raises.
     """
     values: list[object] = [actor, resource, context]
-    while isinstance(tree, Node):
+    while isinstance(tree, QuestionNode):
         question = tree.question
         key: Key
         if isinstance(question, Field):

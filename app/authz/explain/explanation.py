@@ -233,7 +233,7 @@ def _may_all(actor: facts.Person, permissions: list[tuple[str, facts.Fact]]) -> 
 def _permissions_for(
     change: Change, before: DecisionRequest, organisation: facts.Organisation | None
 ) -> list[tuple[str, facts.Fact]]:
-    """Return what a person must be allowed to do to make `change` at `organisation`; nothing where nobody can."""
+    """Return what a person must be allowed to do to make `change` at `organisation`; nothing where no one can."""
     membership = change.membership
     if organisation is not None and membership is not None:
         # As it would be with the organisation open; the membership itself as it is.

@@ -6,12 +6,10 @@ The words name fields, and what the policy itself compares with; they say nothin
 from collections.abc import Sequence
 from functools import lru_cache
 
+from app.audit.decision_codec import Steps
 from app.authz import decision_point
 from app.authz.engine.engine import Engine
 from app.authz.engine.tree import END, Const, Field, Key, Next, Operand, Path
-
-Steps = Sequence[tuple[str, str]]
-"""Questions and their answers, in the order in which they were asked."""
 
 _ARGUMENTS = ("the actor", "the resource", "the request")
 _OPERATORS = {"==": "is", "<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}

@@ -103,7 +103,7 @@ class DirectoryView:
 
         The revision is not older than `at_least`. `is_fresh` says that `fresh` was called since the request arrived and
         need not be again: what was changed after that was changed while the request was under way. Nearly always one
-        pass is enough; another one follows if somebody's change invalidated entries meanwhile. Raises `NotFreshError`.
+        pass is enough; another one follows if a change invalidated entries meanwhile. Raises `NotFreshError`.
         """
         while True:
             revision = self.revision if is_fresh and self.revision >= at_least else self.fresh(at_least)
@@ -326,7 +326,7 @@ class DirectoryView:
 
     def _role_at(self, role: facts.Role, organisation: facts.Organisation) -> facts.Role:
         cached = self._roles_at.get((role.slug, organisation.public_id))
-        # The organisation may have been evicted and loaded anew, and its state is one of the role's facts.
+        # The organisation may have been evicted and loaded again, and its state is one of the role's facts.
         if cached is None or cached.organisation is not organisation:
             cached = replace(role, organisation=organisation)
             with self._lock:

@@ -26,8 +26,6 @@ PORTAL = facts.Portal()
 PLATFORM = facts.Platform()
 GUEST = facts.Guest()
 
-Row = Person | Membership | Organisation | Service | Role | Client
-
 
 class Catalogue(NamedTuple):
     """Every service and every role by slug, in their order; the roles as held at any organisation."""

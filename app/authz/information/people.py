@@ -24,7 +24,7 @@ from app.vocabulary import MembershipState
 Statement = tuple[str, list[Any]]
 """SQL with its parameters."""
 
-Row = tuple[Any, ...]
+PersonRow = tuple[Any, ...]
 """A person with one of their grants, in the order of the columns in `_queries`; a person without grants has one row
 that ends in nulls."""
 
@@ -145,13 +145,13 @@ def _execute(people: Statement, details: Statement) -> dict[int, LoadedPerson]:
     return loaded
 
 
-def _person(rows: list[Row], staff_roles: tuple[str, ...]) -> facts.Person:
+def _person(rows: list[PersonRow], staff_roles: tuple[str, ...]) -> facts.Person:
     _row_id, public_id, state, stored_properties, *_rest = rows[0]
     person = facts.Person(public_id, interned(state), staff_roles, properties(stored_properties))
     return facts.with_memberships(person, lambda owner: _memberships(owner, rows))
 
 
-def _memberships(person: facts.Person, rows: list[Row]) -> Iterator[facts.Membership]:
+def _memberships(person: facts.Person, rows: list[PersonRow]) -> Iterator[facts.Membership]:
     for public_id, group in groupby(rows, itemgetter(4)):
         if public_id is None:
             return
@@ -162,7 +162,7 @@ def _memberships(person: facts.Person, rows: list[Row]) -> Iterator[facts.Member
         yield facts.Membership(public_id, person, organisation, interned(state), grants)
 
 
-def _grant(organisation: facts.Organisation, row: Row) -> facts.Grant:
+def _grant(organisation: facts.Organisation, row: PersonRow) -> facts.Grant:
     slug, officers_may_give, service_slug, service_state, first_day, last_day = row[9:]
     service = None if service_slug is None else _service(service_slug, service_state)
     return facts.Grant(

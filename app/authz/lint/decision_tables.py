@@ -10,7 +10,7 @@ accident is found as surely as a missing one.
     service = "training"            # evaluations only: of which service; of none, if left out
     [thing.allowed]
     olivia-marsh = ["launch", "read"]
-    "client:unassigned" = ["ask"]   # clients have a prefix; somebody who is not signed in is `guest`
+    "client:unassigned" = ["ask"]   # clients have a prefix; a visitor who is not signed in is `guest`
 """
 
 import re

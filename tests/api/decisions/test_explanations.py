@@ -21,9 +21,6 @@ OFFICER = "submit-for-assessment:exams-officer"
 NORTHFIELD = {"organisation": "northfield"}
 
 
-pytestmark = pytest.mark.usefixtures("both_doors")
-
-
 def why(answer: TestResponse) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     assert answer.json

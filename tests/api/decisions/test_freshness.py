@@ -39,7 +39,7 @@ for line in sys.stdin:
 """
 
 # They wait for other processes.
-pytestmark = [pytest.mark.usefixtures("both_doors"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 TEACHER = "submit-for-assessment:teacher"
 

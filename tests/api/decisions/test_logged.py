@@ -16,12 +16,10 @@ from tests.running import restored
 
 
 @pytest.fixture(params=[True, False], ids=["with facts", "masked"])
-def asked(request: pytest.FixtureRequest, both_doors: bool, cast: None, settings: Settings) -> Iterator[bool]:
+def asked(request: pytest.FixtureRequest, cast: None, settings: Settings) -> Iterator[bool]:
     """A portal that was asked two questions, and whether its log keeps facts."""
     with restored():
         portal: Flask = create_app(replace(settings, decision_log_facts=request.param), current().engine)
-        if not both_doors:
-            portal.wsgi_app = portal.wsgi_app.application  # type: ignore[attr-defined, method-assign]
         for person in ("olivia-marsh", "iris-bell"):
             answer = portal.test_client().post(
                 "/authorize", json=question(person), headers={"Authorization": f"Bearer {KEY}"}

@@ -1,10 +1,12 @@
 """One straight way from question to answer: nothing is decided or looked up twice, and little is called on the way."""
 
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -14,7 +16,9 @@ from flask import Flask
 from app.authz.engine.engine import Engine
 from app.authz.information.cache import DirectoryView
 from app.config import ROOT
+from app.services.models import Service
 from tests.api.conftest import KEY, Ask, question
+from tests.running import change, forget_facts
 
 MOST_FUNCTIONS = 40
 """On the way to an allow; half of the 81 that there were before the way was straightened."""
@@ -55,6 +59,20 @@ def test_what_a_question_names_is_looked_up_once(ask: Ask, monkeypatch: pytest.M
     ):
         ask("iris-bell", context={"organisation": "90101"})
     assert [set(calls.values()) for calls in (people, services, organisations)] == [{1}, {1}, {1}]
+
+
+def test_the_scope_of_a_client_follows_the_state_of_its_service(ask: Ask, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ROOT / "policies", tmp_path / "policies"))
+    path = folder / "evaluation.polar"
+    path.write_text(
+        path.read_text().replace("client.service != nil", 'client.service != nil and evaluation.service.state = "live"')
+    )
+    change(engine=Engine.load(folder))
+    assert ask().status_code == 200
+    for state, status in (("hidden", 403), ("live", 200)):
+        Service.update(state=state).where(Service.slug == "submit-for-assessment").execute()
+        forget_facts()
+        assert ask().status_code == status
 
 
 def test_an_allow_passes_few_functions(app: Flask) -> None:

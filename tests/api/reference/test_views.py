@@ -238,7 +238,6 @@ def test_health_is_not_well_while_answers_cannot_be_recorded(
     assert (answer.status_code, answer.json) == (503, {"message": "Questions cannot be answered at the moment."})
 
 
-@pytest.mark.usefixtures("both_doors")
 def test_without_the_database_everything_for_programs_is_still_json(
     client: FlaskClient, ask: Ask, tmp_path: Path
 ) -> None:

@@ -402,6 +402,27 @@ def test_a_machine_that_stands_still_makes_no_no(tmp_path: Path, monkeypatch: py
     assert len(stalls) == 9 - 3
 
 
+def test_a_rule_that_runs_away_holds_its_thread_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = policy(
+        tmp_path,
+        """
+        allow(actor: Person, _, _, _) if busy(actor) and busy(actor) and busy(actor);
+        busy(actor: Person) if forall(_a in [1, 2, 3, 4, 5, 6, 7, 8], forall(_b in [1, 2, 3, 4, 5, 6, 7, 8],
+          forall(_c in [1, 2, 3, 4, 5, 6, 7, 8], forall(_d in [1, 2, 3, 4, 5, 6, 7, 8], actor.state = "active"))));
+        """,
+    )
+    tries: list[object] = []
+    ask_once = sandbox.SandboxedOso._ask_once
+    monkeypatch.setattr(
+        sandbox.SandboxedOso, "_ask_once", lambda oso, *question: tries.append(question) or ask_once(oso, *question)
+    )
+    monkeypatch.setattr(sandbox, "STEP_LIMIT", 10**9)
+    monkeypatch.setenv("POLAR_TIMEOUT_MS", "50")
+    with pytest.raises(PolicyError, match="too long"):
+        engine.allows(person(), "launch", LIVE, Context())
+    assert len(tries) == 1
+
+
 def test_a_decision_of_too_many_steps_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     condition = 'role in actor.staff_roles and role = "auditor"'
     assert allows(tmp_path, condition)

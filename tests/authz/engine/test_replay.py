@@ -333,7 +333,7 @@ class TestARecording:
     path = ((Field(0, "state"), str), (Compare("==", 3, Const("active", str)), True))
 
     def test_takes_no_more_than_its_bound_and_still_answers_what_it_knows(self) -> None:
-        kept = Recording(most_nodes=3)
+        kept = Recording(node_limit=3)
         assert kept.add(self.person, "x", self.portal, self.path, allowed=True) is not None
         assert kept.add(self.person, "y", self.portal, self.path, allowed=True) is None
         known = kept.replay(self.person, "x", self.portal, self.context, 0)
@@ -342,7 +342,7 @@ class TestARecording:
         assert kept.replay(self.person, "y", self.portal, self.context, 0) is None
 
     def test_leaves_each_kind_of_thing_its_own_room(self) -> None:
-        kept = Recording(most_nodes=3)
+        kept = Recording(node_limit=3)
         for number in range(9):
             amount = ((Field(1, "amount"), (int, number)),)
             kept.add(self.person, "x", facts.declared_kind("Bill")("b"), amount, allowed=True)
@@ -352,7 +352,7 @@ class TestARecording:
         kept = Recording()
         for amount in range(1000):
             kept.add(self.person, "x", self.portal, ((Field(2, "amount"), (int, amount)),), allowed=True)
-        assert len(kept.leaves) == replay.MOST_ANSWERS
+        assert len(kept.leaves) == replay.BRANCH_LIMIT
 
     def test_does_not_believe_another_question_after_the_same_answers(self) -> None:
         kept = Recording()

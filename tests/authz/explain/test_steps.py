@@ -36,7 +36,7 @@ def test_a_decision_says_what_was_looked_at(policy: Engine) -> None:
 
 
 def test_a_decision_that_is_not_recorded_says_it_too(policy: Engine) -> None:
-    policy.recording = Recording(most_nodes=0)
+    policy.recording = Recording(node_limit=0)
     person, row = directory.person_named("sam-porter"), service_with_slug("submit-for-assessment")
     assert person is not None
     assert row is not None

@@ -48,7 +48,7 @@ class FailedItemContextSchema(Schema):
 
 
 class FailedItemSchema(Schema):
-    """What stands in the place of an answer when one question of a batch cannot be answered. Take it as a no."""
+    """Takes the place of an answer when one question of a batch cannot be answered. Take it as a no."""
 
     decision = fields.Boolean(required=True, metadata={"description": "Always false."})
     context = fields.Nested(FailedItemContextSchema, required=True, metadata={"description": "Why."})

@@ -22,14 +22,14 @@ from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES
 
 
 class _OurOptions(fields.Nested):
-    """Options of ours where AuthZEN has none: whatever else a caller calls so is ignored."""
+    """Options of ours where AuthZEN has none: anything else under this name is ignored."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return super()._deserialize(value, *args, **kwargs) if isinstance(value, Mapping) else {}
 
 
 class _ResourceProperties(fields.Nested):
-    """The properties of a resource. Those of a kind that only the rules know mean to us what the rules make of them."""
+    """The properties of a resource. If only the policy declares its type, only the rules know what they mean."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, Mapping) and data.get("type") not in (None, *DIRECTORY_KINDS):
@@ -44,11 +44,11 @@ class SubjectSchema(InputSchema):
     id = text(
         LONGEST_SUBJECT, "The person's id, or one of their e-mail addresses.", examples=["olivia.marsh@example.org"]
     )
-    properties = open_object("What is known of the person; for this question it counts more than what we know.")
+    properties = open_object("Properties of the person; for this question they override ours.")
 
     @post_load
     def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
-        """Return the person as asked about."""
+        """Return the person as an entity."""
         return Entity(**data)
 
 
@@ -60,12 +60,12 @@ class ActionSchema(InputSchema):
 
     @post_load
     def as_action(self, data: dict[str, Any], **_options: Any) -> RequestedAction:
-        """Return the action as asked about."""
+        """Return the requested action."""
         return RequestedAction(**data)
 
 
 class ResourcePropertiesSchema(InputSchema):
-    """More about the thing. Any other member may be sent too, for the rules; of a kind that they declare, any."""
+    """Properties of the resource. Other members may be sent too, for the rules; for a type that they declare, any."""
 
     class Meta:
         unknown = INCLUDE
@@ -80,16 +80,16 @@ class ResourcePropertiesSchema(InputSchema):
 
 
 def resource_properties(description: str) -> fields.Nested:
-    """Return a field that holds what a caller tells of a resource."""
+    """Return a field with the properties that a caller sends of a resource."""
     return _ResourceProperties(ResourcePropertiesSchema, allow_none=True, metadata={"description": description})
 
 
 class ResourceSchema(InputSchema):
-    """The thing it would be done to."""
+    """The resource that the action is about."""
 
     type = text(
         LONGEST_TYPE,
-        "A kind of thing that your key may ask about: service, role, or one that the rules declare.",
+        "A type that your key may ask about: service, role, or one that the rules declare.",
         examples=["service", "role"],
     )
     id = text(
@@ -97,13 +97,11 @@ class ResourceSchema(InputSchema):
         "The short name of your service, or of one of its roles; of any other kind, your own id.",
         examples=["submit-for-assessment", "submit-for-assessment:teacher"],
     )
-    properties = resource_properties(
-        "What is known of the thing; for this question it counts more than what was registered."
-    )
+    properties = resource_properties("Properties of the resource; for this question they override registered ones.")
 
     @post_load
     def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
-        """Return the thing as asked about."""
+        """Return the resource as an entity."""
         return Entity(**data)
 
 
@@ -115,8 +113,8 @@ class ContextSchema(InputSchema):
 
     organisation = text(
         LONGEST_ORGANISATION,
-        "The same as resource.properties.organisation, for callers that keep it here, and for things of any kind. If "
-        "both are given, they agree.",
+        "The same as resource.properties.organisation, for callers that keep it here, and for resources of any type. "
+        "If both are given, they agree.",
         required=False,
         examples=["90101"],
     )
@@ -138,7 +136,7 @@ def our_options() -> fields.Nested:
 def organisation_of(resource: Entity, context: Mapping[str, Any] | None) -> str | None:
     """Return the organisation that a question names. Raises ValidationError when it names two."""
     of_resource = resource.properties if resource.type in DIRECTORY_KINDS else None
-    named = {told["organisation"] for told in (of_resource, context) if told and "organisation" in told}
+    named = {values["organisation"] for values in (of_resource, context) if values and "organisation" in values}
     if len(named) > 1:
         raise ValidationError("must not differ from resource.properties.organisation.", "context.organisation")
     return named.pop() if named else None
@@ -149,7 +147,7 @@ class EvaluationRequestSchema(InputSchema):
 
     subject = part(SubjectSchema, "The person it is about.")
     action = part(ActionSchema, "What the person would do.")
-    resource = part(ResourceSchema, "The thing it would be done to.")
+    resource = part(ResourceSchema, "The resource that the action is about.")
     context = part(ContextSchema, "The circumstances of the question.", required=False)
     options = our_options()
 
@@ -172,7 +170,7 @@ class EvaluationItemSchema(InputSchema):
 
     subject = part(SubjectSchema, "The person, if it is another than at the top.", required=False)
     action = part(ActionSchema, "What the person would do, if it is something else.", required=False)
-    resource = part(ResourceSchema, "The thing, if it is another.", required=False)
+    resource = part(ResourceSchema, "The resource, if it is another.", required=False)
     context = part(ContextSchema, "The circumstances, if they are others.", required=False)
 
 

@@ -42,7 +42,10 @@ class NeededSchema(Schema):
     """A change that would help."""
 
     change = fields.Enum(
-        Reason, by_value=True, required=True, metadata={"description": "What stands in the way, by its code."}
+        Reason,
+        by_value=True,
+        required=True,
+        metadata={"description": "The reason that the change removes, by its code."},
     )
     role = fields.String(metadata={"description": "The role that it is about."})
     who = fields.Enum(

@@ -25,7 +25,7 @@ def loaded(schema: Schema, body: Any) -> Any:
 
 def _problems(messages: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
     for name, problem in messages.items():
-        # What is wrong with an object as a whole stands under a name of marshmallow's own.
+        # An error of an object as a whole has a name of marshmallow's own.
         path = within if name == "_schema" else f"{within}.{name}" if within else name
         if isinstance(problem, Mapping):
             yield from _problems(problem, path)

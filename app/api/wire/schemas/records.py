@@ -1,4 +1,4 @@
-"""The messages about registered things."""
+"""The messages about registered resources."""
 
 from marshmallow import Schema, fields
 
@@ -7,20 +7,20 @@ from app.api.wire.schemas.fields import InputSchema, open_object, text
 
 
 class RecordAddressSchema(InputSchema):
-    """Which thing it is."""
+    """Which resource it is."""
 
-    type = text(LONGEST_TYPE, "A kind of thing that the rules declare and your key may ask about.")
-    id = text(LONGEST_RESOURCE, "Your own id of the thing.")
+    type = text(LONGEST_TYPE, "A type that the rules declare and your key may ask about.")
+    id = text(LONGEST_RESOURCE, "Your own id of the resource.")
 
 
 class RecordRequestSchema(InputSchema):
-    """What is to be known of the thing from now on. Nothing remains of what was known before."""
+    """The properties of the resource from now on. They replace all earlier ones."""
 
     properties = open_object("Named values of any kind, for the rules.")
 
 
 class RecordSchema(RecordAddressSchema):
-    """A registered thing."""
+    """A registered resource."""
 
     properties = fields.Dict(required=True, metadata={"description": "What is known of it."})
     revision = fields.Integer(
@@ -30,6 +30,6 @@ class RecordSchema(RecordAddressSchema):
 
 
 class RemovedSchema(Schema):
-    """A thing that is no longer known."""
+    """A resource that is no longer registered."""
 
     revision = fields.Integer(required=True, metadata={"description": "The change that it was."})

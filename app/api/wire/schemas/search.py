@@ -18,7 +18,7 @@ from app.api.wire.schemas.fields import InputSchema, open_object, part, text, wh
 
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 500
-"""More results than this are never on one page, whatever a caller wants."""
+"""The most results on one page, even if a caller wants more."""
 
 _LONGEST_TOKEN = 2000
 _ANYTHING = ""
@@ -39,27 +39,27 @@ class PageRequestSchema(InputSchema):
     properties = open_object("Not looked at.")
 
 
-class SoughtSubjectSchema(InputSchema):
-    """The people that are looked for; an id is not looked at."""
+class SubjectTypeSchema(InputSchema):
+    """The people that are searched for; an id is ignored."""
 
     type = text(LONGEST_TYPE, "Always a person.", examples=["person", "user"])
     properties = open_object("What would be known of each of them; it counts more than what we know.")
 
     @post_load
     def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
-        """Return the people looked for, as one without a name."""
+        """Return the people searched for, as an entity without an id."""
         return Entity(data["type"], _ANYTHING, data.get("properties"))
 
 
-class SoughtResourceSchema(InputSchema):
-    """The things that are looked for; an id is not looked at."""
+class ResourceTypeSchema(InputSchema):
+    """The resources that are searched for; an id is ignored."""
 
-    type = text(LONGEST_TYPE, "The kind of thing.", examples=["role"])
+    type = text(LONGEST_TYPE, "The type of resource.", examples=["role"])
     properties = resource_properties("What would be known of each of them; it counts more than what was registered.")
 
     @post_load
     def as_entity(self, data: dict[str, Any], **_options: Any) -> Entity:
-        """Return the things looked for, as one without a name."""
+        """Return the resources searched for, as an entity without an id."""
         return Entity(data["type"], _ANYTHING, data.get("properties"))
 
 
@@ -89,9 +89,9 @@ class SubjectSearchRequestSchema(_SearchSchema):
     """The question who may do this to that."""
 
     target = SearchTarget.SUBJECT
-    subject = part(SoughtSubjectSchema, "The people that are looked for.")
+    subject = part(SubjectTypeSchema, "The people that are searched for.")
     action = part(ActionSchema, "What they would do.")
-    resource = part(ResourceSchema, "The thing it would be done to.")
+    resource = part(ResourceSchema, "The resource that the action is about.")
 
 
 class ResourceSearchRequestSchema(_SearchSchema):
@@ -100,7 +100,7 @@ class ResourceSearchRequestSchema(_SearchSchema):
     target = SearchTarget.RESOURCE
     subject = part(SubjectSchema, "The person it is about.")
     action = part(ActionSchema, "What the person would do.")
-    resource = part(SoughtResourceSchema, "The things that are looked for.")
+    resource = part(ResourceTypeSchema, "The resources that are searched for.")
 
 
 class ActionSearchRequestSchema(_SearchSchema):
@@ -108,7 +108,7 @@ class ActionSearchRequestSchema(_SearchSchema):
 
     target = SearchTarget.ACTION
     subject = part(SubjectSchema, "The person it is about.")
-    resource = part(ResourceSchema, "The thing it would be done to.")
+    resource = part(ResourceSchema, "The resource that the action is about.")
 
 
 SEARCHES: dict[SearchTarget, Schema] = {
@@ -137,7 +137,7 @@ class SearchContextSchema(Schema):
 
 
 class FoundEntitySchema(Schema):
-    """A person or a thing."""
+    """A person or a resource."""
 
     type = fields.String(required=True, metadata={"description": "The type that was looked for."})
     id = fields.String(required=True, metadata={"description": "Who or which it is."})
