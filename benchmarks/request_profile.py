@@ -22,7 +22,7 @@ from app.api.transport.request_body import read_body
 from app.api.wire.request_reader import read_evaluation
 from app.api.wire.responses import answer_json
 from app.api.wire.strict_json import parse_object
-from app.audit.decision_codec import Item
+from app.audit.decision_codec import LoggedDecision
 from app.authz.decision_point import decide
 from app.factory import create_app
 from app.runtime import current
@@ -87,7 +87,7 @@ def _stages(sample: Sample, key: str, bodies: Iterable[Any]) -> tuple[list[Row],
     assert service is not None
     people = [person for person, _service in sample.facts]
     reason = answers[0].decision.reason
-    item: Item = ("person:someone", "launch", f"service:{SERVICE}", "", True, reason, "0" * 12, 1, None)
+    logged: LoggedDecision = ("person:someone", "launch", f"service:{SERVICE}", "", True, reason, "0" * 12, 1, None)
     log = current().decision_log
     steps: dict[str, Callable[[], object]] = {
         "whole": ask_whole,
@@ -97,7 +97,7 @@ def _stages(sample: Sample, key: str, bodies: Iterable[Any]) -> tuple[list[Row],
         "read": lambda: [read_evaluation(message) for message in messages],
         "evaluate": lambda: [evaluate(caller, request) for request in requests],
         "decide": lambda: [decide(person, "launch", service) for person in people],
-        "log": lambda: [log.write(time.time(), caller.reference, 1, item) for _ in raws],
+        "log": lambda: [log.write(time.time(), caller.reference, 1, logged) for _ in raws],
         "write": lambda: [answer_json(answer) for answer in answers],
     }
     took: dict[str, list[float]] = {name: [] for name in steps}
