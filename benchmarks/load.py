@@ -28,24 +28,36 @@ end
 
 
 class Load:
-    """POSTs `bodies` to `path`, one after the other and then again, over 16 connections.
+    """POSTs `bodies` to `path`, one after the other and then again, over so many connections at once.
 
     `name` names its files in `folder`. `evaluations` is how many evaluations one body asks for.
     """
 
     def __init__(
-        self, folder: Path, name: str, path: str, bodies: Iterable[Any], *, key: str = "none", evaluations: int = 1
+        self,
+        folder: Path,
+        name: str,
+        path: str,
+        bodies: Iterable[Any],
+        *,
+        key: str = "none",
+        evaluations: int = 1,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._path = path
         self._evaluations = evaluations
+        self._connections = connections
         lines = folder / f"{name}.txt"
         lines.write_text("\n".join(json.dumps(body) for body in bodies))
         self._script = folder / f"{name}.lua"
         self._script.write_text(_SCRIPT % (json.dumps(str(lines)), key))
 
     def per_second(self, port: int) -> float:
-        """Return how many evaluations a second were answered. Raises RuntimeError if any request failed."""
-        return float(self._run(port, r"Requests/sec:\s+([\d.]+)")[1]) * self._evaluations
+        """Return how many evaluations a second were answered. Raises RuntimeError if any request failed, or none came."""
+        requests = float(self._run(port, r"Requests/sec:\s+([\d.]+)")[1])
+        if not requests:
+            raise RuntimeError(f"{self._path}: no request was answered within {ROUND_SECONDS} seconds")
+        return requests * self._evaluations
 
     def percentile_99(self, port: int) -> float:
         """Return within how many milliseconds 99 of 100 were answered. Raises RuntimeError if any request failed."""
@@ -53,7 +65,7 @@ class Load:
         return float(found[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[found[2]]
 
     def _run(self, port: int, wanted: str) -> re.Match[str]:
-        wrk = ["wrk", "--latency", "-t2", f"-c{CONNECTIONS}", f"-d{ROUND_SECONDS}s", "-s", str(self._script)]
+        wrk = ["wrk", "--latency", "-t2", f"-c{self._connections}", f"-d{ROUND_SECONDS}s", "-s", str(self._script)]
         report = subprocess.run(
             [*wrk, f"http://127.0.0.1:{port}{self._path}"], check=True, capture_output=True, text=True
         ).stdout

@@ -96,6 +96,8 @@ def _cerbos_loads(folder: Path, cerbos: Server, sample: Sample) -> dict[str, Cal
         servers.CHECK_RESOURCES,
         [servers.check_resources(person, sample.services) for person, _service in sample.facts[:40]],
         evaluations=servers.CERBOS_BATCH,
+        # They occupy all processors, and with 16 too few would end within a round to count them.
+        connections=4,
     )
     return {
         "Cerbos": lambda: single.per_second(cerbos.port),
