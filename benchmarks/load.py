@@ -53,7 +53,7 @@ class Load:
         self._script.write_text(_SCRIPT % (json.dumps(str(lines)), key))
 
     def per_second(self, port: int) -> float:
-        """Return how many evaluations a second were answered. Raises RuntimeError if any request failed, or none came."""
+        """Return how many evaluations a second were answered. Raises RuntimeError if one failed or none came."""
         requests = float(self._run(port, r"Requests/sec:\s+([\d.]+)")[1])
         if not requests:
             raise RuntimeError(f"{self._path}: no request was answered within {ROUND_SECONDS} seconds")
