@@ -1,7 +1,8 @@
 """Part `profile`: where the time of one single request goes, written to `profile.md`.
 
 Each stage is called by itself on what the stage before it returns, for 400 people in turn, and its processor time is
-measured; so a stage costs what it costs in a request, without a profiler's overhead. What the web processes use for a
+measured; so no profiler's overhead is in the figures. A stage by itself finds more in the processor's caches than in a
+request: what that makes is in the last of them, which is the rest of the whole. What the web processes use for a
 request in all is what the system counts for them while the load generator asks.
 """
 
@@ -117,7 +118,7 @@ def _stages(sample: Sample, key: str, bodies: Iterable[Any]) -> tuple[list[Row],
         ("put the decision into the log's buffer", each["log"]),
         ("check the scope, resolve names, explain a deny", each["evaluate"] - each["decide"] - each["log"]),
         ("write the answer", each["write"]),
-        ("find the handler, headers, status", each["whole"] - sum(each[name] for name in known)),
+        ("find the handler, headers, status; and colder caches", each["whole"] - sum(each[name] for name in known)),
     ], thread
 
 
@@ -183,7 +184,7 @@ def _table(stages: list[Row], log: float, ours: float, echo: float) -> str:
         *stages,
         ("the application in all", application),
         ("keep the decision, in the log's own thread", log),
-        ("the web server: HTTP, sockets, handing requests to threads", ours - application - log),
+        ("the web server: HTTP, sockets, threads that take turns", ours - application - log),
         ("**everything**", ours),
         ("for comparison: a raw WSGI echo on the same server", echo),
     ]
