@@ -27,8 +27,12 @@ class Server:
 
 
 def environment(data: Path, **settings: str) -> dict[str, str]:
-    """Return the environment of a command that works on the directory in `data`."""
-    return {**os.environ, "DEVELOPMENT": "1", "DATA_DIR": str(data), "RATE_LIMIT": "0", **settings}
+    """Return the environment of a command that works on the directory in `data`.
+
+    Without PYTHONPATH, with which an older commit would run the code of the working tree.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**inherited, "DEVELOPMENT": "1", "DATA_DIR": str(data), "RATE_LIMIT": "0", **settings}
 
 
 def fill(
