@@ -67,8 +67,8 @@ load-generator:
 soak: .venv/.installed-test ## Compare a million random decisions with oso and with plain rules (about ten minutes)
 	DECISIONS=1000000 $(bin)/pytest -q -n 2 tests/authz/engine/test_replay.py
 
-bench: .venv/.installed-test load-generator ## Measure, beside others, and write the tables (PART=decisions|asking|revocation|pages)
-	$(bin)/python benchmarks/run.py $(PART)
+bench: .venv/.installed-test load-generator ## Measure beside others, and beside the commit BASE, and write the tables (PART=one)
+	BASE=$(BASE) $(bin)/python -m benchmarks $(PART)
 
 docs: .venv/.installed-run ## Write docs/settings.md anew from the declarations of the settings
 	$(bin)/tessera settings --markdown > docs/settings.md

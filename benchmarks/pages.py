@@ -10,8 +10,8 @@ import time
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
-from portal import filled, serving
-from results import Result
+from benchmarks.portal import fill, serving
+from benchmarks.results import Result
 
 OFFICER, PASSWORD, BIG = "officer@crowd.example.org", "correct horse tiles", "crowd-500"
 ROUNDS = 60
@@ -49,8 +49,8 @@ class Browser:
 def measure() -> list[Result]:
     """Measure everything of this part."""
     results = []
-    with serving(filled()) as port:
-        browser = Browser(port)
+    with serving(fill()) as server:
+        browser = Browser(server.port)
         browser.sign_in()
         for name, path, most in (
             ("Home", "/", 30),

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from results import Result
-
 from app.kernel import database
 from app.seeding.loader import load_cast
+from benchmarks.results import Result
 from tests.authz.information.racing import asked, delays, stale_answers, toggled
 
 RACES = 2_000
