@@ -3,7 +3,6 @@
 from time import monotonic, perf_counter_ns
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from app.api.decisions.client_scope import ClientScope
 from app.api.decisions.explanation import explanation_message
@@ -12,7 +11,7 @@ from app.api.errors import RequestError, TimedOutError
 from app.api.wire.requests import Batch, EvaluationRequest, FailedItem, Semantic
 from app.api.wire.responses import Answer
 from app.audit.decision_codec import LoggedDecision
-from app.authz.decision_point import Decision, decide
+from app.authz.decision_point import Decision, DecisionRequest, decide
 from app.authz.explain.explanation import reason_for
 from app.authz.explain.steps import trace_of
 from app.authz.information.cache import Caller
@@ -21,11 +20,12 @@ from app.runtime import current, settings
 
 
 class _Outcome(Struct, frozen=True):
-    """An evaluation with what came of it."""
+    """An evaluation with what came of it. `asked` is the request that the policy denied, with what could be granted."""
 
     request: EvaluationRequest
     resolved: Resolved
     decision: Decision
+    asked: DecisionRequest | None
     nanoseconds: int
 
 
@@ -40,7 +40,7 @@ def evaluate(caller: Caller, request: EvaluationRequest, *, explain: bool = Fals
         for resolver in resolvers(caller.client.service, request.at_least_revision, is_fresh=True):
             outcome = _outcome(scope, resolver, request)
     decision, revision = outcome.decision, resolver.revision
-    explanation = explanation_message(caller.client, outcome.resolved.request, decision) if explain else None
+    explanation = explanation_message(caller.client, _asked(outcome), decision) if explain else None
     log = current().decision_log
     answer_id = log.write(clock.timestamp(), caller.reference, revision, _logged_decision(outcome))
     return Answer(answer_id, decision, revision, explanation)
@@ -94,17 +94,28 @@ def _outcome(scope: ClientScope, resolver: Resolver, request: EvaluationRequest)
     started = perf_counter_ns()
     digest = scope.check(request.resource.type, request.resource.id)
     resolved = resolver.resolve(request)
-    asked = resolved.request
-    if asked is None:
+    subject, resource, asked = resolved.subject, resolved.resource, None
+    if subject is None or resource is None or resolved.unknown is not None:
         assert resolved.unknown is not None
         decision = Decision(allowed=False, reason=resolved.unknown, policy=digest)
     else:
-        decision = decide(asked.actor, asked.action, asked.resource, asked.context)
+        action = request.action.name
+        decision = decide(subject, action, resource, resolved.context)
         if not decision.allowed:
-            asked = asked._replace(grantable_roles=resolver.grantable_roles(asked.resource))
-            resolved = replace(resolved, request=asked)
+            roles = resolver.grantable_roles(resource)
+            asked = DecisionRequest(subject, action, resource, resolved.context, roles)
             decision = reason_for(asked, decision)
-    return _Outcome(request, resolved, decision, perf_counter_ns() - started)
+    return _Outcome(request, resolved, decision, asked, perf_counter_ns() - started)
+
+
+def _asked(outcome: _Outcome) -> DecisionRequest | None:
+    """Return what the policy decided, for an explanation; None where something was unknown."""
+    resolved = outcome.resolved
+    if outcome.asked is not None or resolved.unknown is not None:
+        return outcome.asked
+    assert resolved.subject is not None
+    assert resolved.resource is not None
+    return DecisionRequest(resolved.subject, outcome.request.action.name, resolved.resource, resolved.context)
 
 
 def _logged_decision(outcome: _Outcome) -> LoggedDecision:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from app.api.wire.requests import Entity, EvaluationRequest
 from app.authz import facts
-from app.authz.decision_point import DecisionRequest, policy
+from app.authz.decision_point import policy
 from app.authz.information import cache
 from app.runtime import current
 from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Reason
@@ -18,11 +18,12 @@ _EMPTY_CONTEXT = facts.Context()
 
 
 class Resolved(Struct, frozen=True):
-    """What an evaluation is about: the request that the policy is to decide, or why there is none (`unknown`)."""
+    """What an evaluation is about. `unknown` says which of its names is not known; where it is None, all are."""
 
     subject: facts.Person | None
     organisation: facts.Organisation | None
-    request: DecisionRequest | None
+    resource: facts.Fact | None
+    context: facts.Context = _EMPTY_CONTEXT
     unknown: Reason | None = None
 
 
@@ -54,8 +55,8 @@ class Resolver(Struct):
         else:
             has_context = organisation is not None or request.action.properties or request.context
             context = context_of(request, organisation) if has_context else _EMPTY_CONTEXT
-            return Resolved(subject, organisation, DecisionRequest(subject, action, resource, context))
-        return Resolved(subject, organisation, None, unknown)
+            return Resolved(subject, organisation, resource, context)
+        return Resolved(subject, organisation, resource, unknown=unknown)
 
     def person(self, subject: Entity) -> facts.Person | None:
         """Return the person that `subject` names, as the caller describes them, or None."""

@@ -1,6 +1,8 @@
 """The quick reader reads what the schemas read."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from app.api.wire.requests import LARGEST_REVISION, Batch, EvaluationRequest, Fa
 from app.api.wire.responses import Answer, answer_json, answers_json
 from app.api.wire.schemas.answers import AnswerSchema
 from app.authz.decision_point import Decision
+from app.config import ROOT
 from app.vocabulary import REASON_SENTENCES, Reason
 from tests.api.conftest import question
 
@@ -141,3 +144,29 @@ def test_an_answer_is_written_as_by_its_schema() -> None:
             assert json.loads(answers_json([answer, answer])) == {
                 "evaluations": [AnswerSchema().dump(message)] * 2,
             }
+
+
+FIRST_READERS = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from app.api.wire.request_reader import read_evaluation, read_evaluations
+part = {"type": "person", "id": "a"}
+body = {"subject": part, "action": {"name": "launch"}, "resource": {"type": "service", "id": "s"}}
+start = threading.Barrier(16)
+
+def read():
+    start.wait()
+    read_evaluation(body)
+    read_evaluations({**body, "evaluations": [{}, {}]}, limit=2)
+
+threads = [threading.Thread(target=read) for _ in range(16)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+@pytest.mark.slow
+def test_the_first_readers_of_a_process_do_not_crash_it() -> None:
+    for _ in range(6):
+        done = subprocess.run([sys.executable, "-c", FIRST_READERS], cwd=ROOT, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
