@@ -11,10 +11,10 @@ from app.authz.engine.engine import Engine
 from app.config import ROOT, Settings
 from app.factory import create_app
 from app.kernel import database as kernel
-from app.runtime import EXTENSION, Runtime, current
+from app.runtime import current
 from tests.api.conftest import KEY, question
 from tests.conftest import ON_POSTGRESQL
-from tests.running import restored, run_on
+from tests.running import end, restored
 
 
 def answers(portal: Flask) -> bool:
@@ -23,15 +23,6 @@ def answers(portal: Flask) -> bool:
     )
     assert answer.status_code == 200, answer.text
     return bool(answer.json["decision"])
-
-
-def end(*portals: Flask) -> None:
-    for portal in portals:
-        runtime: Runtime = portal.extensions[EXTENSION]
-        runtime.decision_log.close()
-        runtime.view.close()
-        run_on(runtime)
-        kernel.release()
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="the second database is a copy of a file")

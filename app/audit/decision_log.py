@@ -14,13 +14,13 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
-from dataclasses import replace
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from math import inf
 from threading import Condition, Event, Lock, Thread, main_thread
 from time import monotonic, sleep
+from weakref import WeakSet
 
 from app import runtime
 from app.audit.decision_codec import (
@@ -64,6 +64,9 @@ _DELETE_LIMIT = 500
 
 _log = logging.getLogger(__name__)
 
+_logs: "WeakSet[DecisionLog]" = WeakSet()
+"""Every log of this process."""
+
 
 class NotLoggedError(Exception):
     """A decision could not be logged, so it must not be answered."""
@@ -71,6 +74,9 @@ class NotLoggedError(Exception):
 
 class DecisionLog:
     """The log of one process. Any number of threads may write; the thread that stores starts with the first write.
+
+    A process may be forked before it answers for the first time, as servers do that load a portal once for all of their
+    workers. Later its threads may hold locks of libraries, which no child could ever get.
 
     `steps_of` returns the steps to a leaf, or None; without it, steps are not stored.
 
@@ -87,13 +93,18 @@ class DecisionLog:
         capacity: int = 100_000,
     ) -> None:
         self.promise = promise
-        self.writer = new_public_id()[:10]
-        self.dropped = 0
-        """How many decisions were answered and not stored."""
         self._days = days
         self._steps_of = steps_of
         self._capacity = capacity
         self._half_capacity = capacity // 2
+        self.begin()
+        _logs.add(self)
+
+    def begin(self) -> None:
+        """Begin as the empty log of this process: a process that was forked has none of the threads of the other."""
+        self.writer = new_public_id()[:10]
+        self.dropped = 0
+        """How many decisions were answered and not stored."""
         self._prefix = f"{self.writer}-"
         self._numbers = count(1)
         self._entries: deque[LoggedRequest] = deque()
@@ -156,8 +167,10 @@ class DecisionLog:
             if self._thread is None and not self._over:
                 # Not a daemon: a process that ends waits for it, however it is ended, so what was answered is stored.
                 self._stored_until = monotonic()
-                # In a copy of the context: the thread writes to the database of the runtime that answers.
-                context = copy_context()
+                # It writes to the database of the runtime that answers. Nothing else of the request that happens to be
+                # the first concerns it, such as the moment that the request is pinned to.
+                context = Context()
+                context.run(runtime.active.set, runtime.current())
                 self._thread = Thread(target=context.run, args=(self._run,), name="decision log", daemon=False)
                 self._thread.start()
                 self._is_slow_write = self.promise is DecisionLogging.DURABLE
@@ -183,10 +196,6 @@ class DecisionLog:
             self._accept_no_more()
         else:
             self._thread.join()
-
-    def anew(self) -> "DecisionLog":
-        """Return an empty log with the same settings, for another process."""
-        return DecisionLog(self.promise, days=self._days, steps_of=self._steps_of, capacity=self._capacity)
 
     def _has_room(self, size: int, waiting: int) -> bool:
         """Return whether the buffer has room for `size` more decisions."""
@@ -348,10 +357,9 @@ def current() -> DecisionLog:
     return runtime.current().decision_log
 
 
-def _renew() -> None:
-    """Give a process that was forked a log of its own: the thread of the other one stays there."""
-    if runtime.is_in_use():
-        runtime.use(replace(runtime.current(), decision_log=current().anew()))
+def _begin_again() -> None:
+    for log in list(_logs):
+        log.begin()
 
 
-os.register_at_fork(after_in_child=_renew)
+os.register_at_fork(after_in_child=_begin_again)

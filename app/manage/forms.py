@@ -226,5 +226,7 @@ class AddUsersForm(FlaskForm):
 
     def is_saved_already(self) -> bool:
         """Return whether everybody is a member already, with just these roles, so that saving would change nothing."""
-        chosen = {person.address.strip().lower(): {role.slug for role in person.roles} for person in self.new_people()}
+        chosen = {
+            (person.address or "").strip().lower(): {role.slug for role in person.roles} for person in self.new_people()
+        }
         return chosen == roles_by_address(self.organisation, list(chosen))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from flask.testing import FlaskClient
 
 from app.audit import decision_codec, decision_log
 from app.audit.decision_codec import LoggedDecision, Steps
@@ -17,11 +18,12 @@ from app.audit.models import DecisionBatch, DecisionPath, Event
 from app.audit.operations import delete_decisions
 from app.audit.queries import find
 from app.config import DecisionLogging
+from app.kernel import clock
 from app.kernel.database import changing, connected, is_postgresql
 from app.kernel.database import database as bound
 from app.vocabulary import Reason
+from tests.api.conftest import KEY, question
 from tests.conftest import ON_POSTGRESQL
-from tests.running import change
 
 # They wait for other threads and processes.
 pytestmark = pytest.mark.slow
@@ -463,14 +465,12 @@ def test_a_process_that_ends_does_not_wait_for_a_lost_database_for_ever(
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_of_a_process_gives_ids_of_its_own_and_writes_nothing_of_its_parents(log: DecisionLog) -> None:
-    change(decision_log=log)
     with connected():
-        ids = [decision_log.current().write(AT, CLIENT, 1, item()) for _ in range(5)]
+        ids = [log.write(AT, CLIENT, 1, item()) for _ in range(5)]
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
-            fresh = decision_log.current()
-            os.write(write, f"{fresh.writer} {len(fresh._entries)} {fresh._thread}".encode())
+            os.write(write, f"{log.writer} {len(log._entries)} {log._thread}".encode())
             os._exit(0)
         os.waitpid(child, 0)
         writer, held, thread = os.read(read, 100).decode().split()
@@ -478,6 +478,49 @@ def test_a_child_of_a_process_gives_ids_of_its_own_and_writes_nothing_of_its_par
     assert writer != log.writer
     log.flush()
     assert all(map(find, ids))
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="a process must not use a connection of its parent")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_every_child_of_a_portal_that_has_not_answered_yet_stores_what_it_answers(client: FlaskClient) -> None:
+    def answer() -> str:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        response = client.post("/authorize", json=question("olivia-marsh"), headers=headers)
+        return str((response.json or {})["context"]["id"])
+
+    read, write = os.pipe()
+    for _ in range(2):
+        child = os.fork()
+        if child == 0:
+            with suppress(BaseException):
+                os.write(write, f"{answer()} ".encode())
+                decision_log.current().flush()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    os.close(write)
+    ids = os.read(read, 100).decode().split()
+    os.close(read)
+    assert len(set(ids)) == 2
+    with connected():
+        assert all(map(find, ids))
+
+
+def test_what_a_request_pins_its_clock_to_does_not_stop_the_clock_of_the_log(
+    new_log: NewLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[datetime] = []
+
+    def deleting(before: datetime, *, limit: int) -> int:
+        limits.append(before)
+        return 0
+
+    monkeypatch.setattr(decision_log, "delete_decisions", deleting)
+    monkeypatch.setattr(decision_log, "_FIRST_RETENTION_SECONDS", 0)
+    log = new_log(days=90)
+    with clock.pinned(MOMENT - timedelta(days=400)):
+        log.write(AT, CLIENT, 1, item())
+    wait_until(lambda: bool(limits))
+    assert limits[0] > MOMENT - timedelta(days=100)
 
 
 # What was read

@@ -220,6 +220,11 @@ class TestHandMadeForms:
         assert [problem.partition(":")[0] for problem in page.problems] == ["Person 1", "Person 1"]
         assert page.value("people-1-address") == "nora.field@example.org"
 
+    def test_a_form_without_anybody_adds_nobody(self, olivia: Browser) -> None:
+        page = olivia.post(ADD, {"step": "save"})
+        assert page.problems
+        assert added() == []
+
     def test_at_most_twenty_people_are_added_at_once(self, olivia: Browser) -> None:
         form = {"step": "save"}
         for number in range(25):

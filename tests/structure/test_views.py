@@ -27,7 +27,10 @@ from app.runtime import current
 from app.ui.authorization import can, public, requires
 from app.vocabulary import PERMISSIONS, Action, EventName, MembershipState
 from tests.browsing import Browser
-from tests.running import restored
+from tests.running import end, restored
+
+PRODUCTION = {"development": False, "public_url": "https://p.example"}
+PortalWith = Callable[..., Flask]
 
 STATIC = {"static", "bootstrap.static"}
 
@@ -108,16 +111,24 @@ def test_every_view_that_asks_about_a_fact_asks_what_the_policy_knows(app: Flask
             assert guard[0] in PERMISSIONS[kind], f"{rule.endpoint} asks {guard[0]} of {kind}, which is never allowed"
 
 
-def portal_with(view: Callable[[], Any], app: Flask, settings: Settings) -> Flask:
-    """Return one more portal, with `view` at /toy."""
-    with restored():
-        portal = create_app(settings, current().engine)
-    portal.add_url_rule("/toy", "toy", view)
-    return portal
+@pytest.fixture
+def portal_with(app: Flask, settings: Settings) -> Iterator[PortalWith]:
+    """A way to have one more portal, with a view at /toy and perhaps other settings."""
+    made: list[Flask] = []
+
+    def portal_with(view: Callable[[], Any], **changes: Any) -> Flask:
+        with restored():
+            portal = create_app(replace(settings, **changes), current().engine)
+        portal.add_url_rule("/toy", "toy", view)
+        made.append(portal)
+        return portal
+
+    yield portal_with
+    end(*made)
 
 
-def test_an_answer_that_leaves_without_a_decision_is_an_error_in_development(app: Flask, settings: Settings) -> None:
-    portal = portal_with(lambda: "secret", app, settings)
+def test_an_answer_that_leaves_without_a_decision_is_an_error_in_development(portal_with: PortalWith) -> None:
+    portal = portal_with(lambda: "secret")
     portal.testing = True
     with pytest.raises(RuntimeError, match="toy answered without asking the policy"):
         portal.test_client().get("/toy")
@@ -127,9 +138,9 @@ def test_an_answer_that_leaves_without_a_decision_is_an_error_in_development(app
     assert "secret" not in answer.text
 
 
-def test_no_surface_lets_an_answer_leave_without_a_decision(app: Flask, settings: Settings, rules: list[Rule]) -> None:
+def test_no_surface_lets_an_answer_leave_without_a_decision(rules: list[Rule], portal_with: PortalWith) -> None:
     """Each blueprint has a gate, and all have the same: this law, which none of them can forget to be under."""
-    portal = portal_with(lambda: "secret", app, settings)
+    portal = portal_with(lambda: "secret")
     portal.testing = True
     assert {rule.endpoint.partition(".")[0] for rule in rules} <= set(portal.blueprints)
     for surface in portal.blueprints:
@@ -139,8 +150,8 @@ def test_no_surface_lets_an_answer_leave_without_a_decision(app: Flask, settings
             portal.test_client().get(f"/{surface}/toy")
 
 
-def test_an_answer_that_leaves_without_a_decision_is_forbidden_in_production(app: Flask, settings: Settings) -> None:
-    portal = portal_with(lambda: "secret", app, replace(settings, development=False, public_url="https://p.example"))
+def test_an_answer_that_leaves_without_a_decision_is_forbidden_in_production(portal_with: PortalWith) -> None:
+    portal = portal_with(lambda: "secret", **PRODUCTION)
     answer = portal.test_client().get("/toy", base_url="https://p.example")
     assert answer.status_code == 403
     assert "secret" not in answer.text
@@ -150,28 +161,28 @@ def test_an_answer_that_leaves_without_a_decision_is_forbidden_in_production(app
 NEVER = "launch is asked of Platform, which is never allowed"
 
 
-def test_to_ask_what_can_never_be_done_is_an_error_in_development(app: Flask, settings: Settings) -> None:
+def test_to_ask_what_can_never_be_done_is_an_error_in_development(portal_with: PortalWith) -> None:
     view = public("a toy for a test, no more")(lambda: str(can("launch", directory.PLATFORM)))
-    portal = portal_with(view, app, settings)
+    portal = portal_with(view)
     portal.testing = True
     with pytest.raises(RuntimeError, match=NEVER):
         portal.test_client().get("/toy")
-    portal = portal_with(view, app, replace(settings, development=False, public_url="https://p.example"))
+    portal = portal_with(view, **PRODUCTION)
     assert portal.test_client().get("/toy", base_url="https://p.example").text == "False"
 
 
-def test_to_guard_with_what_can_never_be_done_is_an_error_in_development(app: Flask, settings: Settings) -> None:
-    portal = portal_with(requires(Action.LAUNCH, directory.PLATFORM)(lambda: "secret"), app, settings)
+def test_to_guard_with_what_can_never_be_done_is_an_error_in_development(portal_with: PortalWith) -> None:
+    portal = portal_with(requires(Action.LAUNCH, directory.PLATFORM)(lambda: "secret"))
     portal.testing = True
     with pytest.raises(RuntimeError, match=NEVER):
         Browser(portal.test_client()).signed_in_as("olivia-marsh").get("/toy")
 
 
-def test_an_error_in_production_says_a_number_and_nothing_of_the_error(app: Flask, settings: Settings) -> None:
+def test_an_error_in_production_says_a_number_and_nothing_of_the_error(portal_with: PortalWith) -> None:
     def broken() -> str:
         raise LookupError("the secret is Xanadu")
 
-    portal = portal_with(public("a toy for a test, no more")(broken), app, settings)
+    portal = portal_with(public("a toy for a test, no more")(broken))
     answer = portal.test_client().get("/toy")
     assert answer.status_code == 500
     assert re.search(r"Error number: [0-9a-f]{8}\.", answer.text)
@@ -179,9 +190,9 @@ def test_an_error_in_production_says_a_number_and_nothing_of_the_error(app: Flas
     assert "LookupError" not in answer.text
 
 
-def test_a_guard_on_the_platform_answers_who_may_not_with_not_found(app: Flask, settings: Settings) -> None:
+def test_a_guard_on_the_platform_answers_who_may_not_with_not_found(portal_with: PortalWith) -> None:
     guard = requires(Action.ADD_ORGANISATION, directory.PLATFORM)
-    portal = portal_with(guard(lambda: "secret"), app, settings)
+    portal = portal_with(guard(lambda: "secret"))
     browser = Browser(portal.test_client()).signed_in_as("olivia-marsh")
     assert browser.get("/toy").status == 404
 

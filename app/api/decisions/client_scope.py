@@ -38,6 +38,10 @@ class ClientScope(Struct):
             log, revision = decision_log.current(), cache.current().revision
             log.write_all(clock.timestamp(), self.caller.reference, revision, self._refused)
 
+    def begin_again(self) -> None:
+        """Forget what was refused so far: the request is evaluated again, as of another revision."""
+        self._refused.clear()
+
     def check(self, type_name: str, resource_id: str | None, action: Action = Action.ASK) -> str:
         """Return the digest of the policy that lets the client do `action` with a resource.
 

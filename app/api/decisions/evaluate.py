@@ -56,6 +56,7 @@ def evaluate_all(caller: Caller, batch: Batch) -> list[Answer | FailedItem]:
     # One clock for all: midnight may fall between two of them.
     with ClientScope(caller) as scope, clock.pinned(clock.now()):
         for resolver in resolvers(caller.client.service, batch.at_least_revision, is_fresh=True):
+            scope.begin_again()
             outcomes = _batch_outcomes(scope, resolver, batch, deadline)
     revision = resolver.revision
     items = [_logged_decision(one) for one in outcomes if isinstance(one, _Outcome)]

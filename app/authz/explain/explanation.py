@@ -61,7 +61,7 @@ _reasons: dict[tuple[int, str, int, int], _CachedReason] = {}
 
 def reason_for(request: DecisionRequest, decision: Decision) -> Decision:
     """Return the `decision` on `request`; a deny with the first of the changes that would turn it as its reason."""
-    if decision.allowed or decision.reason is Reason.POLICY_ERROR:
+    if decision.reason is not Reason.NOT_ALLOWED:
         return decision
     if isinstance(request.actor, facts.Guest):
         return replace(decision, reason=Reason.NOT_SIGNED_IN)

@@ -8,6 +8,7 @@ with the moment.
 """
 
 import gc
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from itertools import islice
 from threading import Lock, RLock
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple, TypeVar
+from weakref import WeakSet
 
 from app.audit.queries import events_after
 from app.audit.queries import revision as newest_revision
@@ -58,6 +60,9 @@ IRRELEVANT_EVENTS: Final = frozenset(
 )
 """Events that change no fact. Any other event that names no particular entry invalidates everything."""
 
+_views: "WeakSet[DirectoryView]" = WeakSet()
+"""Every view of this process."""
+
 
 class NotFreshError(Exception):
     """The revision that a caller asked for at least did not become known in time."""
@@ -71,18 +76,13 @@ class Caller(NamedTuple):
 
 
 class DirectoryView:
-    """What this process knows of the directory. Threads share it; it must not be carried through a fork."""
+    """What this process knows of the directory, which its threads share. One that was forked keeps what it knows."""
 
     def __init__(self, people_capacity: int) -> None:
         self.revision = -1
         """The newest change that everything in this view includes."""
         self._people_capacity = people_capacity
-        self._lock = RLock()
-        """Held while loading or invalidating; a cache hit needs no lock."""
-        self._looking = Lock()
-        self._watch: SqliteWatch | PostgresqlWatch | None = None
-        self._is_behind = True
-        """Whether a change was noticed that has not been read yet."""
+        self.begin()
         self._people: dict[str, facts.Person] = {}
         self._unfrozen = 0
         """How many people were loaded since the garbage collector last froze them."""
@@ -97,6 +97,16 @@ class DirectoryView:
         self._callers: dict[bytes, Caller] = {}
         """By a digest of the key, quicker than the one in the database: OpenSSL's SHA-256 took a tenth of a request."""
         self._digest_key = secrets.token_bytes(32)
+        _views.add(self)
+
+    def begin(self) -> None:
+        """Begin to look for changes in this process: what another one watches with, or holds, must not be shared."""
+        self._lock = RLock()
+        """Held while loading or invalidating; a cache hit needs no lock."""
+        self._looking = Lock()
+        self._watch: SqliteWatch | PostgresqlWatch | None = None
+        self._is_behind = True
+        """Whether a change was noticed that has not been read yet."""
 
     def close(self) -> None:
         """Stop watching the database."""
@@ -125,7 +135,6 @@ class DirectoryView:
         # A look at the watch resets it, so the other threads wait until the change has been read; and when that fails,
         # the next thread has to try again.
         with self._looking:
-            # Begun by the process that uses the view, which may have been forked.
             self._watch = self._watch or watch()
             self._is_behind = self._watch.has_changed() or self._is_behind
             if self._is_behind:
@@ -350,3 +359,11 @@ def _make_room(entries: dict[T, Any], capacity: int, evict: Callable[[T], object
 def current() -> DirectoryView:
     """Return the view of the current runtime."""
     return current_runtime().view
+
+
+def _begin_again() -> None:
+    for view in list(_views):
+        view.begin()
+
+
+os.register_at_fork(after_in_child=_begin_again)
