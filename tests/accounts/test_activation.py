@@ -9,9 +9,9 @@ from app.audit.models import Event
 from app.audit.operations import GUEST, OPERATOR
 from app.kernel.errors import ProblemError
 from app.mail.models import Mail
-from app.organisations.models import Organisation
 from app.vocabulary import EventName, PersonState
 from tests.browsing import mails_to
+from tests.directory import olivia, organisation
 from tests.events import newest_event
 from tests.invited import ADDRESS, PASSWORD, token, works
 
@@ -22,14 +22,6 @@ pytestmark = pytest.mark.usefixtures("cast")
 def nora(cast: None) -> Person:
     """Somebody new."""
     return new_person("Nora Field", ADDRESS)
-
-
-def olivia() -> Person:
-    return Person.get(Person.public_id == "olivia-marsh")
-
-
-def organisation(public_id: str) -> Organisation:
-    return Organisation.get(Organisation.public_id == public_id)
 
 
 def test_an_invitation_takes_the_place_of_the_earlier_one_from_the_same_organisation_only(nora: Person) -> None:

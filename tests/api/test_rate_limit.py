@@ -5,20 +5,11 @@ import pytest
 from app.config import Settings
 from app.kernel.rate_limit import RateLimitedError, TokenBuckets
 from tests.api.conftest import Ask, Send, Tell, question
+from tests.clock import Clock
 from tests.running import change_settings
 
 METHODS = ("PUT", "GET", "HEAD", "DELETE", "GET")
 SECONDS = "app.kernel.rate_limit.monotonic"
-
-
-class Clock:
-    """A clock that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

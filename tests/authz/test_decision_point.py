@@ -12,21 +12,12 @@ from app.authz.engine.engine import Engine
 from app.authz.facts import Fact, Service
 from app.authz.information.directory import GUEST, PORTAL
 from app.vocabulary import EventName, Reason
+from tests.clock import Clock
 from tests.running import change
 
 pytestmark = pytest.mark.usefixtures("database")
 
 LIVE = Service("scripts", "live")
-
-
-class Clock:
-    """A clock that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from app.memberships.operations import (
 from app.organisations.models import Organisation
 from app.services.models import Role
 from app.vocabulary import USER_MANAGEMENT, EventName, MembershipState
+from tests.directory import olivia, organisation
 from tests.events import newest_event, newest_person
 from tests.invited import ADDRESS, PASSWORD, token, works
 
@@ -39,14 +40,6 @@ pytestmark = pytest.mark.usefixtures("cast")
 def nora(cast: None) -> Person:
     """Somebody new."""
     return new_person("Nora Field", ADDRESS)
-
-
-def olivia() -> Person:
-    return Person.get(Person.public_id == "olivia-marsh")
-
-
-def organisation(public_id: str) -> Organisation:
-    return Organisation.get(Organisation.public_id == public_id)
 
 
 def counts() -> list[int]:

@@ -11,6 +11,7 @@ from app.staff.models import StaffGrant
 from app.staff.operations import add_staff, invite_staff
 from app.vocabulary import EventName, StaffRole
 from tests.browsing import mails_to
+from tests.directory import olivia
 from tests.events import newest_event
 from tests.invited import ADDRESS, PASSWORD, token
 
@@ -21,10 +22,6 @@ pytestmark = pytest.mark.usefixtures("cast")
 def nora(cast: None) -> Person:
     """Somebody new."""
     return new_person("Nora Field", ADDRESS)
-
-
-def olivia() -> Person:
-    return Person.get(Person.public_id == "olivia-marsh")
 
 
 def counts() -> list[int]:

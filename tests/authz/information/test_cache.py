@@ -45,6 +45,7 @@ from app.services.operations import NewRole, add_client, add_service
 from app.staff.operations import add_staff
 from app.vocabulary import EventName, StaffRole
 from tests.conftest import ON_POSTGRESQL
+from tests.directory import olivia
 
 pytestmark = pytest.mark.usefixtures("cast")
 
@@ -76,10 +77,6 @@ def elsewhere(work: Callable[[], object]) -> None:
 def now_of(view: DirectoryView) -> int:
     """Learn everything, on PostgreSQL too, where notifications take a moment."""
     return view.fresh(revision())
-
-
-def olivia() -> Person:
-    return Person.get(Person.public_id == "olivia-marsh")
 
 
 def thomas() -> Membership:
