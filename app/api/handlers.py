@@ -88,9 +88,9 @@ def _answer(caller: Caller, request: EvaluationRequest | Batch, at_least: str | 
     buckets = current().token_buckets
     if isinstance(request, Batch):
         buckets.take(caller.reference, len(request.items))
-        return answers_json(evaluate_all(caller, request if at_least is None else _with_revision(request, at_least)))
+        return answers_json(evaluate_all(caller, _with_revision(request, at_least)))
     buckets.take(caller.reference, 1)
-    return answer_json(evaluate(caller, request if at_least is None else _with_revision(request, at_least)))
+    return answer_json(evaluate(caller, _with_revision(request, at_least)))
 
 
 def _with_revision(request: Request, at_least: str | None) -> Request:

@@ -59,7 +59,7 @@ class Decision:
 
 
 def use_policy(engine: Engine) -> None:
-    """Make `engine` the one that decides in this process. It is swapped in whole."""
+    """Make `engine` the one that decides in this process outside of requests, which have that of their portal."""
     use(replace(current(), engine=engine))
 
 
