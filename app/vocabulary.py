@@ -278,8 +278,8 @@ class EventName(StrEnum):
     MEMBER_REMOVED = "member_removed"
     MEMBER_SUSPENDED = "member_suspended"
     ORGANISATION_ADDED = "organisation_added"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105
-    PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  (an event)
+    PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105  (an event)
     PERSON_ACTIVATED = "person_activated"
     RECORD_REGISTERED = "record_registered"
     RECORD_REMOVED = "record_removed"

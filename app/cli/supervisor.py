@@ -13,6 +13,7 @@ from types import FrameType
 import click
 
 _LOOK_SECONDS = 0.1
+"""Between two looks at the children. Signals that tell of their end would have to be blocked, in the children too."""
 _REST_SECONDS = 1
 """Between the end of a process and its restart, so that one that ends at once does not keep the machine busy."""
 _SHUTDOWN_SECONDS = 6

@@ -284,7 +284,7 @@ def _insert(fields: Sequence[Field], rows: Sequence[Row]) -> None:
     columns = ", ".join(f'"{field.column_name}"' for field in fields)
     marks = ", ".join([database.param] * len(fields))
     stored = [tuple(field.db_value(value) for field, value in zip(fields, row, strict=True)) for row in rows]
-    database.cursor().executemany(f'insert into "{table}" ({columns}) values ({marks})', stored)  # noqa: S608
+    database.cursor().executemany(f'insert into "{table}" ({columns}) values ({marks})', stored)  # noqa: S608  (names of ours)
 
 
 def _insert_and_find(fields: Sequence[Field], rows: Sequence[Row]) -> list[int]:
