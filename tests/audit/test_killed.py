@@ -1,6 +1,7 @@
 """What a process loses that is killed, and one that ends: real ones."""
 
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -151,31 +152,34 @@ def test_a_process_that_comes_to_its_end_loses_nothing(start: Start) -> None:
     assert lost(ending.answers) == []
 
 
-def test_a_server_that_is_told_to_stop_loses_nothing_that_it_answered(tmp_path: Path) -> None:
+@pytest.fixture
+def portal(tmp_path: Path, policy_marker: Path) -> Iterator[Portal]:
+    """A portal of its own, which runs."""
+    shutil.copy(policy_marker, tmp_path)
     portal = Portal(tmp_path)
     portal.start()
-    try:
-        for _ in range(20):
-            portal.decides("demo-key-submit-for-assessment", "iris-bell", "launch", "submit-for-assessment")
-    finally:
-        portal.stop()
+    yield portal
+    portal.stop()
+
+
+def test_a_server_that_is_told_to_stop_loses_nothing_that_it_answered(portal: Portal) -> None:
+    for _ in range(20):
+        portal.decides("demo-key-submit-for-assessment", "iris-bell", "launch", "submit-for-assessment")
+    portal.stop()
     for number in portal.answered[-3:]:
-        told = portal.tessera("decision", number, "--json")
-        assert (told["subject"], told["reason"]) == ("person:iris-bell", "role_ended")
+        logged = portal.tessera("decision", number, "--json")
+        assert (logged["subject"], logged["reason"]) == ("person:iris-bell", "role_ended")
     assert len(set(portal.answered)) == 20
 
 
-def test_a_server_that_is_told_to_stop_while_it_cannot_write_says_how_much_it_loses(tmp_path: Path) -> None:
-    portal = Portal(tmp_path)
-    portal.start()
-    try:
-        with locked(tmp_path / "tessera.db"):
-            for _ in range(20):
-                # It begins to refuse after a while, and what it refuses it cannot keep either.
-                with suppress(HTTPError):
-                    portal.decides("demo-key-submit-for-assessment", "iris-bell", "launch", "submit-for-assessment")
-            portal.stop()
-    finally:
+def test_a_server_that_is_told_to_stop_while_it_cannot_write_says_how_much_it_loses(
+    portal: Portal, tmp_path: Path
+) -> None:
+    with locked(tmp_path / "tessera.db"):
+        for _ in range(20):
+            # It begins to refuse after a while, and what it refuses it cannot keep either.
+            with suppress(HTTPError):
+                portal.decides("demo-key-submit-for-assessment", "iris-bell", "launch", "submit-for-assessment")
         portal.stop()
     counts = re.findall(r"the decision log ends and loses (\d+) decisions", (tmp_path / "log").read_text())
     assert sum(map(int, counts)) == 20

@@ -20,8 +20,8 @@ from app.factory import create_app
 from app.vocabulary import PERMISSIONS
 from tests.cli.conftest import CommandLine
 
-# Each check is a process of its own.
-pytestmark = pytest.mark.slow
+# Each check is a process of its own, with a database of its own.
+pytestmark = [pytest.mark.slow, pytest.mark.one_database]
 
 
 @pytest.fixture
@@ -211,4 +211,4 @@ def test_a_check_that_fails_is_an_error_and_no_permission_to_serve(
     monkeypatch.setattr(verification.sys, "executable", "false")
     with pytest.raises(PolicyError):
         verify_settings(settings)
-    assert not (settings.data_dir / "policy-checked").exists()
+    assert not (settings.data_dir / verification.MARKER).exists()

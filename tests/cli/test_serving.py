@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from app.accounts.models import Person
+from app.authz.lint.verify import MARKER
 from app.config import ROOT
 from app.mail.models import Mail, MailState
 from app.mail.operations import queue
@@ -144,8 +145,9 @@ class Machine:
 
 
 @pytest.fixture
-def machine(database_url: str, tmp_path: Path) -> Iterator[Machine]:
-    """A machine on which nothing is left behind."""
+def machine(database_url: str, tmp_path: Path, policy_marker: Path) -> Iterator[Machine]:
+    """A machine on which nothing is left behind, and whose policy was checked before."""
+    shutil.copy(policy_marker, tmp_path)
     machine = Machine(tmp_path, database_url)
     yield machine
     for process in machine.started:
@@ -169,7 +171,8 @@ def test_one_signal_ends_everything_in_good_order(machine: Machine) -> None:
         assert machine.is_port_free()
 
 
-def test_three_that_start_at_once_in_an_empty_place_all_serve_one_cast(machine: Machine) -> None:
+def test_three_that_start_at_once_in_an_empty_place_all_serve_one_cast(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / MARKER).unlink()
     portals = [machine.start("serve", PORT=str(free_port())) for _ in range(3)]
     # What a portal says last, it says once it has read from the database how to sign in.
     serving = [portal for portal in portals if portal.stdout and "Ctrl-C stops it.\n" in portal.stdout]
@@ -219,6 +222,7 @@ def test_whatever_is_killed_comes_back(machine: Machine, database: None) -> None
     assert "The mail worker ended by itself and is started again." in complaint
 
 
+@pytest.mark.one_database
 def test_a_web_process_that_comes_back_decides_by_the_rules_that_were_checked(
     machine: Machine, cast: None, tmp_path: Path
 ) -> None:
@@ -252,6 +256,7 @@ SLOW = (
 UNFINISHED = b"GET /sign-in HTTP/1.1\r\nHost: por"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("connections", "said"), [(200, IDLE), (40, SLOW), (200, UNFINISHED)], ids=["idle", "slow", "unfinished"]
 )
@@ -267,6 +272,7 @@ def test_connections_that_ask_nothing_keep_nobody_waiting(
         assert [machine.answers() for _ in range(20)] == [True] * 20
 
 
+@pytest.mark.one_database
 def test_a_taken_port_is_said_in_one_sentence(machine: Machine) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", machine.port))
@@ -280,6 +286,7 @@ def test_a_taken_port_is_said_in_one_sentence(machine: Machine) -> None:
     assert line == "Error: HOST 192.0.2.1 is not an address of this machine: 127.0.0.1 always is."
 
 
+@pytest.mark.one_database
 def test_of_two_that_start_at_once_on_one_port_one_serves(machine: Machine, tmp_path: Path) -> None:
     portals = [
         machine.start("serve", DATA_DIR=str(tmp_path / name), DATABASE_URL=f"sqlite:///{tmp_path / name}.db")
@@ -293,6 +300,7 @@ def test_of_two_that_start_at_once_on_one_port_one_serves(machine: Machine, tmp_
     until(machine.answers)
 
 
+@pytest.mark.one_database
 def test_a_policy_with_findings_is_not_served(machine: Machine, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(ROOT / "policies", tmp_path / "policies"))
     path = folder / "service.polar"

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.journeys.portal import Portal
 from tests.journeys.visitor import Visitor
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_SHELL = "chromium-headless-shell"
 _PATIENCE_MS = 10_000
 
 
@@ -26,29 +27,55 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("journey")
 
 
+def _command(*names: str) -> str | None:
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The browser, or a skip that says how to get it."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+def _launched(playwright: Playwright, command: str) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(
+        executable_path=command,
+        args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        # People's browsers keep pages for the back button, so this one must not be kept from it.
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def whole_chromium(playwright: Playwright) -> Iterator[Browser]:
+    """The browser as people have it, or a skip that says how to get it."""
+    found = os.environ.get("CHROMIUM") or _command(*_CHROMIUM_NAMES)
     if found is None:
         pytest.skip(
             "NO JOURNEY WAS MADE: there is no Chromium. `apt-get install chromium`, or set CHROMIUM=/path/to/it."
         )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-            # People's browsers keep pages for the back button, so this one must not be kept from it.
-            ignore_default_args=["--disable-back-forward-cache"],
-        )
-        yield browser
-        browser.close()
+    yield from _launched(playwright, found)
 
 
 @pytest.fixture(scope="session")
-def cast_portal(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+def chromium(request: pytest.FixtureRequest, playwright: Playwright) -> Iterator[Browser]:
+    """The browser without its windows, which takes half of the time; the whole one where there is no such thing."""
+    found = _command(_SHELL)
+    if found is None:
+        yield request.getfixturevalue("whole_chromium")
+    else:
+        yield from _launched(playwright, found)
+
+
+@pytest.fixture(scope="session")
+def cast_portal(chromium: Browser, policy_marker: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """A portal with the cast, shared by the journeys."""
-    portal = Portal(tmp_path_factory.mktemp("cast"))
+    folder = tmp_path_factory.mktemp("cast")
+    shutil.copy(policy_marker, folder)
+    portal = Portal(folder)
     portal.start()
     yield portal
     portal.stop()
@@ -67,8 +94,8 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
     """Open a browser of one's own in front of a portal; no two share a cookie."""
     contexts: list[BrowserContext] = []
 
-    def open_browser(portal: Portal) -> Visitor:
-        contexts.append(chromium.new_context(base_url=portal.address, java_script_enabled=False, locale="en-GB"))
+    def open_browser(portal: Portal, browser: Browser = chromium) -> Visitor:
+        contexts.append(browser.new_context(base_url=portal.address, java_script_enabled=False, locale="en-GB"))
         contexts[-1].set_default_timeout(_PATIENCE_MS)
         return Visitor(portal, contexts[-1].new_page())
 

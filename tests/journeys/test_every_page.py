@@ -159,19 +159,23 @@ class Findings:
 
 
 @pytest.fixture(scope="session")
-def visitors(chromium: Browser, cast_portal: Portal) -> Iterator[dict[str, Visitor]]:
-    """Each person, signed in, in front of a browser with scripts; nobody under the empty name."""
+def visitor_of(chromium: Browser, cast_portal: Portal) -> Iterator[Callable[[str], Visitor]]:
+    """Give the person with an address, signed in, in front of a browser with scripts; nobody for an empty address."""
     names = ("--name", "W" * 200, "--officer-name", "W" * 120, "--officer-email", WIDE)
     cast_portal.tessera("organisation", "add", "--centre-number", "90199", *names)
-    opened = {}
-    for address in ADDRESSES:
-        context = chromium.new_context(base_url=cast_portal.address, reduced_motion="reduce")
-        opened[address] = Visitor(cast_portal, context.new_page())
-        if address == WIDE:
-            opened[address].activates(address, PASSWORD)
-        elif address:
-            opened[address].has_signed_in(address)
-    yield opened
+    opened: dict[str, Visitor] = {}
+
+    def visitor_of(address: str) -> Visitor:
+        if address not in opened:
+            context = chromium.new_context(base_url=cast_portal.address, reduced_motion="reduce")
+            opened[address] = visitor = Visitor(cast_portal, context.new_page())
+            if address == WIDE:
+                visitor.activates(address, PASSWORD)
+            elif address:
+                visitor.has_signed_in(address)
+        return opened[address]
+
+    yield visitor_of
     for visitor in opened.values():
         visitor.page.context.close()
 
@@ -187,10 +191,11 @@ def visitors(chromium: Browser, cast_portal: Portal) -> Iterator[dict[str, Visit
         *(pytest.param((who, step), id=f"{who.partition('@')[0]}{step.__name__}") for who, step in STEPS),
     ],
 )
-def findings(request: pytest.FixtureRequest, visitors: dict[str, Visitor]) -> Findings:
+def findings(request: pytest.FixtureRequest, visitor_of: Callable[[str], Visitor]) -> Findings:
     """What was seen on one page after the other."""
     who, step = request.param
-    page = visitors[who].page
+    visitor = visitor_of(who)
+    page = visitor.page
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -201,7 +206,7 @@ def findings(request: pytest.FixtureRequest, visitors: dict[str, Visitor]) -> Fi
     page.on("console", listen)
     page.set_viewport_size(_WIDE)
     page.emulate_media(media="screen", color_scheme="light")
-    step(visitors[who])
+    step(visitor)
     seen = _look(page, complaints)
     page.remove_listener("console", listen)
     return seen

@@ -18,6 +18,9 @@ from app.authz.lint.findings import Finding, PolicyRejectedError, RuleId
 from app.config import ROOT, Settings
 from app.seeding.fixtures import FIXTURES
 
+MARKER = "policy-checked"
+"""The file in the data folder that says which policy was checked."""
+
 _LIMIT_SECONDS = 30
 
 
@@ -45,7 +48,7 @@ def verify(policies: Path, pack: Path | None = None, *, marker: Path | None = No
 
 def verify_settings(settings: Settings) -> Engine:
     """Return the engine of the policy that a server with these settings decides by. Raises as `verify` does."""
-    return verify(settings.policies_dir, settings.pack_dir, marker=settings.data_dir / "policy-checked")
+    return verify(settings.policies_dir, settings.pack_dir, marker=settings.data_dir / MARKER)
 
 
 def _check_in_subprocess(policies: Path, pack: Path | None) -> list[Finding]:

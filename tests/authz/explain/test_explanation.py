@@ -351,6 +351,7 @@ class TestEveryClaimedChange:
     """Made for real, it turns the answer."""
 
     @pytest.mark.slow
+    @pytest.mark.one_database
     def test_helps_everybody_of_the_cast_with_every_service(self, cast: None) -> None:
         tried = set()
         for person in Person.select():

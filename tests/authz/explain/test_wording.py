@@ -166,6 +166,7 @@ def test_somebody_s_own_membership_is_explained(cast: None) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.one_database
 def test_no_word_of_the_machine_is_ever_said(cast: None) -> None:
     machine = re.compile(r"[<>_{}]|\b(polar|actor|None|True|False|fact|nil)\b|@|\b[a-z]+-[a-z]+:")
     for person in Person.select():
