@@ -54,10 +54,12 @@ class Element:
             yield from self.parent.ancestors
 
     def _below(self) -> "Iterator[Element]":
-        for child in self.children:
-            if isinstance(child, Element):
-                yield child
-                yield from child._below()
+        # Pages are deep, and each step of a generator within generators goes through all of them.
+        waiting = [child for child in reversed(self.children) if isinstance(child, Element)]
+        while waiting:
+            element = waiting.pop()
+            yield element
+            waiting.extend(child for child in reversed(element.children) if isinstance(child, Element))
 
     def _texts(self) -> Iterator[str]:
         for child in self.children:

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
+from app.authz.engine.source import PolicySource, policy_folders
 from app.authz.information.cache import DirectoryView
+from app.authz.lint.findings import Finding
+from app.authz.lint.linter import lint
+from app.authz.lint.policy_check import check_pack, check_policy
 from app.kernel import database as kernel
 from app.kernel.rate_limit import TokenBuckets
 from app.runtime import EXTENSION, Runtime, current, is_in_use, use
@@ -62,3 +67,29 @@ def end(*ended: Flask) -> None:
             runtime.view.close()
             use(runtime)
             kernel.release()
+
+
+def findings_of(policies: Path, pack: Path) -> list[Finding]:
+    """Check a policy and a pack on top of it in this process, which takes half of the time of one of its own."""
+    with _unbound():
+        return check_policy(policies, pack)
+
+
+def pack_findings(policies: Path, pack: Path) -> list[Finding]:
+    """Check a pack and the rules that it adds to a policy; without the tables of that, which take most of the time."""
+    source = PolicySource.read(*policy_folders(policies, pack))
+    findings, engine = lint(source)
+    if engine is None:
+        return findings
+    with _unbound():
+        return findings + check_pack(engine, pack, engine.permissions.keys() - source.permissions(base_only=True))
+
+
+@contextmanager
+def _unbound() -> Iterator[None]:
+    """Run what binds its process to a database of its own."""
+    bound = kernel.database.obj
+    try:
+        yield
+    finally:
+        kernel.database.initialize(bound)

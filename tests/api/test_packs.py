@@ -25,13 +25,16 @@ from app.records.models import Record
 from app.seeding.loader import is_empty, load_pack
 from app.services.models import Client, Service
 from tests.conftest import ON_POSTGRESQL
+from tests.running import pack_findings
 
-# Each check is a process of its own.
+# Many take a process of their own.
 pytestmark = pytest.mark.slow
 
+BASE = ROOT / "policies"
 SHIPPED = ROOT / "tests" / "packs" / "authzen"
 
 Check = Callable[[], Result]
+Report = Callable[[], str]
 
 
 @pytest.fixture
@@ -45,19 +48,30 @@ def check(pack: Path) -> Check:
     return lambda: CliRunner().invoke(main, ["policy", "check", "--pack", str(pack)])
 
 
+@pytest.fixture
+def report(pack: Path) -> Report:
+    """What a check of the pack finds, as it is printed."""
+
+    def report() -> str:
+        findings = pack_findings(BASE, pack)
+        return "".join(f"{finding.as_text(BASE, pack)}\n" for finding in findings)
+
+    return report
+
+
 def test_a_good_pack_has_nothing_against_it(check: Check, pack: Path) -> None:
     assert (check().exit_code, check().output) == (0, f"{pack}: nothing found.\n")
 
 
-def test_a_pack_may_leave_out_whatever_it_does_not_need(check: Check, pack: Path) -> None:
+def test_a_pack_may_leave_out_whatever_it_does_not_need(report: Report, pack: Path) -> None:
     for path in (*pack.glob("fixtures/*.toml"), *pack.glob("policies/*_test.toml")):
         path.unlink()
-    assert check().exit_code == 0
+    assert report() == ""
     shutil.rmtree(pack / "fixtures")
-    assert check().exit_code == 0
+    assert report() == ""
 
 
-def test_a_pack_may_have_all_that_the_cast_has(check: Check, pack: Path) -> None:
+def test_a_pack_may_have_all_that_the_cast_has(report: Report, pack: Path) -> None:
     clients = pack / "fixtures" / "clients.toml"
     clients.write_text(clients.read_text().replace('["record"]', '["record", "service", "role"]'))
     (pack / "fixtures" / "organisations.toml").write_text(
@@ -65,10 +79,10 @@ def test_a_pack_may_have_all_that_the_cast_has(check: Check, pack: Path) -> None
     )
     with (pack / "fixtures" / "people.toml").open("a") as file:
         file.write('[[person.membership]]\norganisation = "hill"\nroles = ["portal:user-management"]\n')
-    assert check().output == f"{pack}: nothing found.\n"
+    assert report() == ""
 
 
-def test_a_pack_may_lay_its_rules_out_as_it_likes(check: Check, pack: Path) -> None:
+def test_a_pack_may_lay_its_rules_out_as_it_likes(report: Report, pack: Path) -> None:
     (pack / "policies" / "record.polar").rename(pack / "policies" / "everything.polar")
     with (pack / "policies" / "everything.polar").open("a") as file:
         file.write(
@@ -76,7 +90,7 @@ def test_a_pack_may_lay_its_rules_out_as_it_likes(check: Check, pack: Path) -> N
             'has_permission(_person: Person, "read", _scheme: MarkScheme);\n'
         )
     (pack / "policies" / "helpers.polar").write_text("# Nothing yet.\n")
-    assert check().output == f"{pack}: nothing found.\n"
+    assert report() == ""
 
 
 BOTH_RECORDS = (SHIPPED / "fixtures" / "records.toml").read_text()
@@ -268,34 +282,33 @@ WRONG = [
 
 @pytest.mark.parametrize("mistake", WRONG, ids=lambda mistake: f"{mistake[0]}: {mistake[3]} {mistake[4]}")
 def test_a_wrong_pack_is_refused_with_rule_and_place(
-    check: Check, pack: Path, mistake: tuple[str, str, str, RuleId, str]
+    report: Report, pack: Path, mistake: tuple[str, str, str, RuleId, str]
 ) -> None:
     file, old, new, rule, sentence = mistake
     text = (pack / file).read_text()
     assert old in text
     (pack / file).write_text(text.replace(old, new, 1))
-    answer = check()
-    assert answer.exit_code == 1
     path = re.escape(str(pack / file))
     finding = re.compile(rf"^{path}:([0-9]+):([0-9]+): {rule}: {re.escape(sentence)}", re.MULTILINE)
-    found = finding.search(answer.output)
-    assert found, answer.output
+    answer = report()
+    found = finding.search(answer)
+    assert found, answer
     assert 0 < int(found[1]) <= len((pack / file).read_text().splitlines())
     assert int(found[2]) > 0
 
 
-def test_the_line_is_that_of_the_mistake(check: Check, pack: Path) -> None:
+def test_the_line_is_that_of_the_mistake(report: Report, pack: Path) -> None:
     path = pack / "fixtures" / "people.toml"
     path.write_text(path.read_text().replace('properties = { role = "admin" }', 'stat = "active"'))
     line = path.read_text().splitlines().index('stat = "active"') + 1
-    assert f"{path}:{line}:1: invalid-fixture: bob: stat: " in check().output
+    assert f"{path}:{line}:1: invalid-fixture: bob: stat: " in report()
 
 
 @pytest.mark.parametrize("file", ["fixtures/people.toml", "fixtures/records.toml", "policies/record_test.toml"])
-def test_a_file_that_is_not_utf_8_is_refused_where_it_is_not(check: Check, pack: Path, file: str) -> None:
+def test_a_file_that_is_not_utf_8_is_refused_where_it_is_not(report: Report, pack: Path, file: str) -> None:
     path = pack / file
     path.write_bytes(b"# Caf\xc3\xa9.\n# Caf\xe9.\n" + path.read_bytes())
-    assert re.search(rf"^{re.escape(str(path))}:2:[1-9][0-9]*: unreadable-file: ", check().output, re.MULTILINE)
+    assert re.search(rf"^{re.escape(str(path))}:2:[1-9][0-9]*: unreadable-file: ", report(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -308,44 +321,48 @@ def test_a_file_that_is_not_utf_8_is_refused_where_it_is_not(check: Check, pack:
         ("policies/sub/more.polar", "policies/sub"),
     ],
 )
-def test_a_file_that_is_not_read_is_found(check: Check, pack: Path, tmp_path: Path, file: str, named: str) -> None:
+def test_a_file_that_is_not_read_is_found(report: Report, pack: Path, file: str, named: str) -> None:
+    (pack / file).parent.mkdir(exist_ok=True)
+    (pack / file).write_text("")
+    assert report().startswith(f"{pack / named}:0:0: unread-file: ")
+
+
+@pytest.mark.parametrize("file", ["fixtures/people.json", "policies/sub/more.polar"])
+def test_a_file_that_is_not_read_is_found_though_all_was_well_before(pack: Path, tmp_path: Path, file: str) -> None:
     chosen = Settings(data_dir=tmp_path / "data", pack_dir=pack)
     verify_settings(chosen)
     (pack / file).parent.mkdir(exist_ok=True)
     (pack / file).write_text("")
-    assert f"{pack / named}:0:0: unread-file: " in check().output
     with pytest.raises(PolicyRejectedError) as rejected:
         verify_settings(chosen)
     assert [finding.rule for finding in rejected.value.findings] == [RuleId.UNREAD_FILE]
 
 
-def test_a_pack_may_say_something_to_people(check: Check, pack: Path) -> None:
+def test_a_pack_may_say_something_to_people(report: Report, pack: Path) -> None:
     for name in ("policies/README.md", "fixtures/.gitkeep"):
         (pack / name).write_text("")
-    assert check().exit_code == 0
+    assert report() == ""
 
 
 def test_a_file_of_a_name_that_is_taken_is_found(check: Check, pack: Path) -> None:
-    shutil.copy(ROOT / "policies" / "service.polar", pack / "policies")
+    shutil.copy(BASE / "service.polar", pack / "policies")
     answer = check()
     assert answer.exit_code == 1
     assert f"{pack}/policies/service.polar:1:1: duplicate-file: " in answer.output
 
 
-def test_what_is_nested_too_deeply_is_refused_like_anything_else(check: Check, pack: Path) -> None:
+def test_what_is_nested_too_deeply_is_refused_like_anything_else(report: Report, pack: Path) -> None:
     path = pack / "fixtures" / "people.toml"
     path.write_text(path.read_text().replace('"admin"', "[" * 2000 + "]" * 2000))
     line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if "[[[[" in text)
-    assert f"people.toml:{line}:1: invalid-fixture: " in check().output
+    assert f"people.toml:{line}:1: invalid-fixture: " in report()
 
 
-def test_a_pack_grants_nothing_of_the_base_policy(check: Check, pack: Path) -> None:
+def test_a_pack_grants_nothing_of_the_base_policy(report: Report, pack: Path) -> None:
     path = pack / "policies" / "record.polar"
     line = path.read_text().count("\n") + 1
     path.write_text(path.read_text() + 'has_permission(_: Person, "launch", _: Service);\n')
-    answer = check()
-    assert answer.exit_code == 1
-    assert f"record.polar:{line}:1: foreign-grant: " in answer.output
+    assert f"record.polar:{line}:1: foreign-grant: " in report()
 
 
 def test_a_pack_has_a_database_of_its_own(tmp_path: Path) -> None:

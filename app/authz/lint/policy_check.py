@@ -36,10 +36,14 @@ def check_policy(policies: Path, pack: Path | None = None) -> list[Finding]:
         migrate()
         load_cast()
         findings += run_tables(engine, policies, base_kinds)
-    return findings if pack is None else findings + _check_pack(engine, pack, engine.permissions.keys() - base_kinds)
+    return findings if pack is None else findings + check_pack(engine, pack, engine.permissions.keys() - base_kinds)
 
 
-def _check_pack(engine: Engine, pack: Path, kinds: set[str]) -> list[Finding]:
+def check_pack(engine: Engine, pack: Path, kinds: set[str]) -> list[Finding]:
+    """Return everything that is wrong with the files of `pack`, whose rules declare the types `kinds` in `engine`.
+
+    Binds this process to an in-memory database with what the pack is about.
+    """
     rules, fixtures = pack / "policies", pack / "fixtures"
     findings = [*_check_files(rules, fixtures), *_check_declared(engine, fixtures)]
     bind("sqlite:///:memory:")

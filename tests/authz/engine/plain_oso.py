@@ -19,11 +19,15 @@ class PlainOso:
             self._kinds[name] = type(name, (_Copy,), {})
             self._oso.register_class(self._kinds[name])
         self._oso.load_files([str(file) for file in files])
+        self._copies: dict[int, Any] = {}
+        self._copied_at: float | None = None
 
     def allows(self, actor: facts.Fact, action: str, resource: facts.Fact, context: facts.Fact, now: float) -> bool:
         """Return oso's answer. Raises what oso raises."""
-        copies: dict[int, Any] = {}
-        actor, resource, context = (self._copy(fact, now, copies) for fact in (actor, resource, context))
+        # Facts are frozen and what they say depends on the time alone, so one copy of each does for a moment.
+        if now != self._copied_at:
+            self._copies, self._copied_at = {}, now
+        actor, resource, context = (self._copy(fact, now, self._copies) for fact in (actor, resource, context))
         return self.ask(actor, action, resource, context)
 
     def ask(self, actor: Any, action: str, resource: Any, context: Any) -> bool:

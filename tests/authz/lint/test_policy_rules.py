@@ -11,14 +11,15 @@ import pytest
 from app.authz.engine.source import PolicySource
 from app.authz.lint.findings import Finding, RuleId
 from app.authz.lint.linter import lint
-from app.authz.lint.policy_check import check_policy
 from app.config import ROOT
-from app.kernel import database as kernel
+from tests.running import findings_of, pack_findings
 
 TEXT = (ROOT / "docs" / "policy-rules.md").read_text()
 
 FENCE = re.compile(r"^```(polar|toml|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_LINE = re.compile(r"# (?P<file>(?:policies|reports)/\S+?\.\w+)(?:, saved as (?P<encoding>\S+))?")
+
+BASE_FILE = "# policies/"
 
 # They are about the files of a pack, its fixtures or decision tables, so the whole check has to run.
 NEEDS_CAST = {
@@ -110,13 +111,10 @@ def patched(before: str, diff: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def findings(folder: Path, rule: str) -> list[Finding]:
-    if rule in NEEDS_CAST:
-        bound = kernel.database.obj
-        try:
-            return check_policy(folder / "policies", folder / "reports")
-        finally:
-            kernel.database.initialize(bound)
+def findings(folder: Path, example: Example) -> list[Finding]:
+    if example.rule in NEEDS_CAST:
+        check = findings_of if any(text.startswith(BASE_FILE) for _language, text in example.fences) else pack_findings
+        return check(folder / "policies", folder / "reports")
     found, _engine = lint(PolicySource.read(folder / "policies", folder / "reports" / "policies"))
     return found
 
@@ -139,7 +137,7 @@ def test_an_example_breaks_exactly_its_rule_or_none(folder: Path, example: Examp
     assert example.fences
     for language, text in example.fences:
         apply(folder, language, text)
-    found = findings(folder, example.rule)
+    found = findings(folder, example)
     assert {finding.rule for finding in found} == ({RuleId(example.rule)} if example.is_bad else set()), found
     for finding in found:
         assert is_well_formed(finding), finding
