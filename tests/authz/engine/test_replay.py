@@ -242,6 +242,33 @@ def leaves(tree: object) -> list[Leaf]:
     return [leaf for branch in tree.branches.values() for leaf in leaves(branch)]  # type: ignore[attr-defined]
 
 
+VALUES: list[object] = [None, True, False, 0, 3, -0.0, 10.0, 2.5, "3", "", [3]]
+
+
+@pytest.mark.parametrize("rule", ["record.properties.x matches {kind}", "is_one(record.properties.x)"])
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("Integer", [0, 3, -0.0, 10.0]),
+        ("Float", [-0.0, 10.0, 2.5]),
+        ("Boolean", [True, False]),
+        ("String", ["3", ""]),
+        ("List", [[3]]),
+    ],
+)
+def test_values_have_the_types_that_json_gives_them(
+    tmp_path: Path, rule: str, kind: str, expected: list[object]
+) -> None:
+    text = f'type allow(_a, _b, _c, _d);\nallow(_p, "x", record, _c) if {rule.format(kind=kind)};'
+    (tmp_path / "main.polar").write_text(f"{text}\nis_one(_: {kind});\n" if "is_one" in rule else text)
+    engine = Engine.load(tmp_path)
+    # Asked of Polar, then walked, then compiled.
+    for value in VALUES * 8:
+        record = facts.declared_kind("Record")("r", facts.Properties({"x": value}))
+        answer = engine.answer(facts.Guest(), "x", record, facts.Context(), 0.0).allowed
+        assert answer == (repr(value) in map(repr, expected)), value
+
+
 @pytest.mark.parametrize(
     ("rule", "values"),
     [
