@@ -13,7 +13,6 @@ from types import FrameType
 import click
 
 _LOOK_SECONDS = 0.1
-"""Between two looks at the children. Signals that tell of their end would have to be blocked, in the children too."""
 _REST_SECONDS = 1
 """Between the end of a process and its restart, so that one that ends at once does not keep the machine busy."""
 _SHUTDOWN_SECONDS = 6
@@ -89,6 +88,7 @@ class Supervisor:
             while not self._stopping:
                 for child in children:
                     child.restart_if_ended()
+                # To wait for signals of their end instead, these would have to be blocked, in the children too.
                 time.sleep(_LOOK_SECONDS)
             return 0
         finally:
