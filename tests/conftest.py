@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from app.authz.engine.engine import Engine
 from app.authz.lint.verify import MARKER, verify_settings
 from app.config import Settings
 from app.factory import build_runtime, create_app
+from app.kernel import clock
 from app.kernel import database as kernel
 from app.runtime import EXTENSION, Runtime, current, is_in_use
 from app.seeding.loader import is_empty, load_cast
@@ -94,9 +97,9 @@ def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def furnished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with the cast, to be copied."""
-    return _template(request, tmp_path_factory, load_cast)
+def furnished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[date], str]:
+    """A database with the cast, to be copied; one for each day, because roles of the cast start and end around it."""
+    return cache(lambda _day: _template(request, tmp_path_factory, load_cast))
 
 
 @pytest.fixture
@@ -106,8 +109,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     Nothing is in it, or what the test asks for: a copy is quicker than making the tables and writing everybody down
     again.
     """
-    wanted = "furnished" if "cast" in request.fixturenames else "migrated" if "database" in request.fixturenames else ""
-    template = request.getfixturevalue(wanted) if wanted else None
+    template = None
+    if "cast" in request.fixturenames:
+        template = request.getfixturevalue("furnished")(clock.today("Europe/London"))
+    elif "database" in request.fixturenames:
+        template = request.getfixturevalue("migrated")
     if not ON_POSTGRESQL:
         path = tmp_path / "tessera.db"
         if template:
