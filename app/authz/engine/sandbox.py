@@ -75,11 +75,12 @@ class PolicyWarningError(PolicyError):
 class SandboxedQuery(Query):
     """One decision: answers Polar's questions about fields of facts, and refuses every other question.
 
-    Questions and answers are recorded in `conversation`.
+    Questions and answers are recorded in `conversation`. `nil` is the id under which Polar knows the constant nil.
     """
 
-    def __init__(self, ffi_query: ffi.Query, host: Host, conversation: Conversation, now: float) -> None:
+    def __init__(self, ffi_query: ffi.Query, host: Host, nil: int, conversation: Conversation, now: float) -> None:
         super().__init__(ffi_query, host=host)
+        self.nil = nil
         self.conversation = conversation
         self.now = now
 
@@ -133,13 +134,33 @@ class SandboxedQuery(Query):
         operator = _OPERATORS.get(data["operator"])
         if operator is None:
             raise PolicyError("A rule calculates with something that is not a number.")
-        _check_comparable(operator, left, right)
-        # `!=` is recorded as `==` with the opposite answer, so that both are one question.
-        answer = compare("==" if operator == "!=" else operator, left, right)
-        if left is not None and right is not None:
+        if left is None or right is None:
+            answer = self._compare_nil(operator, data["args"])
+        else:
+            _check_comparable(operator, left, right)
+            # `!=` is recorded as `==` with the opposite answer, so that both are one question.
+            asked = "==" if operator == "!=" else operator
+            answer = compare(asked, left, right)
             sides = [_side(*side) for side in zip(data["args"], (left, right), strict=True)]
-            self.conversation.compare("==" if operator == "!=" else operator, sides[0], sides[1], answer=answer)
-        self.ffi_query.question_result(data["call_id"], answer != (operator == "!="))
+            self.conversation.compare(asked, sides[0], sides[1], answer=answer)
+            answer = answer != (operator == "!=")
+        self.ffi_query.question_result(data["call_id"], answer)
+
+    def _compare_nil(self, operator: str, operands: Sequence[dict[str, Any]]) -> bool:
+        """Return how two values compare of which at least one is nil. Raises PolicyError.
+
+        A value that is missing equals the constant `nil` and nothing else, so that no rule takes two missing ones for
+        the same. The conversation has recorded that it is nil where it was read.
+        """
+        are_nil = [self.host.to_python(operand) is None for operand in operands]
+        if self.nil in map(_instance, operands):
+            if operator in ("==", "!="):
+                return all(are_nil) == (operator == "==")
+        elif operator == "==":
+            return False
+        elif operator == "!=":
+            raise PolicyError("A rule uses `!=` with a value that is missing.")
+        raise PolicyError("A rule orders values that have no order.")
 
     def handle_next_external(self, data: dict[str, Any]) -> None:
         """Answer with the next element of a collection, or with nothing after the last one."""
@@ -216,7 +237,9 @@ class SandboxedOso(Oso):
         self.ffi_polar = _QuietPolar()
         self.host = _QuietHost(self.ffi_polar)
         self.ffi_polar.set_message_enricher(self.host.enrich_message)
-        self.register_constant(None, name="nil")
+        nil = self.host.to_polar(None)
+        self.ffi_polar.register_constant(nil, "nil")
+        self._nil = _instance(nil)
         for name, kind in {**BUILT_IN_KINDS, **kinds}.items():
             self.register_class(kind, name=name)
 
@@ -283,7 +306,8 @@ class SandboxedOso(Oso):
         term = host.to_polar(Predicate(name="allow", args=[actor, action, resource, context]))
         arguments = term["value"]["Call"]["args"]
         conversation = Conversation([_instance(arguments[index]) for index in (0, 2, 3)])
-        return SandboxedQuery(self.ffi_polar.new_query_from_term(term, traced=traced), host, conversation, now)
+        query = self.ffi_polar.new_query_from_term(term, traced=traced)
+        return SandboxedQuery(query, host, self._nil, conversation, now)
 
 
 def _instance(term: dict[str, Any]) -> int:
@@ -352,8 +376,6 @@ def _check_comparable(operator: str, left: object, right: object) -> None:
         return
     if operator not in ("==", "!="):
         raise PolicyError("A rule orders values that have no order.")
-    if left is None or right is None:
-        return
     if isinstance(left, tuple) or isinstance(right, tuple):
         raise PolicyError("A rule compares a collection, which is never equal to anything.")
     if not (isinstance(left, Fact) or isinstance(right, Fact)):

@@ -1,15 +1,18 @@
 """Lint: a rule must not be satisfied by missing or mistyped caller input.
 
-The properties that a caller sends are untrusted. A missing one is nil, and one of the wrong type equals nothing, so
-`!=` and `not` succeed for both; two missing ones are equal; and Polar orders booleans like 1 and 0. Such a comparison
-needs a guard before it that checks the type, such as `record.properties.state matches String`.
+The properties that a caller sends are untrusted. A missing one is nil, which equals only `nil`, and one of the wrong
+type equals nothing, so `not` succeeds for both. `!=` succeeds for a wrong type too, and for a missing one it is an
+error, which also denies what other rules allow. And Polar orders booleans like 1 and 0. Such a comparison needs a guard
+before it that checks the type, such as `record.properties.state matches String`.
 
-This is a taint analysis: taint spreads through variables, lists and the arguments of rules. A rule that depends on
-tainted terms must not be called under `not` or in the condition of a `forall`.
+This is a taint analysis: taint spreads through variables, lists, and the arguments of rules in both directions. A rule
+that depends on tainted terms must not be called under `not` or in the condition of a `forall`.
+
+What is missing at run time the engine judges by itself, whatever is found here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from app.authz.engine.sandbox import BUILT_IN_KINDS
@@ -23,18 +26,24 @@ _NONE: frozenset[str] = frozenset()
 def check_untrusted_input(files: Sequence[PolarFile]) -> Iterator[Finding]:
     """Yield each condition that holds because caller input is missing or mistyped."""
     rules = [rule for file in files for rule in file.rules]
-    tainted_parameters = _tainted_parameters(rules)
-    analyses = [_RuleAnalysis(rule, tainted_parameters[rule.name]) for rule in rules]
+    returned = _returned_taint(rules)
+    tainted_parameters = _tainted_parameters(rules, returned)
+    analyses = [_RuleAnalysis(rule, tainted_parameters[rule.name], returned) for rule in rules]
     tainted_rules = _tainted_rules(analyses)
     for analysis in analyses:
         yield from analysis.findings(tainted_rules)
 
 
 class _RuleAnalysis:
-    """The taint within one rule, given the positions of its parameters that may be tainted."""
+    """The taint within one rule.
 
-    def __init__(self, rule: Rule, tainted_parameters: set[int]) -> None:
+    `tainted_parameters` are the positions of the parameters that may be tainted when it is called, and `returned` those
+    at which other rules give a tainted value to a variable, by name of the rule.
+    """
+
+    def __init__(self, rule: Rule, tainted_parameters: set[int], returned: Mapping[str, set[int]]) -> None:
         self.rule = rule
+        self._returned = returned
         self._types = infer_types(rule)
         self._tainted: set[str] = set()
         self._guarded: frozenset[str] = _NONE
@@ -66,8 +75,21 @@ class _RuleAnalysis:
         if self.rule.body is not None:
             yield from self._check(self.rule.body, tainted_rules, self._guarded, negated=False)
 
+    @property
+    def tainted_positions(self) -> set[int]:
+        """The positions of the parameters that are tainted."""
+        parameters = enumerate(self.rule.parameters)
+        return {position for position, parameter in parameters if self.is_tainted(parameter.value)}
+
     def _spread_through_variables(self) -> None:
         nodes = [] if self.rule.body is None else list(self.rule.body.walk())
+        self._tainted |= {
+            node.parts[position].text
+            for node in nodes
+            if node.kind == "call"
+            for position in self._returned.get(node.text, ())
+            if position < len(node.parts) and node.parts[position].kind == "variable"
+        }
         pairs = [node.parts for node in nodes if node.kind == "operation" and node.text in (*EQUATIONS, "in")]
         count = -1
         while count != len(self._tainted):
@@ -100,7 +122,7 @@ class _RuleAnalysis:
         tainted = [part for part in node.parts if part.kind == "field" and self.is_tainted(part)]
         if len(tainted) == len(node.parts) and not guarded & {str(part) for part in tainted}:
             one, other = tainted
-            message = f"`{one}` and `{other}` are untrusted input and are equal when both are missing"
+            message = f"`{one}` and `{other}` are untrusted input, and what is missing equals nothing"
             yield Finding(
                 RuleId.BOTH_MISSING, *node.location, f"{message}; check a type first: `{one} matches String and ...`."
             )
@@ -120,7 +142,7 @@ class _RuleAnalysis:
             name = type_of(other, self._types)
             if self.is_tainted(term) and term.kind != "list" and name != "nil" and str(term) not in guarded:
                 name = name if name in BUILT_IN_KINDS else "String"
-                message = f"`{term}` is untrusted input: this also succeeds when it is missing or not of type {name}"
+                message = f"`{term}` is untrusted input: this succeeds or is an error when it is not of type {name}"
                 yield Finding(
                     RuleId.UNGUARDED_INPUT,
                     *node.location,
@@ -152,18 +174,36 @@ def _guards(node: Node) -> frozenset[str]:
     return frozenset({str(node.parts[0])}) if is_guard else _NONE
 
 
-def _tainted_parameters(rules: Sequence[Rule]) -> dict[str, set[int]]:
+def _returned_taint(rules: Sequence[Rule]) -> dict[str, set[int]]:
+    """Return, for each name of a rule, the positions at which it gives a tainted value to a variable of its caller."""
+    positions: dict[str, set[int]] = defaultdict(set)
+    return _grown(positions, rules, lambda rule: [(rule.name, _RuleAnalysis(rule, set(), positions).tainted_positions)])
+
+
+def _tainted_parameters(rules: Sequence[Rule], returned: Mapping[str, set[int]]) -> dict[str, set[int]]:
     """Return, for each name of a rule, the positions at which some call passes a tainted argument."""
     positions: dict[str, set[int]] = defaultdict(set)
+
+    def passed(rule: Rule) -> Iterator[tuple[str, set[int]]]:
+        analysis = _RuleAnalysis(rule, positions[rule.name], returned)
+        for call in rule.calls:
+            yield call.text, {position for position, part in enumerate(call.parts) if analysis.is_tainted(part)}
+
+    return _grown(positions, rules, passed)
+
+
+def _grown(
+    positions: dict[str, set[int]],
+    rules: Sequence[Rule],
+    found_in: Callable[[Rule], Iterable[tuple[str, set[int]]]],
+) -> dict[str, set[int]]:
+    """Add to `positions` what is found in each rule, which depends on them, until nothing is added any more."""
     count = -1
     while count != sum(map(len, positions.values())):
         count = sum(map(len, positions.values()))
         for rule in rules:
-            analysis = _RuleAnalysis(rule, positions[rule.name])
-            for call in rule.calls:
-                positions[call.text] |= {
-                    position for position, part in enumerate(call.parts) if analysis.is_tainted(part)
-                }
+            for name, found in found_in(rule):
+                positions[name] |= found
     return positions
 
 

@@ -48,6 +48,8 @@ class PlainOso:
     def _copy(self, value: Any, now: float, copies: dict[int, Any]) -> Any:
         if isinstance(value, tuple | list):
             return [self._copy(element, now, copies) for element in value]
+        if value is None:
+            return _Missing()
         if isinstance(value, dict):
             value = facts.Properties(value)
         if not isinstance(value, facts.Fact):
@@ -76,7 +78,23 @@ class _Copy:
     def __hash__(self) -> int:
         return hash(self.key)
 
-    def __getattr__(self, name: str) -> None:
-        """Answer for a property that was not told."""
+    def __getattr__(self, name: str) -> "_Missing":
+        """Answer for a missing property."""
         if type(self).__name__ != "Properties" or name.startswith("_"):
             raise AttributeError(name)
+        return _Missing()
+
+
+class _Missing:
+    """Equals nil, and nothing else: not another missing value either."""
+
+    def __eq__(self, other: object) -> bool:
+        return other is None
+
+    def __ne__(self, other: object) -> bool:
+        if other is None:
+            return False
+        raise OsoError("`!=` with a missing value")
+
+    def __hash__(self) -> int:
+        return 0

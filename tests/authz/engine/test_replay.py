@@ -269,6 +269,61 @@ def test_values_have_the_types_that_json_gives_them(
         assert answer == (repr(value) in map(repr, expected)), value
 
 
+MISSING: dict[str, tuple[object, ...]] = {
+    # Rule: what it says when both are missing, one is, both are null, both are "a".
+    "record.properties.x = person.properties.x": (False, False, False, True),
+    "mine = person.properties.x and record.properties.x = mine": (False, False, False, True),
+    "a = person.properties.x and b = record.properties.x and a = b": (False, False, False, True),
+    "same(record.properties.x, person.properties.x)": (False, False, False, True),
+    "alike(record.properties.x, person.properties.x)": (False, False, False, True),
+    "alike(record.properties.x, record.properties.x)": (False, False, False, True),
+    "record.properties.x in [person.properties.x]": (False, False, False, True),
+    "[record.properties.x] = [person.properties.x]": (False, False, False, True),
+    "person matches Person{properties: p} and record.properties.x = p.x": (False, False, False, True),
+    "record.properties.x = context.organisation": (False, False, False, False),
+    "record.properties.x = nil and person.properties.x = nil": (True, False, True, False),
+    "nothing = nil and record.properties.x = nothing": (True, True, True, False),
+    "record.properties.x in [nil]": (True, True, True, False),
+    "record.properties.x != nil": (False, False, False, True),
+    "record.properties.x != person.properties.x": (None, None, None, False),
+    'record.properties.x != "b"': (None, None, None, True),
+    'differs(record.properties.x, "b")': (None, None, None, True),
+    "record.properties.x != 5": (None, None, None, None),
+    "record.properties.x <= person.properties.x": (None, None, None, True),
+    "record.properties.x < 5": (None, None, None, None),
+    "record.properties.x + 1 > 0": (None, None, None, None),
+    '"a" in record.properties.x': (None, None, None, None),
+    "x in record.properties.tags and x in person.properties.tags": (None, None, False, True),
+}
+
+
+@pytest.mark.parametrize("rule", MISSING)
+def test_what_is_missing_equals_the_constant_nil_and_nothing_else(tmp_path: Path, rule: str) -> None:
+    (tmp_path / "main.polar").write_text(
+        f'type allow(_a, _b, _c, _d);\nallow(person: Person, "x", record, context) if\n'
+        f"  used(person, record, context) and {rule};\n"
+        "used(_, _, _);\nsame(x, x);\nalike(one, other) if one = other;\ndiffers(one, other) if one != other;\n"
+    )
+    engine = Engine.load(tmp_path)
+    told = [({}, {}), ({}, {"x": "a", "tags": ["a"]}), *(({"x": x, "tags": [x]},) * 2 for x in (None, "a"))]
+
+    def says(record: dict[str, object], person: dict[str, object]) -> bool | None:
+        question = (
+            facts.Person("a", "active", (), facts.Properties(person)),
+            "x",
+            facts.declared_kind("Record")("r", facts.Properties(record)),
+            facts.Context(),
+        )
+        try:
+            return engine.answer(*question, 0.0).allowed
+        except PolicyError:
+            return None
+
+    # Asked of Polar, then walked, then compiled.
+    for _ in range(9):
+        assert tuple(says(*one) for one in told) == MISSING[rule]
+
+
 @pytest.mark.parametrize(
     ("rule", "values"),
     [

@@ -319,12 +319,19 @@ HEAD = 'has_permission(person: Person, "delete", record: Record) if used(person)
         ("record.properties.pages < 5", "record.properties.pages", "Integer"),
         ("not record.properties.pages >= 5", "record.properties.pages", "Integer"),
         ('not (record.properties.state matches String and record.properties.state = "locked")', *STATE),
+        ('(held(record, state) and not state = "locked")', "state", "String"),
+        ('(handed(record, state) and not state = "locked")', "state", "String"),
     ],
 )
 def test_missing_or_mistyped_input_satisfies_no_condition(
     folder: Path, pack: Path, condition: str, term: str, kind: str
 ) -> None:
-    line = add(pack, f"{HEAD}{condition};\nused(_);", "record.polar")
+    helpers = [
+        "held(record: Record, state) if state = record.properties.state;",
+        "handed(record: Record, state) if held(record, state);",
+    ]
+    called = [helper for helper in helpers if helper.partition("(")[0] in condition or "(handed(" in condition]
+    line = add(pack, "\n".join([f"{HEAD}{condition};", "used(_);", *called]), "record.polar")
     assert set(places(folder, pack)) == {(RuleId.UNGUARDED_INPUT, "record.polar", line)}
     # The guard that the author is to write.
     assert all(f"`{term} matches {kind} and ...`" in finding.message for finding in check(folder, pack))
