@@ -24,9 +24,7 @@ run: .venv/.installed-run ## Start a development portal with the demo cast (HOST
 	@DEVELOPMENT=1 exec $(bin)/tessera serve
 
 test: .venv/.installed-test ## Check and test everything, on both databases and in a browser
-	@$(MAKE) lint
-	@$(MAKE) types
-	@$(MAKE) policy
+	@$(MAKE) -j 2 -O lint types policy
 	@$(MAKE) suite
 	@$(MAKE) suite-postgresql
 	@$(MAKE) journeys
@@ -52,10 +50,10 @@ suite: .venv/.installed-test ## The tests on SQLite
 suite-postgresql: .venv/.installed-test ## The tests on PostgreSQL, which comes with the test packages
 	TEST_DATABASE=postgresql $(bin)/pytest -q -n 2 -m "not journey"
 
-journeys: .venv/.installed-test browser ## The journeys through the portal in Chromium
+journeys: .venv/.installed-test browser ## The journeys through the portal in Chromium, on PostgreSQL
 	@if command -v chromium >/dev/null; then \
-		echo $(bin)/pytest -q -n 2 --dist worksteal -m journey tests/journeys; \
-		$(bin)/pytest -q -n 2 --dist worksteal -m journey tests/journeys; \
+		echo TEST_DATABASE=postgresql $(bin)/pytest -q -n 2 --dist worksteal -m journey tests/journeys; \
+		TEST_DATABASE=postgresql $(bin)/pytest -q -n 2 --dist worksteal -m journey tests/journeys; \
 	else \
 		echo "*** NOT TESTED: the journeys, because there is no Chromium. Install it (Debian: apt-get install chromium)," \
 			"so that the command chromium is found." >&2; \

@@ -38,7 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if ON_POSTGRESQL:
         sorted_out: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
-            meets_database = "database_url" in getattr(item, "fixturenames", ())
+            fixtures = getattr(item, "fixturenames", ())
+            meets_database = "database_url" in fixtures or "new_database_url" in fixtures
             sorted_out[meets_database and item.get_closest_marker("one_database") is None].append(item)
         config.hook.pytest_deselected(items=sorted_out[False])
         items[:] = sorted_out[True]

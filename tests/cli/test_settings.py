@@ -17,6 +17,8 @@ from tests.browsing import PASSWORD
 from tests.cli.conftest import CommandLine
 from tests.cli.test_adding import HILL_SCHOOL, KEY, QUIZZES, SUE, TOM
 
+pytestmark = pytest.mark.one_database
+
 
 def commands(group: click.Group, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     with click.Context(group) as context:

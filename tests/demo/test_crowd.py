@@ -13,6 +13,8 @@ from app.organisations.models import Organisation
 from app.services.models import Role
 from app.vocabulary import USER_MANAGEMENT, MembershipState, OrganisationState, PersonState
 
+pytestmark = pytest.mark.one_database
+
 
 def fill(people: int, organisations: int, seed: int = 1) -> list[tuple[int, int]]:
     """Add a crowd and return what was reported on the way."""

@@ -7,12 +7,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from tests.conftest import ON_POSTGRESQL
 from tests.journeys.portal import Portal
 from tests.journeys.visitor import Visitor
+
+if TYPE_CHECKING:
+    from tests.postgresql import Server
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _SHELL = "chromium-headless-shell"
@@ -71,20 +76,34 @@ def chromium(request: pytest.FixtureRequest, playwright: Playwright) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def cast_portal(chromium: Browser, policy_marker: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+def new_database_url(request: pytest.FixtureRequest) -> Callable[[], str | None]:
+    """Make an empty database and return its address; None for one in the portal's folder."""
+    if not ON_POSTGRESQL:
+        return lambda: None
+    server: Server = request.getfixturevalue("postgresql")
+    return lambda: server.url(server.create())
+
+
+@pytest.fixture(scope="session")
+def cast_portal(
+    chromium: Browser,
+    policy_marker: Path,
+    new_database_url: Callable[[], str | None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Portal]:
     """A portal with the cast, shared by the journeys."""
     folder = tmp_path_factory.mktemp("cast")
     shutil.copy(policy_marker, folder)
-    portal = Portal(folder)
+    portal = Portal(folder, new_database_url())
     portal.start()
     yield portal
     portal.stop()
 
 
 @pytest.fixture
-def empty_portal(chromium: Browser, tmp_path: Path) -> Iterator[Portal]:
+def empty_portal(chromium: Browser, new_database_url: Callable[[], str | None], tmp_path: Path) -> Iterator[Portal]:
     """A portal that nobody has set up or started."""
-    portal = Portal(tmp_path)
+    portal = Portal(tmp_path, new_database_url())
     yield portal
     portal.stop()
 

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,15 +14,20 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from playhouse.db_url import connect
+
 ROOT = Path(__file__).resolve().parents[2]
 _DEADLINE_SECONDS = 60
 _GOODBYE_SECONDS = 20
 
 
 class Portal:
-    """A development portal that lives in `folder`. Nothing is there until `tessera` or `start` is called."""
+    """A development portal that lives in `folder`. Nothing is there until `tessera` or `start` is called.
 
-    def __init__(self, folder: Path) -> None:
+    `database_url` is the address of its database if that is not in the folder.
+    """
+
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
         with closing(socket.socket()) as trial:
             trial.bind(("127.0.0.1", 0))
             self._port = trial.getsockname()[1]
@@ -34,6 +38,8 @@ class Portal:
         """The numbers of the decisions that it has given."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
         self._environ = kept | {"DEVELOPMENT": "1", "DATA_DIR": str(folder), "PORT": str(self._port)}
+        self._environ |= {} if database_url is None else {"DATABASE_URL": database_url}
+        self._database_url = database_url or f"sqlite:///{folder / 'tessera.db'}"
 
     def tessera(self, *words: str) -> Any:
         """Run a command of the operator's and return its answer to programs, if it gives one."""
@@ -61,19 +67,20 @@ class Portal:
             self._server.terminate()
             self._server.wait(_GOODBYE_SECONDS)
 
-    def rows(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
-        """Return what the database says."""
-        with closing(sqlite3.connect(self._folder / "tessera.db")) as database:
-            return database.execute(statement, values).fetchall()
+    def execute(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        """Execute a statement in the database, and return what it says."""
+        with connect(self._database_url) as database:
+            marked = statement.replace("?", database.param)
+            cursor = database.execute_sql(marked, values)
+            return list(cursor.fetchall()) if cursor.description else []
 
     def leaves_alone_for_hours(self, person_id: str) -> None:
         """Make it long ago that `person_id` did something."""
-        with closing(sqlite3.connect(self._folder / "tessera.db", timeout=10)) as database, database:
-            database.execute(
-                "update session set seen_at = '2000-01-01 00:00:00'"
-                " where person_id = (select id from person where public_id = ?)",
-                [person_id],
-            )
+        self.execute(
+            "update session set seen_at = '2000-01-01 00:00:00'"
+            " where person_id = (select id from person where public_id = ?)",
+            person_id,
+        )
 
     def decides(self, key: str, person: str, action: str, service: str) -> tuple[bool, str]:
         """Ask as a service would, and return the decision and the code of its reason."""

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from app.accounts.models import Person
 from app.accounts.operations import ask_password_reset
 from app.audit.models import Event
 from app.mail.models import Mail
 from app.vocabulary import EventName
 from tests.browsing import PASSWORD, Browser, mailed_link, mails_to
+
+pytestmark = pytest.mark.one_database
 
 GOOD = "violet tractor harmonica"
 

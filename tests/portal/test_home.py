@@ -17,6 +17,8 @@ from app.vocabulary import EventName, OrganisationState
 from tests.browsing import Browser
 from tests.running import change_settings
 
+pytestmark = pytest.mark.one_database
+
 NewBrowser = Callable[[], Browser]
 
 LIVE = {

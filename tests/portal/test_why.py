@@ -9,6 +9,8 @@ from app.services.models import Service
 from app.vocabulary import ServiceState
 from tests.browsing import Browser
 
+pytestmark = pytest.mark.one_database
+
 
 def officers(browser: Browser) -> list[str]:
     return [item.text for one in browser.page.with_class("officers") for item in one.all("li")]

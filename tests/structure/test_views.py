@@ -29,6 +29,8 @@ from app.vocabulary import PERMISSIONS, Action, EventName, MembershipState
 from tests.browsing import Browser
 from tests.running import end, restored
 
+pytestmark = pytest.mark.one_database
+
 PRODUCTION = {"development": False, "public_url": "https://p.example"}
 PortalWith = Callable[..., Flask]
 

@@ -11,6 +11,8 @@ from app.kernel import database as kernel
 from tests.browsing import PASSWORD, Browser, Page
 from tests.running import change, restored
 
+pytestmark = pytest.mark.one_database
+
 PEOPLE = ("olivia-marsh", "thomas-reed", "amara-lewis", "helen-frost", "sam-porter", "leila-haddad")
 
 

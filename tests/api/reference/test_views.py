@@ -24,6 +24,8 @@ from app.vocabulary import REASON_SENTENCES
 from tests.api.conftest import KEY, Ask, Tell, question
 from tests.running import change, change_settings, forget_facts, restored
 
+pytestmark = pytest.mark.one_database
+
 GUIDE = ROOT / "docs" / "decisions.md"
 COMMANDS = {
     "shell": ["sh", "-c"],

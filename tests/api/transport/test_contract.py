@@ -17,6 +17,8 @@ from tests.api.conftest import KEY, question
 from tests.api.transport.test_request_body import HARMLESS, HOSTILE, JSON_CONTENT_TYPES, OTHER_CONTENT_TYPES, TOO_LARGE
 from tests.api.transport.test_request_body import with_context as body_with_context
 
+pytestmark = pytest.mark.one_database
+
 PATHS = sorted(HANDLERS)
 NO = question("iris-bell")
 ITEMS = [{}, {"action": {"name": "read"}}, {"subject": {"type": "person", "id": "nobody"}}, 7, {"resource": {}}]

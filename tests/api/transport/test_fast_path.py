@@ -13,6 +13,8 @@ from app.kernel.database import database
 from tests.api.conftest import KEY, Send, question
 from tests.running import change_settings, forget_facts
 
+pytestmark = pytest.mark.one_database
+
 GOOD = json.dumps(question("olivia.marsh@example.org")).encode()
 WITH_KEY = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
 EVERYWHERE = {

@@ -13,6 +13,8 @@ from app.api.transport.request_body import LARGEST_BODY
 from app.api.wire.strict_json import DEEPEST
 from tests.api.conftest import KEY, Send, Tell, question
 
+pytestmark = pytest.mark.one_database
+
 GOOD = json.dumps(question()).encode()
 
 
