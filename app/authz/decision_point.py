@@ -13,7 +13,7 @@ from peewee import PeeweeException
 from app.audit.operations import record
 from app.authz import facts
 from app.authz.engine.engine import Engine
-from app.authz.engine.sandbox import PolicyError
+from app.authz.engine.errors import PolicyError
 from app.authz.engine.tree import Leaf, Path
 from app.kernel import clock
 from app.kernel.database import connected

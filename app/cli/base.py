@@ -10,7 +10,7 @@ import click
 from peewee import PeeweeException
 
 from app import config
-from app.authz.engine.sandbox import PolicyError
+from app.authz.engine.errors import PolicyError
 from app.config import SettingError, Settings
 from app.kernel import database
 from app.kernel.errors import ProblemError

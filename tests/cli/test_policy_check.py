@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.authz.engine import source
-from app.authz.engine.sandbox import PolicyError
+from app.authz.engine.errors import PolicyError
 from app.authz.lint import verify as verification
 from app.authz.lint.findings import Finding, PolicyRejectedError, RuleId
 from app.authz.lint.verify import verify_settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.authz.engine.engine import Engine
-from app.authz.engine.sandbox import PolicyError
+from app.authz.engine.errors import PolicyError
 from app.authz.lint.decision_tables import Cast, run_table, run_tables, table_name
 from app.authz.lint.findings import Finding, RuleId
 from app.authz.lint.policy_check import check_policy

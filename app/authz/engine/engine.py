@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from app.authz.engine.errors import PolicyError, runtime_problem
 from app.authz.engine.proof import Proof, Prover
 from app.authz.engine.replay import Conversation, Recording
-from app.authz.engine.sandbox import PolicyError, SandboxedOso, runtime_problem
+from app.authz.engine.sandbox import SandboxedOso
 from app.authz.engine.source import PolicySource
 from app.authz.engine.tree import Leaf
 from app.authz.engine.tree import Path as Conversed

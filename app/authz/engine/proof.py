@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from polar.ffi import PolarSource
 
+from app.authz.engine.errors import PolicyError
 from app.authz.engine.replay import Conversation
-from app.authz.engine.sandbox import PolicyError, SandboxedOso
+from app.authz.engine.sandbox import SandboxedOso
 from app.authz.engine.source import PolicySource
 from app.authz.engine.tree import Field, Next, Path, is_slotted
 from app.authz.facts import Context, Fact, read

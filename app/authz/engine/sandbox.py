@@ -9,7 +9,6 @@ call any method of any object.
 
 import json
 import os
-import re
 from collections.abc import Generator, Mapping, Sequence
 from time import monotonic, thread_time
 from typing import Any
@@ -17,15 +16,15 @@ from typing import Any
 from _polar_lib import lib  # type: ignore[import-not-found]  # compiled, without stubs
 from oso import Oso
 from polar import ffi
-from polar.exceptions import OsoError, PolarTypeError, StackOverflowError, UnsupportedError
+from polar.exceptions import OsoError
 from polar.host import Host
 from polar.predicate import Predicate
 from polar.query import Query
 
+from app.authz.engine.errors import PolicyError, is_timeout, load_problem, location_in
 from app.authz.engine.replay import Conversation
 from app.authz.engine.tree import Const, compare
 from app.authz.facts import Fact, Properties, read
-from app.authz.polar.syntax import Location
 from app.authz.polar.trace import Step, steps
 
 TIMEOUT_MS = 1000
@@ -46,30 +45,7 @@ RESERVED_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
 # The core reads this whenever it starts a query; its own default is half a minute.
 os.environ["POLAR_TIMEOUT_MS"] = str(TIMEOUT_MS)
 
-_PLACE = re.compile(r"at line (\d+), column (\d+) of file (.+?\.polar)")
-_RUNTIME_SENTENCES: dict[type[Exception], str] = {
-    PolarTypeError: "A rule uses a value of the wrong type.",
-    StackOverflowError: "A rule calls itself without end.",
-    UnsupportedError: "A rule compares or calculates with values that do not go together.",
-}
 _OPERATORS = {"Eq": "==", "Unify": "==", "Neq": "!=", "Lt": "<", "Leq": "<=", "Gt": ">", "Geq": ">="}
-
-
-class PolicyError(Exception):
-    """Something went wrong while a policy was loaded or evaluated.
-
-    `sentence` carries nothing of the facts that were asked about, so it may be logged and shown. `location` is where in
-    the policy it went wrong, if that is known.
-    """
-
-    def __init__(self, sentence: str, location: Location | None = None) -> None:
-        super().__init__(sentence if location is None else f"{location.file}:{location.line}: {sentence}")
-        self.sentence = sentence
-        self.location = location
-
-
-class PolicyWarningError(PolicyError):
-    """A warning of oso; a policy with warnings is refused like one with errors."""
 
 
 class SandboxedQuery(Query):
@@ -253,17 +229,19 @@ class SandboxedOso(Oso):
         except PolicyError as error:
             errors = [error]
         except OsoError as error:
-            errors = [_load_problem(str(error.message))]
+            errors = [load_problem(str(error.message))]
         else:
             errors = []
-        return errors + [_load_problem(message) for message in self.ffi_polar.messages]
+        return errors + [load_problem(message) for message in self.ffi_polar.messages]
 
     def check_inline_queries(self) -> None:
         """Raise PolicyError if the policy holds an inline query."""
         query = self.ffi_polar.next_inline_query()
         if query is not None:
             query.set_message_enricher(self.host.enrich_message)
-            raise PolicyError("Inline queries (?=) are not allowed; write a decision table.", _location(query.source()))
+            raise PolicyError(
+                "Inline queries (?=) are not allowed; write a decision table.", location_in(query.source())
+            )
 
     def ask(self, actor: Fact, action: str, resource: Fact, context: Fact, now: float) -> tuple[bool, Conversation]:
         """Evaluate the `allow` rules, and return their answer with the conversation that led to it.
@@ -277,7 +255,7 @@ class SandboxedOso(Oso):
                 return self._ask_once(actor, action, resource, context, now)
             except OsoError as error:
                 has_run = thread_time() - cpu_time > (monotonic() - started) / 2
-                if has_run or not _is_timeout(error):
+                if has_run or not is_timeout(error):
                     raise
         return self._ask_once(actor, action, resource, context, now)
 
@@ -384,36 +362,3 @@ def _check_comparable(operator: str, left: object, right: object) -> None:
         raise PolicyError("A rule compares a fact with something that is not a fact.")
     if not (isinstance(left, type(right)) or isinstance(right, type(left))):
         raise PolicyError(f"A rule compares {type(left).__name__} with {type(right).__name__}.")
-
-
-def _location(message: str) -> Location | None:
-    """Return the last location that a message of the core names."""
-    places = _PLACE.findall(message)
-    if not places:
-        return None
-    line, column, file = places[-1]
-    return Location(file, int(line), int(column))
-
-
-def _load_problem(message: str) -> PolicyError:
-    """Turn a message of oso about a policy into an error of ours: its first sentence, without excerpts and links."""
-    kind = PolicyWarningError if message.startswith("[warning] ") else PolicyError
-    paragraph = re.split(r" at line \d+, column |\n\n", message.removeprefix("[warning] "))[0]
-    sentence = " ".join(re.sub(r"https?://\S+", "", paragraph).split()).removeprefix("Warning: ")
-    return kind(sentence[:1].upper() + sentence[1:].rstrip(".;") + ".", _location(message))
-
-
-def _is_timeout(error: Exception) -> bool:
-    return str(getattr(error, "message", "")).startswith("Query timeout")
-
-
-def runtime_problem(error: Exception) -> PolicyError:
-    """Turn anything that was raised during a decision into an error whose sentence says nothing about the facts."""
-    message = str(getattr(error, "message", ""))
-    if _is_timeout(error):
-        sentence = "The rules take too long; one of them may call itself without end."
-    elif "unhandled partial" in message.partition("\n")[0]:
-        sentence = "A rule uses a variable that never gets a value."
-    else:
-        sentence = _RUNTIME_SENTENCES.get(type(error), "The rules could not be evaluated.")
-    return PolicyError(sentence, _location(message))

@@ -8,7 +8,8 @@ from typing import Self
 
 from polar import ffi
 
-from app.authz.engine.sandbox import RESERVED_NAMES, PolicyError
+from app.authz.engine.errors import PolicyError
+from app.authz.engine.sandbox import RESERVED_NAMES
 from app.authz.facts import KINDS, Fact, declared_kind
 from app.authz.polar.parser import parse
 from app.authz.polar.syntax import Location, PolarFile, SourceError

@@ -24,7 +24,7 @@ from peewee import JOIN
 from app.accounts.models import Person
 from app.authz import facts
 from app.authz.engine.engine import Engine
-from app.authz.engine.sandbox import PolicyError
+from app.authz.engine.errors import PolicyError
 from app.authz.information import directory
 from app.authz.lint.findings import Finding, RuleId
 from app.authz.polar.names import policy_name, wire_name

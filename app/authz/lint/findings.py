@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from app.authz.engine.sandbox import PolicyError
+from app.authz.engine.errors import PolicyError
 
 
 class RuleId(StrEnum):

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from app.authz.engine.engine import Engine, PolicyLoadError
-from app.authz.engine.sandbox import RESERVED_NAMES, PolicyError, PolicyWarningError
+from app.authz.engine.errors import PolicyError, PolicyWarningError
+from app.authz.engine.sandbox import RESERVED_NAMES
 from app.authz.engine.source import DuplicateFileError, PolicySource, UnreadableFileError
 from app.authz.facts import KINDS
 from app.authz.lint.findings import Finding, RuleId

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from app.authz.engine.engine import Engine
-from app.authz.engine.sandbox import PolicyError
+from app.authz.engine.errors import PolicyError
 from app.authz.engine.source import PolicySource, policy_folders
 from app.authz.lint.findings import Finding, PolicyRejectedError, RuleId
 from app.config import ROOT, Settings

@@ -12,7 +12,8 @@ import pytest
 
 from app.authz.engine import sandbox
 from app.authz.engine.engine import Engine
-from app.authz.engine.sandbox import TIMEOUT_MS, PolicyError
+from app.authz.engine.errors import PolicyError
+from app.authz.engine.sandbox import TIMEOUT_MS
 from app.authz.facts import (
     Context,
     Fact,

@@ -7,8 +7,8 @@ import pytest
 
 from app.authz import facts
 from app.authz.engine.engine import Engine
+from app.authz.engine.errors import PolicyError
 from app.authz.engine.proof import Proof
-from app.authz.engine.sandbox import PolicyError
 from app.config import ROOT
 from app.kernel import clock
 from app.vocabulary import PERMISSIONS

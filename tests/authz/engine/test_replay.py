@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from app.authz import facts
 from app.authz.engine import replay
 from app.authz.engine.engine import Engine
+from app.authz.engine.errors import PolicyError
 from app.authz.engine.replay import Recording
-from app.authz.engine.sandbox import PolicyError
 from app.authz.engine.tree import Compare, Const, Field, Leaf
 from app.config import ROOT
 from app.kernel import clock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.authz.engine.sandbox import PolicyError
+from app.authz.engine.errors import PolicyError
 from app.authz.engine.source import PolicySource
 from app.authz.lint.findings import Finding, RuleId
 from app.authz.lint.linter import lint
