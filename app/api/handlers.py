@@ -96,4 +96,7 @@ def _answer(caller: Caller, request: EvaluationRequest | Batch, at_least: str | 
 def _with_revision(request: Request, at_least: str | None) -> Request:
     if at_least is None:
         return request
-    return replace(request, at_least_revision=max(request.at_least_revision, revision_of(at_least)))
+    older, newer = sorted((request.at_least_revision, revision_of(at_least)))
+    # The newer one includes the older one only if both are of this history of the database.
+    current().view.fresh(older)
+    return replace(request, at_least_revision=newer)

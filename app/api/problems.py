@@ -47,7 +47,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
         UndecidedError: Problem(500),
         TimedOutError: Problem(503, _SOON),
         NotFreshError: Problem(
-            503, _SOON, "The revision that you want is not known here yet. Take it as a no, and ask again in a moment."
+            503,
+            _SOON,
+            "The revision that you want is not known here. Take it as a no, and go on with a later revision.",
         ),
         NotLoggedError: Problem(
             503,

@@ -11,6 +11,7 @@ class Event(BaseModel):
     """Something that happened, written in the transaction of the change itself."""
 
     revision = AutoField()
+    """The revision that it made, as `next_revision` numbers it."""
     at = UTCDateTimeField(index=True)
     name = EnumField(EventName, max_length=40)
     by = CharField(max_length=80)
@@ -21,6 +22,15 @@ class Event(BaseModel):
     person = CharField(max_length=40, default="")
     """The public id of the person whose facts have changed, if it is about one: what caches have to invalidate."""
     details = JSONField(default=dict)
+
+
+class UnrecordedChanges(BaseModel):
+    """How often tables that facts are read from were changed without an event: with SQL, or by an earlier release.
+
+    There is one row. Triggers count, and `changing` keeps them from it.
+    """
+
+    number = BigIntegerField()
 
 
 class DecisionBatch(BaseModel):

@@ -1,22 +1,26 @@
 """Records events, and stores answered decisions."""
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from peewee import Expression
 
+from app.audit import queries
 from app.audit.decision_codec import Steps
 from app.audit.models import DecisionBatch, DecisionPath, Event
 from app.kernel import clock
 from app.kernel.change_feed import CHANNEL
-from app.kernel.database import BaseModel, appending, change, notify
+from app.kernel.database import BaseModel, appending, change, database, is_postgresql, notify
 from app.vocabulary import EventName
 
 OPERATOR = "operator"
 """The operator at the command line."""
 GUEST = "guest"
 """A visitor who has not signed in."""
+NONCE_BITS = 23
+"""How many bits of a revision are random. Of the 53 that JSON keeps exactly, the others number a thousand million."""
 
 
 @change
@@ -28,7 +32,9 @@ def record(name: EventName, *, by: str, subject: str, organisation: str = "", pe
     JSON values without secrets, passwords or e-mail addresses.
     """
     kind, _, subject_id = subject.partition(":")
-    event = Event.create(
+    revision = next_revision(queries.revision())
+    Event.create(
+        revision=revision,
         at=clock.now(),
         name=name,
         by=by,
@@ -37,8 +43,21 @@ def record(name: EventName, *, by: str, subject: str, organisation: str = "", pe
         person=subject_id if kind == "person" else person,
         details=details,
     )
+    if is_postgresql():
+        # An earlier release, which may still run, has the sequence number its events.
+        database.execute_sql("select setval('event_revision_seq', %s)", (revision,))
     notify(CHANNEL)
-    return int(event.revision)
+    return revision
+
+
+def next_revision(newest: int) -> int:
+    """Return a revision that follows `newest`.
+
+    Its lower bits are random. After a backup was restored, or a standby took over that had not received everything,
+    other events follow than those that were lost; counted alone, both would make the same revisions, and what a cache
+    or a caller knows of one would be taken for the other.
+    """
+    return ((newest >> NONCE_BITS) + 1 << NONCE_BITS) | secrets.randbits(NONCE_BITS)
 
 
 def store_decisions(

@@ -19,6 +19,17 @@ def revision() -> int:
     return int(newest or 0)
 
 
+def changes() -> tuple[int, int]:
+    """Return the number of the newest event, and how many changes were made without one."""
+    row = database.execute_sql("select (select max(revision) from event), number from unrecorded_changes").fetchone()
+    return int(row[0] or 0), int(row[1])
+
+
+def is_recorded(revision: int) -> bool:
+    """Return whether this database holds the event with this number; 0 is before the first."""
+    return revision == 0 or Event.select().where(Event.revision == revision).exists()
+
+
 def events_after(revision: int) -> Iterator[tuple[str, str, str]]:
     """Return name, subject and person (public id or nothing) of every event with a later number, in order."""
     query = Event.select(Event.name, Event.subject, Event.person).where(Event.revision > revision)

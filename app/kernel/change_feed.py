@@ -21,6 +21,9 @@ CHANNEL = "tessera"
 _POLL_SECONDS = 1.0
 """How long a lost notification may stay unnoticed on PostgreSQL."""
 
+_FILES_SECONDS = 0.01
+"""How long another file in the place of an SQLite database may stay unnoticed."""
+
 _HEADER_BYTES = 48
 _HEADER_VERSION = 3007000
 _MAP_FIELDS = 6
@@ -39,30 +42,60 @@ class SqliteWatch:
     A header that is just being written is neither the old nor the new one, so it counts as a change, and so does the
     new one after it. The connection is kept because it keeps the memory; it is used for nothing else. One thread may
     ask at a time.
+
+    Another file that takes the place of the database, or of the memory, is a change, too: then the watch is over that.
+    Whether there is one is looked at every ten milliseconds, because to ask the system takes thirty times as long as to
+    compare the header.
     """
 
     def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._cursor = self._connection.cursor()
-        # Only the first look makes SQLite share the memory.
-        self._data_version()
-        self._header = _shared_header(path)
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._header: ctypes.Array[ctypes.c_char] | None = None
+        self._files: list[int | None] | None = None
+        self._look_at_files = 0.0
         self._seen: bytes | int | None = None
+        self._open()
 
     def has_changed(self) -> bool:
         """Return whether there was a commit since the last time; the first time there was."""
+        if monotonic() >= self._look_at_files and self._is_another_file():
+            return True
         now = self._header.raw if self._header is not None else self._data_version()
         changed = now != self._seen
         self._seen = now
         return changed
 
+    def _is_another_file(self) -> bool:
+        self._look_at_files = monotonic() + _FILES_SECONDS
+        if database.identity(self._path) == self._files:
+            return False
+        self._open()
+        return True
+
     def close(self) -> None:
         """Give the connection back, and the memory with it."""
         self._header = None
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _open(self) -> None:
+        """Watch the file that is there now. Where none is, whoever looks into the database meets the error."""
+        self.close()
+        self._files = self._seen = None
+        self._look_at_files = 0.0
+        # A file that is not there must not be made: it would be empty.
+        address = f"{Path(self._path).absolute().as_uri()}?mode=rw"
+        with suppress(sqlite3.OperationalError):
+            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
+            # Only the first look makes SQLite share the memory.
+            self._data_version()
+            self._header = _shared_header(self._path)
+            self._files = database.identity(self._path)
 
     def _data_version(self) -> int:
-        (version,) = self._cursor.execute("pragma data_version").fetchone()
+        assert self._connection is not None
+        (version,) = self._connection.execute("pragma data_version").fetchone()
         return int(version)
 
 

@@ -7,6 +7,7 @@ while transactions commit in another. And what a writer read before it writes is
 """
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from peewee import (
     DatabaseProxy,
     DateTimeField,
     Model,
+    OperationalError,
     PostgresqlDatabase,
     SqliteDatabase,
 )
@@ -34,6 +36,7 @@ from app.runtime import Runtime, current, is_in_use, use
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _WRITER_LOCK = 4242001
 _MIGRATION_LOCK = 4242002
+_MEMORY = ":memory:"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,6 +107,51 @@ _CONNECTION_LIMIT = 12
 """For each process. PostgreSQL allows 100 in all by default."""
 
 
+class SqliteFile(SqliteDatabase):
+    """A database in a file that may be replaced by another while connections are open.
+
+    Such a connection would go on with a file that nobody else has any more. A thread that takes up its connection again
+    opens it anew. A file that is gone is not made again, because an empty database is not what was lost.
+    """
+
+    def connect(self, reuse_if_open: bool = False) -> bool:  # noqa: FBT001, FBT002  (peewee's own)
+        """Open a connection for this thread, and return whether it is a new one."""
+        state: Any = self._state  # type: ignore[attr-defined]  # peewee has no types
+        if reuse_if_open and not state.closed and not self.in_transaction():
+            files = identity(self.database)
+            if any(known not in (None, now) for known, now in zip(state.files, files, strict=True)):
+                self.close()
+            else:
+                state.files = files
+        return bool(super().connect(reuse_if_open))
+
+    def _connect(self) -> Any:
+        files = identity(self.database)
+        if files[0] is None and self._was_there:
+            raise OperationalError("The file of the database is gone.")
+        connection = super()._connect()  # type: ignore[misc]  # peewee has no types
+        self._state.files = identity(self.database)  # type: ignore[attr-defined]  # peewee has no types
+        self._was_there = True
+        return connection
+
+    _was_there = False
+
+
+def identity(path: str) -> list[int | None]:
+    """Return what tells the file of an SQLite database and its shared memory from any that take their place.
+
+    The memory comes and goes with the connections; None stands for what is not there.
+    """
+    inodes: list[int | None] = []
+    for file in (path, f"{path}-shm"):
+        try:
+            # Asked before each answer: a `Path` takes three times as long.
+            inodes.append(os.stat(file).st_ino)  # noqa: PTH116
+        except OSError:
+            inodes.append(None)
+    return inodes
+
+
 def open_database(url: str) -> Database:
     """Return an unconnected database for `url` (`sqlite:///path` or `postgresql://...`).
 
@@ -116,7 +164,7 @@ def open_database(url: str) -> Database:
 
 
 def _open_sqlite(path: str) -> Database:
-    file = SqliteDatabase(
+    file = (SqliteDatabase if path == _MEMORY else SqliteFile)(
         path,
         # A deferred transaction that reads and then writes fails at once when another writer came between.
         lock_type="IMMEDIATE",
@@ -131,7 +179,7 @@ def _open_sqlite(path: str) -> Database:
         },
     )
     file.register_function(_lower, "lower", 1, deterministic=True)
-    if path != ":memory:":
+    if path != _MEMORY:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # The file remembers it. Of several that do this at once, SQLite turns all but one away without any wait.
         with _file_lock(path), file.connection_context():
@@ -224,11 +272,19 @@ def reading() -> Iterator[None]:
 
 @contextmanager
 def changing() -> Iterator[None]:
-    """Run the block as one transaction under the writers' lock; an exception undoes all of it. Nests."""
+    """Run the block as one transaction under the writers' lock; an exception undoes all of it. Nests.
+
+    Triggers count the changes that are made without an event; these are none of them.
+    """
     with database.atomic():
         if is_postgresql():
-            database.execute_sql("select pg_advisory_xact_lock(%s)", (_WRITER_LOCK,))
-        yield
+            lock = "select pg_advisory_xact_lock(%s), set_config('tessera.recorded', 'on', true)"
+            database.execute_sql(lock, (_WRITER_LOCK,))
+            yield
+        else:
+            (unrecorded,) = database.execute_sql("select number from unrecorded_changes").fetchone()
+            yield
+            database.execute_sql("update unrecorded_changes set number = ?", (unrecorded,))
 
 
 def notify(channel: str) -> None:
@@ -281,7 +337,7 @@ def _migration_lock() -> Iterator[None]:
         finally:
             database.execute_sql("select pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
             database.execute_sql("reset lock_timeout")
-    elif database.obj.database == ":memory:":
+    elif database.obj.database == _MEMORY:
         yield
     else:
         with _file_lock(database.obj.database):

@@ -10,7 +10,6 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.authz.engine.engine import Engine
-from app.authz.information import cache
 from app.config import ROOT
 from app.services.models import Client
 from tests.running import change, forget_facts
@@ -79,12 +78,6 @@ def ask(send: Send) -> Ask:
         return send(body, headers={"Authorization": f"Bearer {key}"})
 
     return ask
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for a revision that never comes."""
-    monkeypatch.setattr(cache, "_PATIENCE_SECONDS", 0)
 
 
 MARK_SCHEMES = """

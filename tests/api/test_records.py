@@ -288,7 +288,6 @@ def test_whoever_has_no_key_learns_nothing(send: Send) -> None:
         assert send(b"", path=PATH, method=method, headers={"Authorization": ""}).status_code == 401
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_thing_is_shown_as_fresh_as_the_caller_wants_it(put: Put, send: Send) -> None:
     known = put(status="draft").json["revision"]
     for wanted, status in ((known, 200), (known + 1, 503)):

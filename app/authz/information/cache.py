@@ -2,7 +2,8 @@
 
 Every entry is as the database held it at `DirectoryView.revision`. A thread that finds a newer revision reads the
 events since, invalidates just the entries that they name, and only then loads anything else; so facts of two revisions
-never meet in one decision. Facts from before and after a change would never have been true together, and could allow
+never meet in one decision. What was changed without an event, or in another history of the database, invalidates
+everything. Facts from before and after a change would never have been true together, and could allow
 what was never allowed. The passing of time invalidates nothing: facts know when a grant begins and ends, and are asked
 with the moment.
 """
@@ -15,12 +16,10 @@ from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
 from threading import Lock, RLock
-from time import monotonic, sleep
 from typing import Any, Final, NamedTuple, TypeVar
 from weakref import WeakSet
 
-from app.audit.queries import events_after
-from app.audit.queries import revision as newest_revision
+from app.audit.queries import changes, events_after, is_recorded
 from app.authz import facts
 from app.authz.information import directory
 from app.authz.information.people import LoadedPerson
@@ -39,9 +38,8 @@ _FREEZE_AFTER = 500
 """How many people are loaded before they are taken out of the garbage collector's sight."""
 _EVENT_LIMIT = 2_000
 """After more events than this at once, invalidating everything is less work than looking at each."""
-_PATIENCE_SECONDS = 1.0
-"""How long a request waits for a revision that this process has not heard of yet."""
-_POLL_SECONDS = 0.01
+_REVISION_LIMIT = 1_000
+"""How many revisions are remembered that a view includes."""
 
 IRRELEVANT_EVENTS: Final = frozenset(
     {
@@ -65,7 +63,7 @@ _views: "WeakSet[DirectoryView]" = WeakSet()
 
 
 class NotFreshError(Exception):
-    """The revision that a caller asked for at least did not become known in time."""
+    """The database does not hold the revision that a caller asked for at least."""
 
 
 class Caller(NamedTuple):
@@ -79,8 +77,10 @@ class DirectoryView:
     """What this process knows of the directory, which its threads share. One that was forked keeps what it knows."""
 
     def __init__(self, people_capacity: int) -> None:
-        self.revision = -1
-        """The newest change that everything in this view includes."""
+        self._seen = (-1, -1)
+        """The newest revision that everything in this view includes, and how many changes without an event it does."""
+        self._included: dict[int, None] = {}
+        """Revisions that this view is known to include. Another may be of another history, or of none."""
         self._people_capacity = people_capacity
         self.begin()
         self._people: dict[str, facts.Person] = {}
@@ -108,6 +108,11 @@ class DirectoryView:
         self._is_behind = True
         """Whether a change was noticed that has not been read yet."""
 
+    @property
+    def revision(self) -> int:
+        """The newest change that everything in this view includes."""
+        return self._seen[0]
+
     def close(self) -> None:
         """Stop watching the database."""
         if self._watch is not None:
@@ -121,16 +126,18 @@ class DirectoryView:
         pass is enough; another one follows if a change invalidated entries meanwhile. Raises `NotFreshError`.
         """
         while True:
-            revision = self.revision if is_fresh and self.revision >= at_least else self.fresh(at_least)
-            yield revision
-            if self.revision == revision:
+            if not is_fresh or (at_least and at_least not in self._included):
+                self.fresh(at_least)
+            seen = self._seen
+            yield seen[0]
+            if self._seen == seen:
                 return
 
     def fresh(self, at_least: int = 0) -> int:
         """Learn of every change that has been committed, and return the revision of the newest.
 
         On PostgreSQL news of a change takes a few milliseconds; `at_least` makes certain. Raises `NotFreshError` when
-        that revision has not arrived within a second.
+        the database does not hold that revision: nobody made it, or in another history.
         """
         # A look at the watch resets it, so the other threads wait until the change has been read; and when that fails,
         # the next thread has to try again.
@@ -140,8 +147,8 @@ class DirectoryView:
             if self._is_behind:
                 self._catch_up()
                 self._is_behind = False
-        if self.revision < at_least:
-            self._wait_for(at_least)
+        if at_least and at_least not in self._included:
+            self._look_for(at_least)
         return self.revision
 
     def person(self, name: str) -> facts.Person | None:
@@ -199,15 +206,16 @@ class DirectoryView:
     def _catch_up(self) -> None:
         self._load(lambda: None)
 
-    def _wait_for(self, revision: int) -> None:
-        give_up_at = monotonic() + _PATIENCE_SECONDS
-        while True:
-            self._catch_up()
-            if self.revision >= revision:
-                return
-            if monotonic() > give_up_at:
-                raise NotFreshError
-            sleep(_POLL_SECONDS)
+    def _look_for(self, revision: int) -> None:
+        """Learn whether a revision is of this history. Raises `NotFreshError` when it is not."""
+        if not self._load(lambda: is_recorded(revision)):
+            raise NotFreshError
+        with self._lock:
+            self._include(revision)
+
+    def _include(self, revision: int) -> None:
+        _make_room(self._included, _REVISION_LIMIT)
+        self._included[revision] = None
 
     def _load(self, load: Callable[[], T]) -> T:
         """Return what `load` reads in a snapshot of the database that everything else here has caught up with."""
@@ -221,18 +229,19 @@ class DirectoryView:
 
     def _apply_events(self) -> None:
         """Invalidate what has changed since `revision`. Called in a snapshot, whose newest revision becomes ours."""
-        newest = newest_revision()
-        if newest == self.revision:
+        now = changes()
+        if now == self._seen:
             return
         events = list(islice(events_after(self.revision), _EVENT_LIMIT)) if self.revision >= 0 else []
-        # A number that goes back belongs to another history: a backup, or a standby that had not received everything.
-        if len(events) == _EVENT_LIMIT or newest < self.revision:
+        is_other_history = self.revision >= 0 and not is_recorded(self.revision)
+        if is_other_history or len(events) == _EVENT_LIMIT or now[1] != self._seen[1]:
             self._invalidate_all()
         for name, subject, person in events:
             if name not in IRRELEVANT_EVENTS:
                 self._invalidate(subject, person)
-        # Before anything of the new revision comes in: a thread that reads several entries looks at this number last.
-        self.revision = newest
+        # Before anything of the new revision comes in: a thread that reads several entries looks at this last.
+        self._seen = now
+        self._include(now[0])
 
     def _invalidate(self, subject: str, person: str) -> None:
         kind, _, public_id = subject.partition(":")
@@ -278,6 +287,7 @@ class DirectoryView:
         self._roles_at.clear()
         self._records.clear()
         self._callers.clear()
+        self._included.clear()
 
     def _load_catalogue(self) -> directory.Catalogue:
         return self._load(self._read_catalogue)

@@ -65,7 +65,7 @@ def test_the_scope_of_a_client_follows_the_state_of_its_service(ask: Ask, tmp_pa
     folder = Path(shutil.copytree(ROOT / "policies", tmp_path / "policies"))
     path = folder / "evaluation.polar"
     path.write_text(
-        path.read_text().replace("client.service != nil", 'client.service != nil and evaluation.service.state = "live"')
+        path.read_text().replace("= client.service;", '= client.service and evaluation.service.state = "live";')
     )
     change(engine=Engine.load(folder))
     assert ask().status_code == 200
@@ -86,7 +86,8 @@ def test_an_allow_passes_few_functions(app: Flask) -> None:
     # Until the tree of this decision is compiled, a walk takes its place.
     for _ in range(200):
         send()
-    called = functions_called(send)
+    # Some of them also look whether another file took the place of the database, which happens every 10 milliseconds.
+    called = min((functions_called(send) for _ in range(5)), key=len)
     assert len(called) <= MOST_FUNCTIONS, sorted(f"{code.co_filename}:{code.co_name}" for code in called)
 
 

@@ -325,7 +325,6 @@ def test_a_search_is_the_same_each_time(find: Any, sought: str) -> None:
 
 
 @every_search
-@pytest.mark.usefixtures("impatient")
 def test_a_search_is_at_least_as_fresh_as_the_caller_wants_it(find: Any, sought: str) -> None:
     later = revision() + 1_000
     assert find(sought, headers={"Tessera-At-Least": str(later)}).status_code == 503
