@@ -3,7 +3,7 @@
 
 resource Platform {
   permissions = ["add_organisation", "list_organisations", "read_decisions"];
-  roles = ["auditor", "catalogue", "policy_author", "support"];
+  roles = ["auditor", "support"];
 
   "add_organisation" if "support";
   "list_organisations" if "auditor";

@@ -10,6 +10,8 @@ resource Portal {
   "sign_in" if "person";
 }
 
+# intended: unconditional-grant: every visitor who is not signed in
 has_role(_guest: Guest, "guest", _portal: Portal);
 
+# intended: unconditional-grant: main.polar lets in active accounts only
 has_role(_person: Person, "person", _portal: Portal);

@@ -13,6 +13,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError
 
 from app.config import ROOT
+from app.kernel.files import is_left_over
 from app.seeding import schemas
 from app.vocabulary import DIRECTORY_KINDS
 
@@ -57,9 +58,9 @@ def read_pack(folder: Path) -> dict[str, Any]:
 
 
 def unread(folder: Path, known: Collection[str]) -> list[Path]:
-    """Return the files in `folder` of a pack that are not `known`, without hidden ones and Markdown."""
+    """Return the files in `folder` that are not `known`, without Markdown and what editors and systems leave there."""
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in found if path.name not in known and path.name[0] != "." and path.suffix != ".md"]
+    return [path for path in found if path.name not in known and not is_left_over(path) and path.suffix != ".md"]
 
 
 def _read(folder: Path, person: Schema) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_a_pack_may_lay_its_rules_out_as_it_likes(report: Report, pack: Path) ->
     with (pack / "policies" / "everything.polar").open("a") as file:
         file.write(
             'resource MarkScheme { permissions = ["read"]; }\n'
-            'has_permission(_person: Person, "read", _scheme: MarkScheme);\n'
+            'has_permission(person: Person, "read", _scheme: MarkScheme) if person.state = "active";\n'
         )
     (pack / "policies" / "helpers.polar").write_text("# Nothing yet.\n")
     assert report() == ""
@@ -482,4 +482,4 @@ def test_a_wrong_pack_is_not_served(pack: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert answer.returncode == 1
-    assert f"{path}:11:1: unused-rule: " in answer.stderr
+    assert f"{path}:12:1: unused-rule: " in answer.stderr

@@ -13,6 +13,7 @@ from app.authz.engine.sandbox import RESERVED_NAMES
 from app.authz.facts import KINDS, Fact, declared_kind
 from app.authz.polar.parser import parse
 from app.authz.polar.syntax import Location, PolarFile, SourceError
+from app.kernel.files import is_left_over
 
 
 class UnreadableFileError(SourceError):
@@ -38,14 +39,15 @@ class PolicySource:
 
     @classmethod
     def read(cls, *folders: Path) -> Self:
-        """Return the `*.polar` files of `folders`, the first of which is the base policy.
+        """Return the `*.polar` files of `folders`, the first of which is the base policy, but none that an editor left.
 
         Raises PolicyError if a folder does not exist.
         """
         for folder in folders:
             if not folder.is_dir():
                 raise PolicyError(f"There is no policy folder {folder.name}.")
-        paths = sorted((path.name, number, path) for number, one in enumerate(folders) for path in one.glob("*.polar"))
+        found = ((number, path) for number, folder in enumerate(folders) for path in folder.glob("*.polar"))
+        paths = sorted((path.name, number, path) for number, path in found if not is_left_over(path))
         base = frozenset(name for name, number, _path in paths if number == 0)
         texts: dict[str, ffi.PolarSource] = {}
         files: list[PolarFile] = []

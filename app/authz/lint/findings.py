@@ -22,23 +22,32 @@ class RuleId(StrEnum):
     UNREADABLE_FILE = "unreadable-file"
 
     # Within one rule
+    CONSTANT_CONDITION = "constant-condition"
     CUT = "cut"
     DEBUGGING_CALL = "debugging-call"
     FORBIDDEN_EXPRESSION = "forbidden-expression"
-    INFINITE_RECURSION = "infinite-recursion"
     INLINE_QUERY = "inline-query"
     INVALID_OPERANDS = "invalid-operands"
     LATE_BINDING = "late-binding"
     NEVER_EQUAL = "never-equal"
+    REASSIGNED_VARIABLE = "reassigned-variable"
     TYPE_AS_VALUE = "type-as-value"
     UNBOUND_VARIABLE = "unbound-variable"
+    UNCHECKED_STATE = "unchecked-state"
     UNKNOWN_FIELD = "unknown-field"
     UNKNOWN_TYPE = "unknown-type"
+    UNKNOWN_VALUE = "unknown-value"
+    VACUOUS_FORALL = "vacuous-forall"
 
     # Between rules
+    DUPLICATE_RULE = "duplicate-rule"
+    INFINITE_RECURSION = "infinite-recursion"
+    UNCONDITIONAL_GRANT = "unconditional-grant"
     UNDECLARED_NAME = "undeclared-name"
     UNDEFINED_RULE = "undefined-rule"
     UNGRANTED_NAME = "ungranted-name"
+    UNUSED_INTENTION = "unused-intention"
+    UNUSED_ROLE = "unused-role"
     UNUSED_RULE = "unused-rule"
     WRONG_ARITY = "wrong-arity"
 
@@ -58,6 +67,7 @@ class RuleId(StrEnum):
     # Untrusted input
     BOTH_MISSING = "both-missing"
     NEGATED_INPUT = "negated-input"
+    TRUSTS_CALLER = "trusts-caller"
     UNGUARDED_INPUT = "unguarded-input"
 
     # Decision tables and fixtures

@@ -11,7 +11,11 @@ from app.authz.engine.errors import PolicyError, PolicyWarningError
 from app.authz.engine.sandbox import RESERVED_NAMES
 from app.authz.engine.source import DuplicateFileError, PolicySource, UnreadableFileError
 from app.authz.facts import KINDS
+from app.authz.lint.closed_values import check_closed_values
+from app.authz.lint.conditions import check_conditions
 from app.authz.lint.findings import Finding, RuleId
+from app.authz.lint.intentions import without_intended
+from app.authz.lint.recursion import check_recursion
 from app.authz.lint.type_checker import check_rule, infer_types, type_of
 from app.authz.lint.untrusted_input import check_untrusted_input
 from app.authz.polar.names import LONGEST_KIND, policy_name, wire_name
@@ -60,7 +64,9 @@ def lint(source: PolicySource) -> tuple[list[Finding], Engine | None]:
             lines = {(finding.file, finding.line) for finding in findings}
             reported = (_engine_finding(problem) for problem in error.problems)
             findings.update(finding for finding in reported if (finding.file, finding.line) not in lines)
-    return sorted(findings, key=lambda finding: finding.sort_key), engine
+        findings.update(_check_meaning(source))
+    left = without_intended(findings, source)
+    return sorted(left, key=lambda finding: finding.sort_key), engine
 
 
 def _engine_finding(problem: PolicyError) -> Finding:
@@ -91,6 +97,15 @@ def _check_policy(source: PolicySource) -> Iterator[Finding]:
             yield from declared.check_rule(rule)
         for block in file.blocks:
             yield from declared.check_shorthands(block)
+
+
+def _check_meaning(source: PolicySource) -> Iterator[Finding]:
+    """Yield what may be loaded and evaluated, and is still hardly what its author means."""
+    yield from _check_trust(file for file in source.files if file.name in source.base)
+    yield from check_closed_values(source.files)
+    yield from check_conditions(source.files)
+    yield from check_recursion(source.files)
+    yield from _check_roles(source.files)
 
 
 class _DeclaredNames:
@@ -274,6 +289,45 @@ def _check_granted(files: Sequence[PolarFile]) -> Iterator[Finding]:
                 if not granted[sort] & {(owner, name) for owner in (block.name, None) for name in (node.text, None)}:
                     message = f'No rule grants the {sort} "{node.text}" of {block.name}.'
                     yield Finding(RuleId.UNGRANTED_NAME, *node.location, message)
+
+
+def _check_trust(files: Iterable[PolarFile]) -> Iterator[Finding]:
+    """Check that the base policy, which all services share, believes no caller: each may say what it likes.
+
+    What a caller says about a resource of its own, or about a request for one, concerns nobody else.
+    """
+    for rule in (rule for file in files for rule in file.rules):
+        types = infer_types(rule)
+        is_own = any(kind not in (None, *KINDS, *RESERVED_NAMES) for kind in types.values())
+        for node in () if rule.body is None else rule.body.walk():
+            owner = type_of(node.parts[0], types) if node.kind == "field" else None
+            if type_of(node, types) == "Properties" and (owner == "Person" or (owner == "Context" and not is_own)):
+                message = f"`{node}` is what a caller says, and any service could give itself access by it."
+                yield Finding(RuleId.TRUSTS_CALLER, *node.location, message)
+
+
+def _check_roles(files: Sequence[PolarFile]) -> Iterator[Finding]:
+    """Check that each role that is declared gives something, or is asked for."""
+    used: set[tuple[str | None, str | None]] = set()
+    for file in files:
+        for rule in file.rules:
+            types = infer_types(rule)
+            for call in rule.calls:
+                if call.text == "has_role" and len(call.parts) >= 3:
+                    name = call.parts[1].text if call.parts[1].kind == "string" else None
+                    owner = type_of(call.parts[2], types)
+                    used.add((None if owner is None else owner.removesuffix("?"), name))
+        for block in file.blocks:
+            related = {relation.text: relation.parts[0].text for relation in block.relations}
+            used |= {
+                (block.name if one.relation is None else related.get(one.relation), one.source)
+                for one in block.shorthands
+            }
+    for block in (block for file in files for block in file.blocks if block.kind == "resource"):
+        for role in block.roles:
+            if not used & {(owner, name) for owner in (block.name, None) for name in (role.text, None)}:
+                message = f'The role "{role.text}" of {block.name} gives nothing, and no rule asks for it.'
+                yield Finding(RuleId.UNUSED_ROLE, *role.location, message)
 
 
 def _granted(files: Sequence[PolarFile]) -> dict[str, set[tuple[str | None, str | None]]]:

@@ -28,6 +28,7 @@ def check_policy(policies: Path, pack: Path | None = None) -> list[Finding]:
     """
     source = PolicySource.read(*policy_folders(policies, pack))
     findings, engine = lint(source)
+    findings += _check_rules_folder(policies)
     if engine is None:
         return findings
     base_kinds = source.permissions(base_only=True).keys()
@@ -57,12 +58,17 @@ def check_pack(engine: Engine, pack: Path, kinds: set[str]) -> list[Finding]:
         return findings + run_tables(engine, rules, [kind for kind in kinds if (rules / table_name(kind)).exists()])
 
 
-def _check_files(rules: Path, fixtures: Path) -> Iterator[Finding]:
-    """Yield the files of a pack that are not read because of their names."""
+def _check_rules_folder(rules: Path) -> Iterator[Finding]:
+    """Yield the files and folders beside rules that are not read because of their names."""
     read = [path.name for pattern in ("*.polar", "*_test.toml") for path in rules.glob(pattern) if path.is_file()]
     for path in unread(rules, read):
         message = "The file is not read; rules are in *.polar, and their decision tables in *_test.toml."
         yield Finding(RuleId.UNREAD_FILE, path.name, 0, 0, message)
+
+
+def _check_files(rules: Path, fixtures: Path) -> Iterator[Finding]:
+    """Yield the files of a pack that are not read because of their names."""
+    yield from _check_rules_folder(rules)
     for path in unread(fixtures, PACK_FILES):
         message = f"The file is not read; fixtures are in {', '.join(PACK_FILES)}."
         yield Finding(RuleId.UNREAD_FILE, path.name, 0, 0, message)

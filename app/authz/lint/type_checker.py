@@ -17,6 +17,7 @@ _LITERALS = {"string": "String", "integer": "Integer", "float": "Float", "boolea
 EQUATIONS = frozenset({"=", "==", ":="})
 _NUMBERS = frozenset({"Integer", "Float"})
 ORDERS = frozenset({"<", "<=", ">", ">="})
+_DIVISIONS = frozenset({"/", "mod", "rem"})
 _DEBUGGING_CALLS = {
     "print": "`print(...)` writes personal data to the output of the server.",
     "debug": "`debug()` stops the server and waits for input.",
@@ -42,18 +43,10 @@ def check_rule(rule: Rule, fact_types: frozenset[str] = frozenset(KINDS)) -> lis
     if rule.body is not None:
         bound = frozenset(node.text for parameter in rule.parameters for node in parameter.value.walk())
         bound |= names | {"nil"}
-        findings += _check_bound(rule.body, bound)
+        # What a relation leads to is asked for: only the rule itself says it.
+        asked_for = frozenset({str(rule.parameters[0].value)}) if rule.name == "has_relation" else frozenset()
+        findings += _check_bound(rule.body, bound - asked_for)
         _check_order(rule.body, bound, _own_variables(rule.body), findings)
-    head = (rule.name, *(str(parameter.value) for parameter in rule.parameters))
-    findings += [
-        Finding(
-            RuleId.INFINITE_RECURSION,
-            *call.location,
-            f"`{rule.name}` calls itself with the same arguments (infinite recursion).",
-        )
-        for call in rule.calls
-        if (call.text, *map(str, call.parts)) == head
-    ]
     return findings
 
 
@@ -228,9 +221,16 @@ def _check_operation(node: Node, types: Types) -> Iterator[Finding]:
         elif not _comparable(left, right):
             message = f"`{node}` compares {left} with {right}, which are never equal."
             yield Finding(RuleId.NEVER_EQUAL, *node.location, message)
+    elif node.text in _DIVISIONS and not _is_number_but_zero(node.parts[1]):
+        message = f"`{node}` may divide by zero, which is no error in Polar; divide by a number that is written here."
+        yield Finding(RuleId.INVALID_OPERANDS, *node.location, message)
     elif not (node.text in ORDERS and {left, right} <= {None, "String"}) and not {left, right} <= {None, *_NUMBERS}:
         needed = "two numbers or two strings" if node.text in ORDERS else "two numbers"
         yield Finding(RuleId.INVALID_OPERANDS, *node.location, f"`{node}` needs {needed}.")
+
+
+def _is_number_but_zero(term: Node) -> bool:
+    return term.kind in ("integer", "float") and float(term.text) != 0
 
 
 def _comparable(left: str | None, right: str | None) -> bool:

@@ -101,9 +101,6 @@ class _RuleAnalysis:
     def _check(
         self, node: Node, tainted_rules: set[str], guarded: frozenset[str], *, negated: bool
     ) -> Iterator[Finding]:
-        if not negated:
-            # Under a `not`, a type check that fails would make the condition succeed, so it guards nothing.
-            guarded |= _guards(node)
         if negated and node.kind == "call" and not is_scope(node):
             if node.text in tainted_rules or any(map(self.is_tainted, node.parts)):
                 message = f"`{node}` depends on untrusted input, so its negation succeeds when the input is missing"
@@ -117,6 +114,9 @@ class _RuleAnalysis:
         for index, part in enumerate(node.parts):
             flips = is_scope(node) and index == 0
             yield from self._check(part, tainted_rules, guarded, negated=negated != flips)
+            # Under a `not`, a type check that fails would make the condition succeed, so it guards nothing.
+            if node.text in ("and", "forall") and node.kind in ("operation", "call") and not negated:
+                guarded |= _guards(part)
 
     def _check_both_missing(self, node: Node, guarded: frozenset[str]) -> Iterator[Finding]:
         tainted = [part for part in node.parts if part.kind == "field" and self.is_tainted(part)]
@@ -127,8 +127,20 @@ class _RuleAnalysis:
                 RuleId.BOTH_MISSING, *node.location, f"{message}; check a type first: `{one} matches String and ...`."
             )
 
+    def _compared_fact(self, node: Node) -> str | None:
+        """Return the type of the fact that a comparison compares with untrusted input, if it does."""
+        for term, other in (node.parts, node.parts[::-1]):
+            kind = (type_of(other, self._types) or "").removesuffix("?").strip("[]")
+            if kind and kind not in (*BUILT_IN_KINDS, "nil") and self.is_tainted(term):
+                return kind
+        return None
+
     def _check_comparison(self, node: Node, guarded: frozenset[str], *, negated: bool) -> Iterator[Finding]:
         """Yield a finding if the comparison, or its negation, succeeds for missing or mistyped input."""
+        if node.text in (*EQUATIONS, "!=", "in") and (fact := self._compared_fact(node)) is not None:
+            message = f"`{node}` compares untrusted input with {fact}, which it never equals; compare with its id."
+            yield Finding(RuleId.NEVER_EQUAL, *node.location, message)
+            return
         if node.text in EQUATIONS and not negated:
             yield from self._check_both_missing(node, guarded)
             return

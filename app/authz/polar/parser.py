@@ -237,8 +237,13 @@ class _Parser:
         while self.accept("."):
             location = self.token.location
             if self.accept("("):
-                term = Node("lookup", "", location, (term, self.expression()))
+                key = self.expression()
                 self.expect(")")
+                # The way to read a property whose name is a word of Polar: `paper.properties.("type")`.
+                literal = key.kind == "string"
+                term = (
+                    Node("field", key.text, location, (term,)) if literal else Node("lookup", "", location, (term, key))
+                )
                 continue
             name = self.name()
             if self.accept("("):

@@ -74,7 +74,10 @@ def folder(tmp_path: Path) -> Path:
     fixtures = tmp_path / "reports" / "fixtures"
     fixtures.mkdir(parents=True)
     (fixtures / "people.toml").write_text('[[person]]\nid = "alice"\n')
-    reports = (f'[[record]]\ntype = "report"\nid = "{name}"\n' for name in ("march", "april"))
+    reports = (
+        f'[[record]]\ntype = "report"\nid = "{name}"\nproperties = {{ author = "alice" }}\n'
+        for name in ("march", "april")
+    )
     (fixtures / "records.toml").write_text("".join(reports))
     (tmp_path / "reports" / "policies").mkdir()
     (tmp_path / "reports" / "policies" / "report.polar").write_text(PREAMBLE)

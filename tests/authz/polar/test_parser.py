@@ -147,7 +147,8 @@ def test_a_pattern_follows_a_colon_or_matches(pattern: str, expected: Tree) -> N
         ("x.a.b", ("field", "b", ("field", "a", var("x")))),
         ("x.f()", ("method", "f", var("x"))),
         ("x.f(1, key: 2).a", ("field", "a", ("method", "f", var("x"), num(1), num(2)))),
-        ('x.("a")', ("lookup", var("x"), ("string", "a"))),
+        ("x.(y)", ("lookup", var("x"), var("y"))),
+        ('x.("type")', ("field", "type", var("x"))),
         ("f()", ("call", "f")),
         ("f(x, g(y),)", ("call", "f", var("x"), ("call", "g", var("y")))),
         (
@@ -211,7 +212,7 @@ def test_a_term_is_located_at_its_name_or_its_operator(condition: str, kind: str
 
 @pytest.mark.parametrize(
     "text",
-    ['"a"', "x.state", "x.f(...)", 'x.("a")', "[x, 1]", "{...}", "f(...)", "x.a = y", "x in y.b"],
+    ['"a"', "x.state", "x.f(...)", "x.(y)", "[x, 1]", "{...}", "f(...)", "x.a = y", "x in y.b"],
 )
 def test_a_term_is_written_as_in_the_policy(text: str) -> None:
     parsed = rule(f"r(x) if {text.replace('...', '' if '(' in text else 'a: 1')};").body

@@ -8,6 +8,7 @@ resource Record {
   "read" if "reader";
 }
 
+# intended: unconditional-grant: the scenario says that everybody reads
 has_role(_person: Person, "reader", _record: Record);
 
 has_permission(person: Person, "write", record: Record) if

@@ -1,0 +1,12 @@
+"""Files that nobody wrote: what editors and systems leave beside those of people."""
+
+from pathlib import Path
+
+_BEGINNINGS = (".", "#")
+_ENDINGS = ("~",)
+_NAMES = frozenset({"Thumbs.db", "desktop.ini"})
+
+
+def is_left_over(path: Path) -> bool:
+    """Return whether an editor or a system left this file: a lock, a copy of before, a folder of a mounted volume."""
+    return path.name.startswith(_BEGINNINGS) or path.name.endswith(_ENDINGS) or path.name in _NAMES
