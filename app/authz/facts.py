@@ -75,6 +75,12 @@ def fact(made: type[T]) -> type[T]:
     return dataclass(frozen=True, slots=True, eq=False, repr=False)(made)
 
 
+class Array(tuple[Any, ...]):
+    """A collection that a caller sent or registered, with values of any JSON type."""
+
+    __slots__ = ()
+
+
 class Properties(Fact):
     """Named values of any JSON type, sent by a caller or registered with a resource. A missing one is nil."""
 
@@ -304,7 +310,7 @@ def _as_rules_see(value: Any) -> Any:
     if isinstance(value, dict):
         return Properties(value)
     if isinstance(value, list):
-        return tuple(_as_rules_see(element) for element in value)
+        return Array(_as_rules_see(element) for element in value)
     return value
 
 

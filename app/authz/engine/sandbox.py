@@ -24,7 +24,7 @@ from polar.query import Query
 from app.authz.engine.errors import PolicyError, is_timeout, load_problem, location_in
 from app.authz.engine.replay import Conversation
 from app.authz.engine.tree import Const, compare
-from app.authz.facts import Fact, Properties, read
+from app.authz.facts import Array, Fact, Properties, read
 from app.authz.polar.trace import Step, steps
 
 TIMEOUT_MS = 1000
@@ -44,6 +44,9 @@ RESERVED_NAMES = frozenset(BUILT_IN_KINDS) | {"Actor", "Resource"}
 
 # The core reads this whenever it starts a query; its own default is half a minute.
 os.environ["POLAR_TIMEOUT_MS"] = str(TIMEOUT_MS)
+
+_PLAIN = (str, bool, int, float, Array, Properties)
+"""What JSON has."""
 
 _OPERATORS = {"Eq": "==", "Unify": "==", "Neq": "!=", "Lt": "<", "Leq": "<=", "Gt": ">", "Geq": ">="}
 
@@ -348,9 +351,13 @@ def _opaque(value: Any) -> Any:
 def _check_comparable(operator: str, left: object, right: object) -> None:
     """Raise PolicyError for values that cannot be compared.
 
-    Values of two types are never equal, so `not` and `!=` would always hold, and a slip would grant access.
+    Values of two types are never equal, so `not` and `!=` would always hold, and a slip would grant access. But what
+    callers send may be of any type, and one odd element of a list must not be an error for those whom another names.
     """
     if isinstance(left, str) and isinstance(right, str):
+        return
+    are_plain = isinstance(left, _PLAIN) and isinstance(right, _PLAIN)
+    if operator == "==" and are_plain and not (isinstance(left, Array) and isinstance(right, Array)):
         return
     if operator not in ("==", "!="):
         raise PolicyError("A rule orders values that have no order.")

@@ -324,6 +324,28 @@ def test_what_is_missing_equals_the_constant_nil_and_nothing_else(tmp_path: Path
         assert tuple(says(*one) for one in told) == MISSING[rule]
 
 
+@pytest.mark.parametrize("odd", [5, True, None, 2.5, ["a"], [], {"a": "a"}, [[{"a": ["a"]}]], "b"], ids=repr)
+@pytest.mark.parametrize(
+    ("rule", "allows"),
+    [
+        ("person.public_id in record.properties.x", True),
+        ("x in record.properties.x and x = person.public_id", True),
+        ('not "c" in record.properties.x and person.state = "active"', True),
+        ("not person.public_id in record.properties.x", False),
+        ("record.properties.only = person.public_id or person.public_id in record.properties.x", True),
+    ],
+)
+def test_one_odd_element_makes_nobody_elses_answer_a_no(tmp_path: Path, rule: str, allows: bool, odd: object) -> None:
+    head = 'type allow(_a, _b, _c, _d);\nallow(person: Person, "x", record, _c) if '
+    (tmp_path / "main.polar").write_text(f"{head}{rule};\n")
+    engine, plain = Engine.load(tmp_path), PlainOso(tmp_path / "main.polar")
+    person = facts.Person("a", "active")
+    for values in ([odd, "a"], ["a", odd], [odd, "a", odd]) * 4:
+        record = facts.declared_kind("Record")("r", facts.Properties({"x": values, "only": odd}))
+        question = (person, "x", record, facts.Context(), 0.0)
+        assert engine.answer(*question).allowed == plain.allows(*question) == allows
+
+
 @pytest.mark.parametrize(
     ("rule", "values"),
     [
