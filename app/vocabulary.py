@@ -63,6 +63,7 @@ class Action(StrEnum):
     CREATE_ACCOUNT = "create_account"
     GIVE = "give"
     LAUNCH = "launch"
+    LEARN_ABOUT = "learn_about"
     LIST_ORGANISATIONS = "list_organisations"
     LIST_PEOPLE = "list_people"
     READ = "read"
@@ -91,13 +92,17 @@ PERMISSIONS: dict[str, frozenset[Action]] = {
         }
     ),
     "Organisation": frozenset({Action.READ, Action.ACT_IN, Action.LIST_PEOPLE, Action.ADD_PERSON}),
-    "Person": frozenset({Action.READ, Action.CHANGE_DETAILS, Action.CHANGE_PASSWORD}),
+    "Person": frozenset({Action.READ, Action.CHANGE_DETAILS, Action.CHANGE_PASSWORD, Action.LEARN_ABOUT}),
     "Platform": frozenset({Action.LIST_ORGANISATIONS, Action.ADD_ORGANISATION, Action.READ_DECISIONS}),
     "Portal": frozenset({Action.SIGN_IN, Action.CREATE_ACCOUNT, Action.SEE_HOME}),
     "Role": frozenset({Action.GIVE, Action.USE}),
     "Service": frozenset({Action.READ, Action.LAUNCH}),
 }
 """The permissions of each type of resource; the same sets are declared in the Polar blocks."""
+
+NO_QUESTIONS: dict[str, frozenset[Action]] = {"Service": frozenset({Action.READ})}
+"""Permissions that pages ask for and programs may not: that everybody with an account may read of a service would tell
+its programs who has one."""
 
 USER_MANAGEMENT = "portal:user-management"
 """The role that makes its holder an exams officer."""

@@ -228,6 +228,9 @@ class Client(Fact):
     state: str
     service: Service | None
     kinds: tuple[str, ...]
+    knows_everybody: bool = False
+    by_address: bool = hidden(default=False)
+    """Whether the client names people by their e-mail addresses."""
 
 
 @fact

@@ -28,8 +28,9 @@ def client() -> None:
 @click.option("--name", required=True, type=NAME, help="Which program it is.")
 @click.option("--service", required=True, help="The service that it asks about, by slug.")
 @click.option("--kind", "kinds", required=True, multiple=True, type=KIND, help="A type of resource; may be repeated.")
+@click.option("--by-address", is_flag=True, help="Searches return people's e-mail addresses, not their ids.")
 @as_json
-def add(name: str, service: str, kinds: tuple[str, ...], as_json: bool) -> None:
+def add(name: str, service: str, kinds: tuple[str, ...], by_address: bool, as_json: bool) -> None:
     """Add a client and print its key, once: only a hash of it is kept.
 
     A kind other than service and role belongs to the first service that asks about it, and to no other.
@@ -37,7 +38,8 @@ def add(name: str, service: str, kinds: tuple[str, ...], as_json: bool) -> None:
     with migrated_database():
         for kind in _NEVER_ASKED.intersection(kinds):
             raise ProblemError(f"No program asks about a {kind}: only about service, role, and what the rules declare.")
-        added, key = add_client(name, found("service", service, service_with_slug), list(dict.fromkeys(kinds)))
+        owner = found("service", service, service_with_slug)
+        added, key = add_client(name, owner, list(dict.fromkeys(kinds)), by_address=by_address)
         answer(
             f"Added {name} ({added.public_id}). Its key, which is not shown again:\n{key}",
             {"public_id": added.public_id, "service": service, "kinds": added.kinds, "key": key},

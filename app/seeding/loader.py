@@ -40,10 +40,10 @@ def load_cast(folder: Path = FIXTURES) -> None:
 
 def load_pack(folder: Path) -> None:
     """Write the fixtures of a pack into the database: all of them, or nothing. Raises like `load_cast`."""
-    _load(read_pack(folder))
+    _load(read_pack(folder), knows_everybody=True)
 
 
-def _load(described: dict[str, Any]) -> None:
+def _load(described: dict[str, Any], *, knows_everybody: bool = False) -> None:
     with changing():
         organisations = {entry["id"]: _add_organisation(entry) for entry in described["organisation"]}
         roles = {role.slug: role for role in Role.select().where(Role.service.is_null())}
@@ -53,7 +53,7 @@ def _load(described: dict[str, Any]) -> None:
             services[entry["slug"]] = _add_service(entry)
             roles |= _add_roles(entry["role"], services[entry["slug"]])
         for entry in described["client"]:
-            _add_client(entry, services)
+            _add_client(entry, services, knows_everybody=knows_everybody)
         for entry in described["record"]:
             Record.create(kind=entry["type"], public_id=entry["id"], properties=entry["properties"])
         # Without a password nobody can sign in, but clients can ask about these people all the same.
@@ -88,13 +88,15 @@ def _add_roles(entries: Sequence[Mapping[str, Any]], service: Service | None) ->
     return roles
 
 
-def _add_client(entry: FixtureEntry, services: Mapping[str, Service]) -> None:
+def _add_client(entry: FixtureEntry, services: Mapping[str, Service], *, knows_everybody: bool) -> None:
     named = entry["service"]
     Client.create(
         public_id=entry["id"],
         name=entry["name"],
         service=None if named is None else _known(services, named, entry, "service"),
         kinds=entry["kinds"],
+        knows_everybody=knows_everybody if entry["knows_everybody"] is None else entry["knows_everybody"],
+        by_address=entry["by_address"],
         key_hash=hash_token(entry["key"]),
         created_at=clock.now() - _SINCE,
         ended_at=clock.now() if entry["ended"] else None,

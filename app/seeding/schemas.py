@@ -161,6 +161,8 @@ class ClientEntry(EntrySchema):
     service = fields.String(load_default=None)
     kinds = fields.List(fields.String(validate=_line(60)), required=True)
     key = fields.String(required=True, validate=_line(200, 8))
+    by_address = fields.Boolean(load_default=False)
+    knows_everybody = fields.Boolean(load_default=None)
     ended = fields.Boolean(load_default=False)
 
 

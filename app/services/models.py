@@ -57,6 +57,10 @@ class Client(BaseModel):
     service = ForeignKeyField(Service, null=True, on_delete="CASCADE")
     kinds = JSONField(default=list)
     """The resource types that it asks about. A type outside the directory belongs to one service."""
+    knows_everybody = BooleanField(default=False)
+    """Whether everybody in the directory concerns this client: true for those of packs."""
+    by_address = BooleanField(default=False)
+    """Whether searches return people's e-mail addresses in the place of their ids."""
     key_hash = CharField(max_length=64, unique=True)
     created_at = UTCDateTimeField()
     ended_at = UTCDateTimeField(null=True)

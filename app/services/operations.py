@@ -27,8 +27,12 @@ class NewRole:
 
 
 @change
-def add_client(name: str, service: Service, kinds: list[str], *, by: str = OPERATOR) -> tuple[Client, str]:
+def add_client(
+    name: str, service: Service, kinds: list[str], *, by_address: bool = False, by: str = OPERATOR
+) -> tuple[Client, str]:
     """Add a client for `service` that asks about `kinds`, and return it with its key, which is not stored.
+
+    Searches answer it with people's ids, or `by_address`.
 
     Raises `ProblemError` when one of the kinds belongs to another service, because clients also register, read and
     delete the records of their kinds.
@@ -43,6 +47,7 @@ def add_client(name: str, service: Service, kinds: list[str], *, by: str = OPERA
         name=name,
         service=service,
         kinds=kinds,
+        by_address=by_address,
         key_hash=hash_token(key),
         created_at=clock.now(),
     )

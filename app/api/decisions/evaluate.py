@@ -1,22 +1,27 @@
 """Evaluates what one client asks: check its scope, resolve the names, decide, record. Knows no HTTP."""
 
+from dataclasses import replace
 from time import monotonic, perf_counter_ns
 
 from msgspec import Struct
 
 from app.api.decisions.client_scope import ClientScope
 from app.api.decisions.explanation import explanation_message
-from app.api.decisions.resolver import Resolved, Resolver, resolvers
+from app.api.decisions.resolver import Resolved, Resolver, described, resolvers
 from app.api.errors import RequestError, TimedOutError
 from app.api.wire.requests import Batch, EvaluationRequest, FailedItem, Semantic
 from app.api.wire.responses import Answer
 from app.audit.decision_codec import LoggedDecision
-from app.authz.decision_point import Decision, DecisionRequest, decide
-from app.authz.explain.explanation import reason_for
+from app.authz.decision_point import Decision, DecisionRequest, decide, decide_request
+from app.authz.explain.explanation import reason_for, stranger
 from app.authz.explain.steps import trace_of
 from app.authz.information.cache import Caller
 from app.kernel import clock
 from app.runtime import current, settings
+from app.vocabulary import Action, Reason
+
+_NOBODY = Decision(allowed=False, reason=Reason.NOT_ALLOWED, policy="")
+"""That nobody who is not there may do anything, whatever the policy says."""
 
 
 class _Outcome(Struct, frozen=True):
@@ -37,7 +42,7 @@ def evaluate(caller: Caller, request: EvaluationRequest, *, explain: bool = Fals
     """
     with ClientScope(caller) as scope:
         # The client was authenticated by the same view, which looked for changes then.
-        for resolver in resolvers(caller.client.service, request.at_least_revision, is_fresh=True):
+        for resolver in resolvers(caller.client, request.at_least_revision, is_fresh=True):
             outcome = _outcome(scope, resolver, request)
     decision, revision = outcome.decision, resolver.revision
     explanation = explanation_message(caller.client, _asked(outcome), decision) if explain else None
@@ -55,7 +60,7 @@ def evaluate_all(caller: Caller, batch: Batch) -> list[Answer | FailedItem]:
     deadline = monotonic() + settings().time_limit
     # One clock for all: midnight may fall between two of them.
     with ClientScope(caller) as scope, clock.pinned(clock.now()):
-        for resolver in resolvers(caller.client.service, batch.at_least_revision, is_fresh=True):
+        for resolver in resolvers(caller.client, batch.at_least_revision, is_fresh=True):
             scope.begin_again()
             outcomes = _batch_outcomes(scope, resolver, batch, deadline)
     revision = resolver.revision
@@ -96,17 +101,35 @@ def _outcome(scope: ClientScope, resolver: Resolver, request: EvaluationRequest)
     digest = scope.check(request.resource.type, request.resource.id)
     resolved = resolver.resolve(request)
     subject, resource, asked = resolved.subject, resolved.resource, None
-    if subject is None or resource is None or resolved.unknown is not None:
+    if resource is None or resolved.unknown is not None:
         assert resolved.unknown is not None
         decision = Decision(allowed=False, reason=resolved.unknown, policy=digest)
     else:
-        action = request.action.name
-        decision = decide(subject, action, resource, resolved.context)
+        decision = _NOBODY if subject is None else decide(subject, request.action.name, resource, resolved.context)
         if not decision.allowed:
-            roles = resolver.grantable_roles(resource)
-            asked = DecisionRequest(subject, action, resource, resolved.context, roles)
-            decision = reason_for(asked, decision)
+            asked, decision = _with_reason(resolver, request, resolved, decision)
     return _Outcome(request, resolved, decision, asked, perf_counter_ns() - started)
+
+
+def _with_reason(
+    resolver: Resolver, request: EvaluationRequest, resolved: Resolved, decision: Decision
+) -> tuple[DecisionRequest | None, Decision]:
+    """Return what was denied, with what could be granted, and the `decision` with its reason.
+
+    Of somebody about whom the client may not learn, the reason is that of a stranger, whether or not there is such a
+    person: an account and a school are not the business of a service without whose roles they are held.
+    """
+    subject, resource, context = resolved.subject, resolved.resource, resolved.context
+    assert resource is not None
+    is_stranger = subject is None or not decide(resolver.client, Action.LEARN_ABOUT, subject, context).allowed
+    if subject is None or is_stranger:
+        subject = described(stranger(context.organisation), request.subject)
+    asked = DecisionRequest(subject, request.action.name, resource, context, resolver.grantable_roles(resource))
+    if is_stranger:
+        decision = decide_request(asked)
+        if decision.allowed:
+            return None, replace(decision, allowed=False, reason=Reason.UNKNOWN_SUBJECT, leaf=None)
+    return asked, reason_for(asked, decision)
 
 
 def _asked(outcome: _Outcome) -> DecisionRequest | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from operator import attrgetter
 
 import msgspec
@@ -10,15 +11,19 @@ from msgspec import Struct
 from app.api.wire.requests import Entity, EvaluationRequest
 from app.authz import facts
 from app.authz.decision_point import policy
+from app.authz.engine.engine import Engine
 from app.authz.information import cache
 from app.runtime import current
-from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Reason
+from app.vocabulary import DIRECTORY_KINDS, NO_QUESTIONS, SUBJECT_TYPES, USER_MANAGEMENT, Reason
 
 _EMPTY_CONTEXT = facts.Context()
 
 
 class Resolved(Struct, frozen=True):
-    """What an evaluation is about. `unknown` says which of its names is not known; where it is None, all are."""
+    """What an evaluation is about. `unknown` says which of its names is not known.
+
+    Where it is None, all are, but perhaps for the person, whose `subject` is None then.
+    """
 
     subject: facts.Person | None
     organisation: facts.Organisation | None
@@ -27,14 +32,21 @@ class Resolved(Struct, frozen=True):
     unknown: Reason | None = None
 
 
+class FoundPerson(Struct, frozen=True):
+    """A person whom a search found, under the `name` that the client uses."""
+
+    name: str
+    person: facts.Person
+
+
 class Resolver(Struct):
     """Finds the facts, as of one `revision`, that the evaluations of one request are about.
 
-    The request is made on behalf of a service (None: of none). `resolvers` makes them.
+    The request is made by a `client`. `resolvers` makes them.
     """
 
     view: cache.DirectoryView
-    service: facts.Service | None
+    client: facts.Client
     revision: int
     _described: dict[int, facts.Person | None] = msgspec.field(default_factory=dict)
 
@@ -46,11 +58,11 @@ class Resolver(Struct):
         action = request.action.name
         if resource is None:
             unknown = Reason.UNKNOWN_RESOURCE
-        elif action not in current().engine.permissions[type(resource).__name__]:
+        elif action not in questions_about(current().engine, resource):
             unknown = Reason.UNKNOWN_ACTION
         elif request.organisation is not None and organisation is None:
             unknown = Reason.UNKNOWN_ORGANISATION
-        elif subject is None:
+        elif request.subject.type not in SUBJECT_TYPES:
             unknown = Reason.UNKNOWN_SUBJECT
         else:
             has_context = organisation is not None or request.action.properties or request.context
@@ -67,7 +79,7 @@ class Resolver(Struct):
         # The evaluations of a batch share one subject; it is described once.
         if id(subject) not in self._described:
             person = self.view.person(subject.id)
-            self._described[id(subject)] = person and _described_person(person, subject)
+            self._described[id(subject)] = person and described(person, subject)
         return self._described[id(subject)]
 
     def organisation(self, name: str | None) -> facts.Organisation | None:
@@ -83,9 +95,28 @@ class Resolver(Struct):
         kind = policy().declared_kinds.get(resource.type)
         return None if kind is None else self._record(kind, resource)
 
-    def people_after(self, subject: Entity, public_id: str, limit: int) -> list[facts.Person]:
-        """Return at most `limit` people whose ids follow `public_id`, in order, as `subject` describes them."""
-        return [_described_person(person, subject) for person in self.view.people_after(public_id, limit)]
+    def people_after(
+        self, subject: Entity, organisation: facts.Organisation | None, public_id: str, limit: int
+    ) -> list[FoundPerson]:
+        """Return at most `limit` people who concern the client and whose ids follow `public_id`, in order.
+
+        They are as `subject` describes them. Those who hold or held a role of the service concern a client, at the
+        `organisation` if one is asked about; whether the client may learn about them, the policy says.
+        """
+        if self.client.knows_everybody:
+            loaded = self.view.people_after(public_id, limit)
+        elif self.client.service is None:
+            return []
+        else:
+            at = None if organisation is None else organisation.public_id
+            loaded = self.view.holders_after(self.client.service.slug, at, public_id, limit)
+        return [
+            FoundPerson(
+                (addresses[0] if addresses else person.public_id) if self.client.by_address else person.public_id,
+                described(person, subject),
+            )
+            for person, addresses in loaded
+        ]
 
     def resources_after(
         self, resource: Entity, organisation: facts.Organisation | None, name: str, limit: int
@@ -108,20 +139,24 @@ class Resolver(Struct):
 
         For a resource of a type that the service declares itself these are all roles of the service.
         """
-        service = self.service if isinstance(resource, facts.Record) else resource
+        service = self.client.service if isinstance(resource, facts.Record) else resource
         if isinstance(service, facts.Service):
             return self.view.roles_of(service)
-        role = self.view.role(resource.slug) if isinstance(resource, facts.Role) else None
-        return () if role is None else (role,)
+        if not isinstance(resource, facts.Role):
+            return ()
+        # That of exams officers helps to give a role.
+        found = (self.view.role(slug) for slug in (resource.slug, USER_MANAGEMENT))
+        return tuple(role for role in found if role is not None)
 
     def _own_resources(
         self, type_name: str, organisation: facts.Organisation | None
     ) -> Iterable[facts.Service | facts.Role]:
-        if self.service is None:
+        service = self.client.service
+        if service is None:
             return []
         if type_name == "service":
-            return [self.service]
-        roles = (self.view.role(role.slug, organisation) for role in self.view.roles_of(self.service))
+            return [service]
+        roles = (self.view.role(role.slug, organisation) for role in self.view.roles_of(service))
         return (role for role in roles if role is not None)
 
     def _record(self, kind: type[facts.Record], resource: Entity) -> facts.Record | None:
@@ -132,14 +167,25 @@ class Resolver(Struct):
         return None if resource.properties is None else kind(resource.id, facts.Properties(resource.properties))
 
 
-def resolvers(service: facts.Service | None, at_least: int, *, is_fresh: bool = False) -> Iterator[Resolver]:
+def resolvers(client: facts.Client, at_least: int, *, is_fresh: bool = False) -> Iterator[Resolver]:
     """Yield a resolver for the loop's body, and a new one until all that it resolved is of one revision.
 
     `at_least` and `is_fresh` as for `DirectoryView.snapshots`, which also says what is raised.
     """
     view = current().view
     for revision in view.snapshots(at_least, is_fresh=is_fresh):
-        yield Resolver(view, service, revision)
+        yield Resolver(view, client, revision)
+
+
+def questions_about(engine: Engine, resource: facts.Fact) -> frozenset[str]:
+    """Return the actions that programs may ask about for a resource."""
+    kind = type(resource).__name__
+    return _questions(engine)[kind]
+
+
+@lru_cache(maxsize=16)
+def _questions(engine: Engine) -> dict[str, frozenset[str]]:
+    return {kind: actions - NO_QUESTIONS.get(kind, frozenset()) for kind, actions in engine.permissions.items()}
 
 
 def context_of(request: EvaluationRequest, organisation: facts.Organisation | None) -> facts.Context:
@@ -152,7 +198,7 @@ def context_of(request: EvaluationRequest, organisation: facts.Organisation | No
     )
 
 
-def _described_person(person: facts.Person, subject: Entity) -> facts.Person:
+def described(person: facts.Person, subject: Entity) -> facts.Person:
     """Return `person`, or a copy in which the properties that the caller sent override the registered ones."""
     if not subject.properties:
         return person

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from app.api.decisions.client_scope import ClientScope
 from app.api.decisions.page_token import PageStart, start_of_page, token_for
-from app.api.decisions.resolver import Resolver, context_of, resolvers
+from app.api.decisions.resolver import Resolver, context_of, questions_about, resolvers
 from app.api.errors import NotPermittedError
 from app.api.wire.requests import SearchRequest, SearchTarget
 from app.api.wire.responses import SearchResult
@@ -15,7 +15,7 @@ from app.authz import facts
 from app.authz.decision_point import decide, policy
 from app.authz.information.cache import Caller
 from app.kernel import clock
-from app.vocabulary import SUBJECT_TYPES, Reason
+from app.vocabulary import SUBJECT_TYPES, Action, Reason
 
 BUDGET_SECONDS = 0.2
 """After this long a page is given as it is; the next one continues from there."""
@@ -24,8 +24,9 @@ CANDIDATES_LIMIT = 200
 
 
 class _Candidate(NamedTuple):
-    """One that takes its place in the evaluation."""
+    """One that takes its place in the evaluation: where it is in the order, and what the client calls it."""
 
+    place: str
     name: str
     person: facts.Person
     action: str
@@ -33,9 +34,9 @@ class _Candidate(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """What came of some candidates: the `names` of those that are allowed, and the last candidate that was examined."""
+    """What came of some candidates: those that are `allowed`, and the place of the last one that was examined."""
 
-    names: list[str]
+    allowed: list[_Candidate]
     after: str
     is_end: bool
     subject: str = "unknown"
@@ -57,15 +58,16 @@ def search(caller: Caller, request: SearchRequest) -> SearchResult:
     token = "" if page.is_end else token_for(caller, request, PageStart(page.after, start.limit))
     digest = digest or policy().digest
     item = _logged_decision(request, page, digest, time.perf_counter_ns() - started)
+    names = [candidate.name for candidate in page.allowed]
     recorded = decision_log.current().write(clock.timestamp(), caller.reference, revision, item)
-    return SearchResult(recorded, page.names, token, digest, revision)
+    return SearchResult(recorded, names, token, digest, revision)
 
 
 class _Search:
     """One search, within its budget of time."""
 
     def __init__(self, caller: Caller, request: SearchRequest, *, is_in_scope: bool) -> None:
-        self._service = caller.client.service
+        self._client = caller.client
         self._target = request.target
         self._evaluation = request.evaluation
         self._is_in_scope = is_in_scope
@@ -76,18 +78,19 @@ class _Search:
         # One more than is shown: only then is it certain that there is more.
         wanted = start.limit + 1
         stretch, revision = self._next(start.after, wanted)
-        names = stretch.names
-        while not stretch.is_end and len(names) < wanted and time.perf_counter() < self._deadline:
-            more, _later = self._next(stretch.after, wanted - len(names))
-            names += more.names
+        allowed = stretch.allowed
+        while not stretch.is_end and len(allowed) < wanted and time.perf_counter() < self._deadline:
+            more, _later = self._next(stretch.after, wanted - len(allowed))
+            allowed += more.allowed
             stretch = more._replace(has_failed=stretch.has_failed or more.has_failed)
-        if len(names) < wanted:
-            return stretch._replace(names=names), revision
-        names.pop()
-        return stretch._replace(names=names, after=names[-1] if names else start.after, is_end=False), revision
+        if len(allowed) < wanted:
+            return stretch._replace(allowed=allowed), revision
+        allowed.pop()
+        after = allowed[-1].place if allowed else start.after
+        return stretch._replace(allowed=allowed, after=after, is_end=False), revision
 
     def _next(self, after: str, wanted: int) -> tuple[_Stretch, int]:
-        for resolver in resolvers(self._service, self._evaluation.at_least_revision):
+        for resolver in resolvers(self._client, self._evaluation.at_least_revision):
             stretch = self._examine(resolver, after, wanted)
         return stretch, resolver.revision
 
@@ -98,18 +101,24 @@ class _Search:
             return _Stretch([], after, is_end=True, subject=self._subject(resolver))
         context = context_of(self._evaluation, organisation)
         candidates = self._candidates(resolver, organisation, after)
-        names: list[str] = []
+        allowed: list[_Candidate] = []
         examined, has_failed = 0, False
         for examined, candidate in enumerate(candidates, 1):  # noqa: B007  (how far we came, used below)
             decision = decide(candidate.person, candidate.action, candidate.resource, context)
             has_failed = has_failed or decision.reason is Reason.POLICY_ERROR
-            if decision.allowed:
-                names.append(candidate.name)
-            after = candidate.name
-            if len(names) == wanted or time.perf_counter() >= self._deadline:
+            if decision.allowed and self._may_be_found(candidate.person, context):
+                allowed.append(candidate)
+            after = candidate.place
+            if len(allowed) == wanted or time.perf_counter() >= self._deadline:
                 break
         is_end = examined == len(candidates) < CANDIDATES_LIMIT
-        return _Stretch(names, after, is_end, self._subject(resolver), has_failed)
+        return _Stretch(allowed, after, is_end, self._subject(resolver), has_failed)
+
+    def _may_be_found(self, person: facts.Person, context: facts.Context) -> bool:
+        """Return whether the client may learn about a person whom it did not name itself."""
+        if self._target is not SearchTarget.SUBJECT:
+            return True
+        return decide(self._client, Action.LEARN_ABOUT, person, context).allowed
 
     def _subject(self, resolver: Resolver) -> str:
         """Return how the log names whom the search is about; a star is everybody."""
@@ -127,19 +136,20 @@ class _Search:
             found = resolver.resource(resource, organisation)
             if found is None or not _has_action(found, action):
                 return []
-            people = resolver.people_after(subject, after, CANDIDATES_LIMIT)
-            return [_Candidate(person.public_id, person, action, found) for person in people]
+            people = resolver.people_after(subject, organisation, after, CANDIDATES_LIMIT)
+            return [_Candidate(one.person.public_id, one.name, one.person, action, found) for one in people]
         asked = resolver.person(subject)
         if asked is None:
             return []
         if self._target is SearchTarget.RESOURCE:
             resources = resolver.resources_after(resource, organisation, after, CANDIDATES_LIMIT)
-            return [_Candidate(_name(one), asked, action, one) for one in resources if _has_action(one, action)]
+            named = [(_name(one), one) for one in resources if _has_action(one, action)]
+            return [_Candidate(name, name, asked, action, one) for name, one in named]
         found = resolver.resource(resource, organisation)
         if found is None:
             return []
-        actions = sorted(name for name in policy().permissions[type(found).__name__] if name > after)
-        return [_Candidate(name, asked, name, found) for name in actions[:CANDIDATES_LIMIT]]
+        actions = sorted(name for name in questions_about(policy(), found) if name > after)
+        return [_Candidate(name, name, asked, name, found) for name in actions[:CANDIDATES_LIMIT]]
 
 
 def _digest_in_scope(caller: Caller, request: SearchRequest) -> str | None:
@@ -158,7 +168,7 @@ def _digest_in_scope(caller: Caller, request: SearchRequest) -> str | None:
 
 
 def _has_action(resource: facts.Fact, action: str) -> bool:
-    return action in policy().permissions[type(resource).__name__]
+    return action in questions_about(policy(), resource)
 
 
 def _name(resource: facts.Service | facts.Role | facts.Record) -> str:
@@ -168,13 +178,13 @@ def _name(resource: facts.Service | facts.Role | facts.Record) -> str:
 def _logged_decision(request: SearchRequest, page: _Stretch, digest: str, nanoseconds: int) -> LoggedDecision:
     """Return how the log names a search: what was searched for is a star."""
     evaluation, target = request.evaluation, request.target
-    reason = Reason.ALLOWED if page.names else Reason.POLICY_ERROR if page.has_failed else Reason.NOT_ALLOWED
+    reason = Reason.ALLOWED if page.allowed else Reason.POLICY_ERROR if page.has_failed else Reason.NOT_ALLOWED
     return (
         page.subject,
         "*" if target is SearchTarget.ACTION else evaluation.action.name,
         f"{evaluation.resource.type}:{'*' if target is SearchTarget.RESOURCE else evaluation.resource.id}",
         "",
-        bool(page.names),
+        bool(page.allowed),
         reason,
         digest,
         nanoseconds,

@@ -5,6 +5,7 @@ An explanation contains everything. What one reader may see of it is `visible_to
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
@@ -77,6 +78,23 @@ def reason_for(request: DecisionRequest, decision: Decision) -> Decision:
             _reasons.clear()
         _reasons[key] = _CachedReason(request, decision, now, _next_change(request.actor, now), reasoned)
     return reasoned
+
+
+def stranger(organisation: facts.Organisation | None) -> facts.Person:
+    """Return somebody in good standing without any role, at `organisation` or wherever one may be."""
+    at = organisation or ANY_ORGANISATION
+    return _stranger(at.public_id, at.state, at.time_zone)
+
+
+@lru_cache(maxsize=1_000)
+def _stranger(public_id: str, state: str, time_zone: str) -> facts.Person:
+    # Kept, because reasons are cached by the facts that they are about.
+    at = facts.Organisation(public_id, state, time_zone)
+    return facts.with_memberships(
+        # Not that of an officer who may give them a role: nobody gives one to themselves.
+        facts.Person("-", str(PersonState.ACTIVE)),
+        lambda person: [facts.Membership("", person, at, str(MembershipState.ACTIVE), ())],
+    )
 
 
 def explain(request: DecisionRequest) -> Explanation:

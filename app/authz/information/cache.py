@@ -160,9 +160,13 @@ class DirectoryView:
             return cached or self._load(lambda: self._load_people(directory.people_by_address(address)))
         return self._people.get(name) or self._load(lambda: self._load_people(directory.people_by_public_id(name)))
 
-    def people_after(self, public_id: str, limit: int) -> list[facts.Person]:
+    def people_after(self, public_id: str, limit: int) -> list[LoadedPerson]:
         """Return up to `limit` people whose public ids follow `public_id`, in order; they are not cached."""
-        return self._load(lambda: [loaded.person for loaded in directory.people_after(public_id, limit)])
+        return self._read(lambda: directory.people_after(public_id, limit))
+
+    def holders_after(self, service: str, organisation: str | None, public_id: str, limit: int) -> list[LoadedPerson]:
+        """Return those of `people_after` who hold or held a role of a service, at one organisation if it is named."""
+        return self._read(lambda: directory.holders_after(service, organisation, public_id, limit))
 
     def organisation(self, name: str) -> facts.Organisation | None:
         """Return the organisation with this public id or centre number."""
@@ -196,7 +200,7 @@ class DirectoryView:
 
     def records_after(self, kind: type[facts.Record], type_name: str, public_id: str, limit: int) -> list[facts.Record]:
         """Return up to `limit` registered resources whose ids follow `public_id`, in order; they are not cached."""
-        return self._load(lambda: [directory.record(kind, row) for row in records_after(type_name, public_id, limit)])
+        return self._read(lambda: [directory.record(kind, row) for row in records_after(type_name, public_id, limit)])
 
     def caller(self, key: str) -> Caller | None:
         """Return the client with this key. A key that has ended takes as long as one that never existed."""
@@ -226,6 +230,19 @@ class DirectoryView:
         with self._lock, staying_connected(), reading():
             self._apply_events()
             return load()
+
+    def _read(self, read: Callable[[], T]) -> T:
+        """Return what `read` reads, of the revision of everything else here, and caches nothing.
+
+        Nobody waits meanwhile: what takes long must not be read under the lock that deciding needs.
+        """
+        while True:
+            with staying_connected(), reading():
+                as_of = changes()
+                found = read()
+            if as_of == self._seen:
+                return found
+            self._catch_up()
 
     def _apply_events(self) -> None:
         """Invalidate what has changed since `revision`. Called in a snapshot, whose newest revision becomes ours."""

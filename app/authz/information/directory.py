@@ -10,6 +10,7 @@ from app.authz import facts
 from app.authz.information.people import (
     LoadedPerson,
     interned,
+    load_holders_after,
     load_people,
     load_people_after,
     load_person,
@@ -60,10 +61,16 @@ def people_by_address(address: str) -> Iterator[LoadedPerson]:
     yield from load_person(EmailAddress.address, address).values()
 
 
-def people_after(public_id: str, limit: int) -> Iterator[LoadedPerson]:
-    """Yield up to `limit` people in the order of their public ids, from after `public_id` on."""
+def people_after(public_id: str, limit: int) -> list[LoadedPerson]:
+    """Return up to `limit` people in the order of their public ids, from after `public_id` on."""
     loaded = load_people_after(public_id, limit)
-    yield from sorted(loaded.values(), key=lambda one: one.person.public_id)
+    return sorted(loaded.values(), key=lambda one: one.person.public_id)
+
+
+def holders_after(service: str, organisation: str | None, public_id: str, limit: int) -> list[LoadedPerson]:
+    """Return people who hold or held a role of a service, as `load_holders_after` does, in order."""
+    loaded = load_holders_after(service, organisation, public_id, limit)
+    return sorted(loaded.values(), key=lambda one: one.person.public_id)
 
 
 def person_named(name: str) -> facts.Person | None:
@@ -133,6 +140,8 @@ def client(row: Client) -> facts.Client:
         "active" if row.ended_at is None else "ended",
         None if row.service is None else service(row.service),
         tuple(row.kinds),
+        bool(row.knows_everybody),
+        bool(row.by_address),
     )
 
 

@@ -86,7 +86,7 @@ def test_an_item_replaces_the_whole_of_what_stands_at_the_top(tell: Tell) -> Non
     role = {"type": "role", "id": "submit-for-assessment:teacher"}
     at_westbrook = role | {"properties": {"organisation": "westbrook"}}
     answer = tell(batch({}, {"resource": role}, resource=at_westbrook, action={"name": "use"}))
-    assert codes(answer) == ["no_membership", "allowed"]
+    assert codes(answer) == ["role_missing", "allowed"]
 
 
 def test_what_stands_at_the_top_is_looked_at_only_where_it_is_used(tell: Tell, subtests: pytest.Subtests) -> None:
