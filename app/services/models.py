@@ -1,6 +1,6 @@
 """Services, roles and clients, as stored. A new service needs rows, but no release."""
 
-from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, JSONField
+from peewee import SQL, BooleanField, CharField, ForeignKeyField, IntegerField, JSONField
 from playhouse.fields import EnumField
 
 from app.kernel.database import BaseModel, UTCDateTimeField
@@ -57,9 +57,9 @@ class Client(BaseModel):
     service = ForeignKeyField(Service, null=True, on_delete="CASCADE")
     kinds = JSONField(default=list)
     """The resource types that it asks about. A type outside the directory belongs to one service."""
-    knows_everybody = BooleanField(default=False)
+    knows_everybody = BooleanField(default=False, constraints=[SQL("default false")])
     """Whether everybody in the directory concerns this client: true for those of packs."""
-    by_address = BooleanField(default=False)
+    by_address = BooleanField(default=False, constraints=[SQL("default false")])
     """Whether searches return people's e-mail addresses in the place of their ids."""
     key_hash = CharField(max_length=64, unique=True)
     created_at = UTCDateTimeField()

@@ -27,7 +27,7 @@ FACTS = [
 ]
 
 READABLE = {
-    "Client": {"kinds": "[String]", "service": "Service?", "state": "String"},
+    "Client": {"kinds": "[String]", "knows_everybody": "Boolean", "service": "Service?", "state": "String"},
     "Context": {"action": "Properties", "organisation": "Organisation?", "request": "Properties"},
     "Evaluation": {"kind": "String", "service": "Service?"},
     "Grant": {"in_force": "Boolean", "role": "Role"},

@@ -19,16 +19,25 @@ def allowed(actor: facts.Fact, action: str, thing: facts.Fact, context: facts.Co
     if isinstance(actor, facts.Guest):
         return isinstance(thing, facts.Portal) and action == "create_account"
     if isinstance(actor, facts.Client):
-        return (
-            actor.state == "active"
-            and isinstance(thing, facts.Evaluation)
-            and action in {"ask", "register"}
-            and actor.service is not None
-            and thing.service == actor.service
-            and thing.kind in actor.kinds
-        )
+        return actor.state == "active" and _client_may(actor, action, thing, context)
     assert isinstance(actor, facts.Person)
     return actor.state == "active" and _person_may(actor, action, thing, context, now)
+
+
+def _client_may(client: facts.Client, action: str, thing: facts.Fact, context: facts.Context) -> bool:
+    match thing:
+        case facts.Evaluation():
+            is_own = client.service is not None and thing.service == client.service
+            return action in {"ask", "register"} and is_own and thing.kind in client.kinds
+        case facts.Person():
+            holds = any(
+                client.service is not None and grant.role.service == client.service
+                for held in thing.memberships
+                if context.organisation in (None, held.organisation)
+                for grant in held.grants
+            )
+            return action == "learn_about" and (client.knows_everybody or holds)
+    return False
 
 
 def _person_may(  # noqa: C901  (one case after the other, each a sentence)

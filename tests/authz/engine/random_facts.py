@@ -70,6 +70,7 @@ class Directory:
             draw(mostly),
             draw(st.sampled_from([None, *self.services])),
             tuple(draw(st.lists(st.sampled_from(["service", "role"]), max_size=2))),
+            draw(st.sampled_from([False, False, True])),
         )
         self.evaluations = [
             facts.Evaluation(kind, service) for kind in ("service", "role", "x") for service in (None, *self.services)

@@ -77,7 +77,8 @@ def test_every_way_of_deciding_comes_to_the_same_decision() -> None:
             by_kind.setdefault(type(resource).__name__, []).append(resource)
         for _ in range(AT_ONCE):
             actor = chance.choice(actors)
-            kind = "Evaluation" if actor is directory.client else chance.choice(sorted(PERMISSIONS))
+            kinds = ("Evaluation", "Person") if actor is directory.client else sorted(PERMISSIONS)
+            kind = chance.choice(kinds)
             resource = chance.choice(by_kind.get(kind) or [facts.Portal()])
             kind = type(resource).__name__
             action = str(chance.choice(sorted(PERMISSIONS[kind])))

@@ -344,7 +344,7 @@ def test_people_come_in_the_order_of_their_ids_piece_by_piece(view: DirectoryVie
     everybody = sorted(person.public_id for person in Person.select())
     after, seen = "", []
     while page := view.people_after(after, 4):
-        seen += [person.public_id for person in page]
+        seen += [loaded.person.public_id for loaded in page]
         after = seen[-1]
     assert seen == everybody
 

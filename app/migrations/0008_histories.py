@@ -1,7 +1,8 @@
 """Revisions that tell their history, and a count of the changes that were made without an event.
 
 A revision becomes a larger number, of which a part is random. The triggers are on every table that facts are read from;
-a later migration that makes one of these tables anew has to make its triggers anew.
+a later migration that makes one of these tables anew, as peewee does on SQLite to add a column, has to make its
+triggers anew.
 """
 
 from playhouse.migrate import PostgresqlMigrator
