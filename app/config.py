@@ -125,6 +125,15 @@ class Settings:
         "How many evaluations a second each client may ask of each web process; twice as many after a pause. A search"
         " or an explanation counts as 100, so the smallest limit is 50. 0 sets no limit.",
     ] = 10_000
+    record_bytes: Annotated[
+        int,
+        _whole_number(100, 65_536),
+        "How many bytes the properties of a registered resource may take as JSON. In memory they take twenty times as"
+        " many.",
+    ] = 8_192
+    records_limit: Annotated[int, _whole_number(1, 10_000_000), "How many resources of one type may be registered."] = (
+        100_000
+    )
     time_limit: Annotated[int, _whole_number(1, 60), "How many seconds a batch may take."] = 5
     batch_limit: Annotated[int, _whole_number(1, 10_000), "How many evaluations a batch may hold."] = 100
     cache_people: Annotated[
@@ -139,6 +148,9 @@ class Settings:
         " counts it; `durable` refuses it, and also holds each answer back until its decision is on disk.",
     ] = DecisionLogging.REQUIRED
     decision_log_days: Annotated[int, _whole_number(1, 3650), "How many days decisions are kept."] = 90
+    event_days: Annotated[int, _whole_number(30, 36_500), "How many days events, who did what to whom, are kept."] = (
+        1_100
+    )
     decision_log_facts: Annotated[bool, _FLAG, "Whether a decision is logged with the facts it was based on."] = True
 
     @property
@@ -201,6 +213,8 @@ SETTINGS = tuple(_declarations())
 
 BURST_SECONDS = 2
 """For how many seconds a client can save up the evaluations that it does not ask."""
+CHANGE_COUNTS = 20
+"""How many evaluations the registering or deleting of a resource counts as."""
 LONG_COUNTS = 100
 """How many evaluations a search or an explanation counts as. It makes about as many, or takes about as long."""
 

@@ -47,6 +47,7 @@ def build_runtime(settings: Settings, engine: Engine) -> Runtime:
         decision_log=DecisionLog(
             settings.decision_log,
             days=settings.decision_log_days,
+            event_days=settings.event_days,
             steps_of=steps_of if settings.decision_log_facts else None,
         ),
         token_buckets=TokenBuckets(settings.rate_limit),

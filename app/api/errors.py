@@ -29,6 +29,14 @@ class TooLargeError(RequestError):
     """The body is larger than any body may be, and was not read."""
 
 
+class RecordTooLargeError(RequestError):
+    """A resource has more properties than may be registered of one."""
+
+
+class QuotaExceededError(RequestError):
+    """As many resources of a type are registered as may be."""
+
+
 class InvalidRequestIdError(InvalidRequestError):
     """The id of the request cannot be sent back; the body was not read."""
 

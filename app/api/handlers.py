@@ -1,7 +1,9 @@
 """From the body of a request to the body of its answer. Knows no HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from time import thread_time
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -15,6 +17,7 @@ from app.api.wire.responses import answer_json, answers_json, explained_json, fo
 from app.authz.information.cache import Caller
 from app.config import LONG_COUNTS
 from app.kernel import clock
+from app.kernel.rate_limit import FREE_SECONDS
 from app.runtime import current
 
 Request = TypeVar("Request", EvaluationRequest, Batch)
@@ -44,18 +47,17 @@ def answer_authorize(caller: Caller, body: Body, at_least: str | None = None) ->
         raise InvalidRequestError("explain must be true or false.")
     if isinstance(request, Batch):
         raise InvalidRequestError("explain is for a single question. Leave it out, or ask without evaluations.")
-    current().token_buckets.take(caller.reference, LONG_COUNTS)
     # One clock for the answer and its explanation.
-    with clock.pinned(clock.now()):
+    with _paid(caller, LONG_COUNTS), current().token_buckets.one_at_a_time(caller.reference), clock.pinned(clock.now()):
         return explained_json(evaluate(caller, _with_revision(request, at_least), explain=True))
 
 
 def answer_search(target: SearchTarget, caller: Caller, body: Body, at_least: str | None = None) -> bytes:
     """Answer a search for `target`. A `Handler`, once the target is given."""
-    current().token_buckets.take(caller.reference, LONG_COUNTS)
-    request = read_search(target, body)
-    request = replace(request, evaluation=_with_revision(request.evaluation, at_least))
-    return found_json(request, search(caller, request))
+    with _paid(caller, LONG_COUNTS), current().token_buckets.one_at_a_time(caller.reference):
+        request = read_search(target, body)
+        request = replace(request, evaluation=_with_revision(request.evaluation, at_least))
+        return found_json(request, search(caller, request))
 
 
 HANDLERS: dict[str, Handler] = {
@@ -85,12 +87,29 @@ def revision_of(at_least: str | None) -> int:
 
 
 def _answer(caller: Caller, request: EvaluationRequest | Batch, at_least: str | None) -> bytes:
-    buckets = current().token_buckets
     if isinstance(request, Batch):
-        buckets.take(caller.reference, len(request.items))
-        return answers_json(evaluate_all(caller, _with_revision(request, at_least)))
+        with _paid(caller, len(request.items)):
+            return answers_json(evaluate_all(caller, _with_revision(request, at_least)))
+    # As `_paid` does, without its calls: this is what clients ask thousands of times a second.
+    buckets, started = current().token_buckets, thread_time()
     buckets.take(caller.reference, 1)
-    return answer_json(evaluate(caller, _with_revision(request, at_least)))
+    try:
+        return answer_json(evaluate(caller, _with_revision(request, at_least)))
+    finally:
+        if thread_time() - started > FREE_SECONDS:
+            buckets.charge(caller.reference, thread_time() - started)
+
+
+@contextmanager
+def _paid(caller: Caller, tokens: int) -> Iterator[None]:
+    """Have the client pay for what is answered: the tokens at first, and afterwards what it took beyond them."""
+    buckets, started = current().token_buckets, thread_time()
+    buckets.take(caller.reference, tokens)
+    try:
+        yield
+    finally:
+        if thread_time() - started > FREE_SECONDS:
+            buckets.charge(caller.reference, thread_time() - started)
 
 
 def _with_revision(request: Request, at_least: str | None) -> Request:

@@ -10,6 +10,8 @@ from app.api.errors import (
     MethodNotAllowedError,
     NotFoundError,
     NotPermittedError,
+    QuotaExceededError,
+    RecordTooLargeError,
     TimedOutError,
     TooLargeError,
     UnauthenticatedError,
@@ -42,8 +44,10 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
         NotPermittedError: Problem(403),
         NotFoundError: Problem(404),
         MethodNotAllowedError: Problem(405),
+        RecordTooLargeError: Problem(413),
         TooLargeError: Problem(413, _CLOSE),
-        RateLimitedError: Problem(429, _SOON),
+        QuotaExceededError: Problem(409),
+        RateLimitedError: Problem(429),
         UndecidedError: Problem(500),
         TimedOutError: Problem(503, _SOON),
         NotFreshError: Problem(
@@ -65,5 +69,9 @@ def problem_of(error: Exception) -> Problem | None:
     problem = PROBLEMS.get(type(error))
     if problem is None:
         return None
-    headers = {"Allow": error.allowed} if isinstance(error, MethodNotAllowedError) else problem.headers
+    headers = problem.headers
+    if isinstance(error, MethodNotAllowedError):
+        headers = {"Allow": error.allowed}
+    elif isinstance(error, RateLimitedError):
+        headers = {"Retry-After": str(error.seconds)}
     return Problem(problem.status, headers, problem.message or str(error))

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.api.decisions.client_scope import ClientScope
 from app.api.decisions.resolver import resolvers
-from app.api.errors import InvalidRequestError, NotFoundError
+from app.api.errors import InvalidRequestError, NotFoundError, QuotaExceededError, RecordTooLargeError
 from app.api.handlers import revision_of
 from app.api.transport.authentication import authenticate
 from app.api.transport.request_body import check_content_type, read_body
@@ -19,10 +19,11 @@ from app.api.wire.schemas.records import RecordAddressSchema, RecordRequestSchem
 from app.api.wire.strict_json import parse_object
 from app.authz.decision_point import policy
 from app.authz.information.cache import Caller
+from app.config import CHANGE_COUNTS
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
 from app.records.operations import delete_record, put_record
-from app.records.queries import record_named
+from app.records.queries import count_of, record_named
 from app.runtime import current
 from app.ui.authorization import public
 from app.vocabulary import Action
@@ -38,7 +39,8 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
     # Before the key, as in `dispatch.answer`.
     raw = read_body(request.environ) if request.method == "PUT" else b""
     caller = authenticate(request.headers.get("Authorization", ""))
-    current().token_buckets.take(caller.reference, 1)
+    # A change takes the writers' lock, and every process learns of it.
+    current().token_buckets.take(caller.reference, 1 if request.method in ("GET", "HEAD") else CHANGE_COUNTS)
     _check_address()
     loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
     match request.method:
@@ -73,6 +75,9 @@ def _show(caller: Caller, kind: str, record_id: str) -> ResponseReturnValue:
 def _put(caller: Caller, kind: str, record_id: str, properties: dict[str, Any]) -> ResponseReturnValue:
     with ClientScope(caller) as scope, changing():
         _check(scope, kind, record_id, Action.REGISTER)
+        limit = current().settings.records_limit
+        if record_named(kind, record_id) is None and count_of(kind) >= limit:
+            raise QuotaExceededError(f"{limit:,} resources of the type {kind} are registered, and no more may be.")
         revision = put_record(kind, record_id, properties, by=caller.reference)
     return _message(kind, record_id, properties, revision)
 
@@ -95,7 +100,11 @@ def _check(scope: ClientScope, kind: str, record_id: str, action: Action) -> Non
 
 def _properties(raw: bytes) -> dict[str, Any]:
     check_content_type(request.content_type)
-    properties: dict[str, Any] = loaded(RecordRequestSchema(), parse_object(raw)).get("properties", {})
+    properties: dict[str, Any] = loaded(RecordRequestSchema(), parse_object(raw))["properties"]
+    text = json.dumps(properties, ensure_ascii=False)
+    limit = current().settings.record_bytes
+    if len(text.encode("utf-8", "surrogatepass")) > limit:
+        raise RecordTooLargeError(f"The properties of a resource may take at most {limit:,} bytes as JSON.")
     # No database but SQLite stores it.
     if _NUL.search(json.dumps(properties)):
         raise InvalidRequestError("properties must not contain the character NUL.")

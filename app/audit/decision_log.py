@@ -33,7 +33,7 @@ from app.audit.decision_codec import (
     pack,
     path_digest,
 )
-from app.audit.operations import delete_decisions, store_decisions
+from app.audit.operations import delete_decisions, delete_events, store_decisions
 from app.config import DecisionLogging
 from app.kernel import clock
 from app.kernel.database import connected, wait_for_writers
@@ -89,11 +89,13 @@ class DecisionLog:
         promise: DecisionLogging = DecisionLogging.REQUIRED,
         *,
         days: int = 90,
+        event_days: int = 1_100,
         steps_of: Callable[[str, int], Steps | None] | None = None,
         capacity: int = 100_000,
     ) -> None:
         self.promise = promise
         self._days = days
+        self._event_days = event_days
         self._steps_of = steps_of
         self._capacity = capacity
         self._half_capacity = capacity // 2
@@ -336,7 +338,10 @@ class DecisionLog:
     def _delete_old(self) -> None:
         if monotonic() < self._retention_at:
             return
-        deleted = delete_decisions(clock.now() - timedelta(days=self._days), limit=_DELETE_LIMIT)
+        deleted = max(
+            delete_decisions(clock.now() - timedelta(days=self._days), limit=_DELETE_LIMIT),
+            delete_events(clock.now() - timedelta(days=self._event_days), limit=_DELETE_LIMIT),
+        )
         # Paths that are still in use are stored again, which notes that they are.
         self._stored_paths.clear()
         if deleted < _DELETE_LIMIT:

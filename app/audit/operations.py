@@ -105,6 +105,17 @@ def delete_decisions(before: datetime, *, limit: int) -> int:
     return deleted
 
 
+def delete_events(before: datetime, *, limit: int) -> int:
+    """Delete at most `limit` events from before a moment, but never the newest, and return how many were deleted.
+
+    How long events are kept is a setting. A cache that knows of none later than these reads everything anew.
+    """
+    with appending():
+        old = Event.select(Event.revision).where(Event.at < before, Event.revision < queries.revision())
+        some = old.order_by(Event.revision).limit(limit)
+        return int(Event.delete().where(Event.revision.in_(some)).execute())
+
+
 def _delete_some(model: type[BaseModel], condition: Expression, limit: int) -> int:
     some = model.select(model.id).where(condition).order_by(model.id).limit(limit)
     return int(model.delete().where(model.id.in_(some)).execute())

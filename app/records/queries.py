@@ -13,3 +13,8 @@ def records_after(kind: str, public_id: str, most: int) -> list[Record]:
     return list(
         Record.select().where(Record.kind == kind, Record.public_id > public_id).order_by(Record.public_id).limit(most)
     )
+
+
+def count_of(kind: str) -> int:
+    """Return how many records of a kind there are."""
+    return int(Record.select().where(Record.kind == kind).count())

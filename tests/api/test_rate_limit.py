@@ -1,14 +1,17 @@
 """A program that runs wild is told to wait, and the others are not kept waiting."""
 
+from itertools import count
+
 import pytest
 
+from app.api import handlers
 from app.config import Settings
 from app.kernel.rate_limit import RateLimitedError, TokenBuckets
+from app.runtime import current
 from tests.api.conftest import Ask, Send, Tell, question
 from tests.clock import Clock
 from tests.running import change_settings
 
-METHODS = ("PUT", "GET", "HEAD", "DELETE", "GET")
 SECONDS = "app.kernel.rate_limit.monotonic"
 
 
@@ -69,11 +72,64 @@ def test_a_batch_counts_as_many_times_as_it_asks(ask: Ask, tell: Tell, settings:
 
 @pytest.mark.usefixtures("mark_schemes")
 def test_what_is_said_of_things_counts_as_a_question(send: Send, settings: Settings, seconds: Clock) -> None:
-    change_settings(rate_limit=2)
-    statuses = [send(b"{}", path="/records/mark_scheme/7", method=method).status_code for method in METHODS]
-    assert statuses == [200, 200, 200, 200, 429]
+    def answer(method: str) -> int:
+        return send(b'{"properties": {}}', path="/records/mark_scheme/7", method=method).status_code
+
+    # 42 are saved up: a change counts as twenty questions, and to be shown something as one.
+    change_settings(rate_limit=21)
+    assert [answer(method) for method in ("PUT", "GET", "HEAD", "DELETE", "GET")] == [200, 200, 200, 200, 429]
     seconds.now += 1
-    assert send(b"{}", path="/records/mark_scheme/7", method="PUT").status_code == 200
+    assert answer("PUT") == 200
+
+
+def test_what_takes_long_is_paid_for_afterwards(seconds: Clock) -> None:
+    buckets = TokenBuckets(100)
+    buckets.charge("client:a", 0.25)
+    assert taken(buckets, "client:a", 100, 1) == [True, False]
+    assert taken(buckets, "client:b", 200) == [True]
+    # A debt of two seconds is the most.
+    buckets.charge("client:a", 1000)
+    seconds.now += 1.9
+    assert taken(buckets, "client:a", 1) == [False]
+    seconds.now += 0.2
+    assert taken(buckets, "client:a", 1) == [True]
+
+
+def test_who_is_told_to_wait_is_told_long_enough(seconds: Clock) -> None:
+    buckets = TokenBuckets(50)
+    buckets.take("client:a", 100)
+    with pytest.raises(RateLimitedError) as refused:
+        buckets.take("client:a", 100)
+    seconds.now += refused.value.seconds
+    assert taken(buckets, "client:a", 100) == [True]
+
+
+@pytest.mark.parametrize("explains", [False, True])
+def test_a_long_answer_at_a_time_for_each_key(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings, explains: bool
+) -> None:
+    body, more = (question(explain=True), {}) if explains else (question(), {"path": "/access/v1/search/subject"})
+    with current().token_buckets.one_at_a_time("client:submit-for-assessment"):
+        answer = tell(body, **more)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+        # What is short goes on.
+        assert tell(question()).status_code == 200
+    assert tell(body, **more).status_code == 200
+
+
+def test_processor_time_is_charged_for_every_sort_of_question(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    charged: list[float] = []
+    monkeypatch.setattr(TokenBuckets, "charge", lambda _self, _client, seconds: charged.append(seconds))
+    monkeypatch.setattr(handlers, "thread_time", iter(count(0, 0.1)).__next__)
+    tell(question())
+    tell({**question(), "evaluations": [{}, {}]})
+    tell(question(explain=True))
+    tell(question(), path="/access/v1/search/subject")
+    tell({"subject": {}})
+    assert len(charged) == 4
+    assert min(charged) > 0.05
 
 
 def test_a_search_and_an_explanation_count_as_a_hundred_questions(

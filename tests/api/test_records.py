@@ -1,5 +1,6 @@
 """Things that services register, and asking about them."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from app.services.operations import add_client
 from app.vocabulary import EventName
 from tests.api.conftest import Ask, Send, Tell, question
 from tests.logged import logged
-from tests.running import change, forget_facts
+from tests.running import change, change_settings, forget_facts
 
 PATH = "/records/mark_scheme/ms-7"
 
@@ -98,7 +99,7 @@ def test_every_change_says_which_revision_it_made_and_is_an_event(put: Put, send
     assert {(event.by, event.subject) for event in events} == {
         ("client:submit-for-assessment", "record:mark_scheme:ms-7")
     }
-    assert events[1].details == {"properties": ["grade", "status"]}
+    assert events[1].details == {"properties": 2}
 
 
 def test_a_change_is_in_the_very_next_answer(put: Put, send: Send, ask: Ask) -> None:
@@ -181,7 +182,7 @@ def test_a_name_of_a_kind_is_written_in_one_way(ask: Ask) -> None:
 def test_a_client_reaches_only_kinds_that_it_has_declared(send: Send, method: str) -> None:
     Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
     forget_facts()
-    answer = send(b"{}", path=PATH, method=method)
+    answer = send(b'{"properties": {}}', path=PATH, method=method)
     assert answer.status_code == 403
     assert "only about: service" in answer.json["message"]
     assert Record.select().count() == 0
@@ -195,7 +196,7 @@ def test_a_refusal_to_register_is_kept_before_it_is_told(send: Send) -> None:
     change(decision_log=log)
     Client.update(kinds=["service"]).where(Client.public_id == "submit-for-assessment").execute()
     forget_facts()
-    assert send(b"{}", path=PATH, method="PUT").status_code == 403
+    assert send(b'{"properties": {}}', path=PATH, method="PUT").status_code == 403
     assert DecisionBatch.select().count() == 1
     log.close()
 
@@ -208,7 +209,7 @@ def test_a_service_reaches_nothing_of_a_kind_that_belongs_to_another(put: Put, s
     _client, key = add_client("Other", other, ["service", "script"])
     theirs = {"Authorization": f"Bearer {key}"}
     for method in ("GET", "PUT", "DELETE"):
-        assert send(b"{}", path=PATH, method=method, headers=theirs).status_code == 403
+        assert send(b'{"properties": {}}', path=PATH, method=method, headers=theirs).status_code == 403
     assert tell(question("thomas-reed", "read", resource=about()), headers=theirs).status_code == 403
     assert send(b"", path=PATH, method="GET").json["properties"] == {"status": "published"}
 
@@ -218,7 +219,7 @@ def test_only_kinds_that_the_policy_declares_are_registered(send: Send, path: st
     Client.update(kinds=["service", "script"]).where(Client.public_id == "submit-for-assessment").execute()
     forget_facts()
     for method in ("GET", "PUT", "DELETE"):
-        answer = send(b"{}", path=path, method=method)
+        answer = send(b'{"properties": {}}', path=path, method=method)
         assert answer.status_code == 404
         assert "The rules declare no" in answer.json["message"]
 
@@ -309,3 +310,35 @@ def test_two_things_of_a_batch_are_told_apart(put: Put, tell: Tell) -> None:
         }
     )
     assert [one["decision"] for one in answer.json["evaluations"]] == [True, False, False]
+
+
+class TestLimits:
+    def test_what_is_registered_of_one_thing_is_bounded(self, send: Send) -> None:
+        change_settings(record_bytes=100)
+        for text, status in (("x" * 85, 200), ("x" * 90, 413), ("é" * 42, 200), ("é" * 45, 413)):
+            body = json.dumps({"properties": {"note": text}}).encode()
+            answer = send(body, path=PATH, method="PUT")
+            assert answer.status_code == status, len(text)
+        assert "100 bytes" in answer.json["message"]
+
+    def test_so_many_things_of_a_kind_are_registered_and_no_more(self, send: Send) -> None:
+        change_settings(records_limit=2)
+        body = b'{"properties": {}}'
+        paths = [f"/records/mark_scheme/{number}" for number in range(3)]
+        assert [send(body, path=path, method="PUT").status_code for path in paths] == [200, 200, 409]
+        # What is there may be changed, and what is deleted makes room.
+        assert send(body, path=paths[0], method="PUT").status_code == 200
+        assert send(b"", path=paths[0], method="DELETE").status_code == 200
+        assert send(body, path=paths[2], method="PUT").status_code == 200
+
+    @pytest.mark.parametrize("body", [b"{}", b'{"status": "draft"}', b'{"properties": null}'])
+    def test_what_is_registered_is_not_forgotten_by_a_slip(self, put: Put, send: Send, body: bytes) -> None:
+        put(status="draft")
+        assert send(body, path=PATH, method="PUT").status_code == 400
+        assert send(b"", path=PATH, method="GET").json["properties"] == {"status": "draft"}
+
+    def test_an_event_keeps_how_many_names_there_are(self, send: Send) -> None:
+        body = json.dumps({"properties": {f"name-{number}": 1 for number in range(500)}}).encode()
+        assert send(body, path=PATH, method="PUT").status_code == 200
+        event = Event.select().order_by(Event.revision.desc()).get()
+        assert event.details == {"properties": 500}

@@ -15,13 +15,13 @@ from app.audit import decision_codec, decision_log
 from app.audit.decision_codec import LoggedDecision, Steps
 from app.audit.decision_log import DecisionLog, NotLoggedError
 from app.audit.models import DecisionBatch, DecisionPath, Event
-from app.audit.operations import delete_decisions
+from app.audit.operations import delete_decisions, delete_events, record
 from app.audit.queries import find
 from app.config import DecisionLogging
 from app.kernel import clock
 from app.kernel.database import changing, connected, is_postgresql
 from app.kernel.database import database as bound
-from app.vocabulary import Reason
+from app.vocabulary import EventName, Reason
 from tests.api.conftest import KEY, question
 from tests.conftest import ON_POSTGRESQL
 
@@ -664,3 +664,23 @@ def test_a_payload_is_small(log: DecisionLog) -> None:
     log.flush()
     payload = bytes(DecisionBatch.get().payload)
     assert len(payload) * 10 < len(zlib.decompress(payload))
+
+
+def test_events_are_deleted_after_their_days_but_never_the_newest(database: None) -> None:
+    with clock.pinned(clock.now() - timedelta(days=100)):
+        old = [record(EventName.SERVICE_ADDED, by="operator", subject="service:a") for _ in range(3)]
+    assert delete_events(clock.now() - timedelta(days=30), limit=500) == 2
+    assert [event.revision for event in Event.select()] == old[-1:]
+    new = record(EventName.SERVICE_ADDED, by="operator", subject="service:a")
+    assert delete_events(clock.now() - timedelta(days=30), limit=500) == 1
+    assert [event.revision for event in Event.select()] == [new]
+
+
+def test_the_log_deletes_old_events_too(new_log: NewLog) -> None:
+    with clock.pinned(clock.now() - timedelta(days=100)):
+        record(EventName.SERVICE_ADDED, by="operator", subject="service:a")
+    newest = record(EventName.SERVICE_ADDED, by="operator", subject="service:a")
+    log = new_log(event_days=30)
+    log.write(clock.timestamp(), CLIENT, 1, item())
+    log._retention_at = monotonic()
+    wait_until(lambda: [event.revision for event in Event.select()] == [newest])

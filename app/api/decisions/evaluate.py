@@ -129,7 +129,8 @@ def _with_reason(
         decision = decide_request(asked)
         if decision.allowed:
             return None, replace(decision, allowed=False, reason=Reason.UNKNOWN_SUBJECT, leaf=None)
-    return asked, reason_for(asked, decision)
+    is_lasting = not (request.subject.properties or request.resource.properties)
+    return asked, reason_for(asked, decision, is_lasting=is_lasting)
 
 
 def _asked(outcome: _Outcome) -> DecisionRequest | None:

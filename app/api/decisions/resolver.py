@@ -189,8 +189,13 @@ def _questions(engine: Engine) -> dict[str, frozenset[str]]:
 
 
 def context_of(request: EvaluationRequest, organisation: facts.Organisation | None) -> facts.Context:
-    """Return the circumstances of `request` as rules see them."""
-    action, context = request.action.properties, request.context
+    """Return the circumstances of `request` as rules see them.
+
+    What no rule reads is left out, so that reasons are found once for all requests that differ in nothing else.
+    """
+    action, context = (request.action.properties, request.context) if current().engine.reads_request else (None, None)
+    if organisation is None and not action and not context:
+        return _EMPTY_CONTEXT
     return facts.Context(
         organisation,
         facts.Properties(action) if action else facts.NO_PROPERTIES,

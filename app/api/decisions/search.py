@@ -15,12 +15,14 @@ from app.authz import facts
 from app.authz.decision_point import decide, policy
 from app.authz.information.cache import Caller
 from app.kernel import clock
-from app.vocabulary import SUBJECT_TYPES, Action, Reason
+from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Action, Reason
 
 BUDGET_SECONDS = 0.2
 """After this long a page is given as it is; the next one continues from there."""
 CANDIDATES_LIMIT = 200
 """How many candidates are loaded at once."""
+RECORDS_LIMIT = 20
+"""How many registered resources are: each may take as long to read as many people, and time has to be looked at."""
 
 
 class _Candidate(NamedTuple):
@@ -71,6 +73,10 @@ class _Search:
         self._target = request.target
         self._evaluation = request.evaluation
         self._is_in_scope = is_in_scope
+        is_of_records = (
+            request.target is SearchTarget.RESOURCE and request.evaluation.resource.type not in DIRECTORY_KINDS
+        )
+        self._at_once = RECORDS_LIMIT if is_of_records else CANDIDATES_LIMIT
         self._deadline = time.perf_counter() + BUDGET_SECONDS
 
     def page(self, start: PageStart) -> tuple[_Stretch, int]:
@@ -111,7 +117,7 @@ class _Search:
             after = candidate.place
             if len(allowed) == wanted or time.perf_counter() >= self._deadline:
                 break
-        is_end = examined == len(candidates) < CANDIDATES_LIMIT
+        is_end = examined == len(candidates) < self._at_once
         return _Stretch(allowed, after, is_end, self._subject(resolver), has_failed)
 
     def _may_be_found(self, person: facts.Person, context: facts.Context) -> bool:
@@ -136,20 +142,20 @@ class _Search:
             found = resolver.resource(resource, organisation)
             if found is None or not _has_action(found, action):
                 return []
-            people = resolver.people_after(subject, organisation, after, CANDIDATES_LIMIT)
+            people = resolver.people_after(subject, organisation, after, self._at_once)
             return [_Candidate(one.person.public_id, one.name, one.person, action, found) for one in people]
         asked = resolver.person(subject)
         if asked is None:
             return []
         if self._target is SearchTarget.RESOURCE:
-            resources = resolver.resources_after(resource, organisation, after, CANDIDATES_LIMIT)
+            resources = resolver.resources_after(resource, organisation, after, self._at_once)
             named = [(_name(one), one) for one in resources if _has_action(one, action)]
             return [_Candidate(name, name, asked, action, one) for name, one in named]
         found = resolver.resource(resource, organisation)
         if found is None:
             return []
         actions = sorted(name for name in questions_about(policy(), found) if name > after)
-        return [_Candidate(name, name, asked, name, found) for name in actions[:CANDIDATES_LIMIT]]
+        return [_Candidate(name, name, asked, name, found) for name in actions[: self._at_once]]
 
 
 def _digest_in_scope(caller: Caller, request: SearchRequest) -> str | None:

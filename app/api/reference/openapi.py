@@ -50,6 +50,8 @@ _REGISTERED = {
     **_STATUSES,
     404: "There is no such resource, or the rules declare no such type.",
     405: "Only GET, HEAD, PUT and DELETE are answered here.",
+    409: "As many resources of this type are registered as may be.",
+    413: f"The body is larger than {LARGEST_BODY:,} bytes, or the properties take more than may be registered.",
 }
 
 

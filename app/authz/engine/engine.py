@@ -34,7 +34,8 @@ class Engine:
     """One policy, loaded once and never changed; any number of threads may use it.
 
     `digest` identifies the policy by its content; `permissions` holds the permissions that each resource block
-    declares; `kinds` holds every kind of fact by its name, including those that only the policy declares.
+    declares; `kinds` holds every kind of fact by its name, including those that only the policy declares;
+    `reads_request` says whether any rule may read what a caller sends about the action or the request.
 
     Raises `PolicyLoadError` for an error or a warning of oso, and for a file that cannot be read or parsed.
     """
@@ -53,6 +54,7 @@ class Engine:
         self.digest = source.digest
         self.kinds = source.kinds
         self.permissions = source.permissions()
+        self.reads_request = source.reads_request
 
     @classmethod
     def load(cls, *folders: Path) -> Self:

@@ -30,6 +30,7 @@ from app.authz.engine.tree import (
     Leaf,
     Next,
     Path,
+    Place,
     Question,
     QuestionNode,
     Tree,
@@ -172,22 +173,23 @@ class Recording:
         with self._lock:
             branches, kind = self._roots, type(resource)
             key: Key = (action, type(actor), kind)
+            grows: Place | None = None
             for question, next_key in path:
                 node = branches.get(key)
                 if node is None:
                     if not self._has_room(kind, branches):
                         return None
-                    node = branches[key] = QuestionNode(question)
+                    node = branches[key] = QuestionNode(question, grows)
                 # Another question after the same answers would mean that Polar saw something that is not in the keys:
                 # then nothing of this conversation can be trusted to repeat.
                 if not isinstance(node, QuestionNode) or node.question != question:
                     return None
-                branches, key = node.branches, next_key
+                branches, key, grows = node.branches, next_key, (node, next_key)
             leaf = branches.get(key)
             if leaf is None:
                 if not self._has_room(kind, branches):
                     return None
-                leaf = branches[key] = Leaf(len(self.leaves), path, allowed=allowed)
+                leaf = branches[key] = Leaf(len(self.leaves), allowed=allowed, grows=grows)
                 self.leaves.append(leaf)
             return leaf if isinstance(leaf, Leaf) and leaf.allowed == allowed else None
 

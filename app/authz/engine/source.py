@@ -10,10 +10,12 @@ from polar import ffi
 
 from app.authz.engine.errors import PolicyError
 from app.authz.engine.sandbox import RESERVED_NAMES
-from app.authz.facts import KINDS, Fact, declared_kind
+from app.authz.facts import KINDS, Context, Fact, declared_kind
 from app.authz.polar.parser import parse
 from app.authz.polar.syntax import Location, PolarFile, SourceError
 from app.kernel.files import is_left_over
+
+_OF_THE_REQUEST = frozenset(name for name, kind in Context.FIELDS.items() if kind == "Properties")
 
 
 class UnreadableFileError(SourceError):
@@ -72,6 +74,19 @@ class PolicySource:
         """A short hash of exactly these files with exactly this content."""
         content = json.dumps([[text.filename, text.src] for text in self.texts])
         return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    @property
+    def reads_request(self) -> bool:
+        """Whether any rule may read what a caller sends about the action or the request; most policies never do."""
+        terms = (
+            term
+            for file in self.files
+            for rule in file.rules
+            for term in (*(one.pattern for one in rule.parameters), rule.body)
+            if term is not None
+        )
+        nodes = (node for term in terms for node in term.walk())
+        return any(node.kind in ("field", "entry") and node.text in _OF_THE_REQUEST for node in nodes)
 
     @property
     def kinds(self) -> dict[str, type[Fact]]:

@@ -54,30 +54,47 @@ Path = Sequence[tuple[Question, Key]]
 class Leaf:
     """Where a conversation ends: what was decided, and the path that led to it.
 
-    `number` is its index in the recording, and None for a leaf that was not recorded. `decision` is for the caller, who
-    makes one object of each leaf: there are few leaves and many decisions.
+    `number` is its index in the recording, and None for a leaf that was not recorded, which has a `path` of its own. A
+    recorded one knows where it `grows`, so that paths of thousands of steps take no more room than the tree.
+    `decision` is for the caller, who makes one object of each leaf: there are few leaves and many decisions.
     """
 
-    __slots__ = ("allowed", "decision", "number", "path")
+    __slots__ = ("_path", "allowed", "decision", "grows", "number")
 
-    def __init__(self, number: int | None, path: Path, *, allowed: bool) -> None:
+    def __init__(self, number: int | None, path: Path = (), *, allowed: bool, grows: "Place | None" = None) -> None:
         self.number = number
-        self.path = tuple(path)
+        self._path = tuple(path)
         self.allowed = allowed
+        self.grows = grows
         self.decision: Any = None
+
+    @property
+    def path(self) -> Path:
+        """The questions and answers that lead here."""
+        steps: list[tuple[Question, Key]] = []
+        grows = self.grows
+        while grows is not None:
+            node, key = grows
+            steps.append((node.question, key))
+            grows = node.grows
+        return tuple(reversed(steps)) if steps else self._path
 
 
 class QuestionNode:
     """A question, and what follows each answer that was given so far: another question, or a decision."""
 
-    __slots__ = ("branches", "question")
+    __slots__ = ("branches", "grows", "question")
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, grows: "Place | None" = None) -> None:
         self.question = question
+        self.grows = grows
         self.branches: dict[Key, Tree] = {}
 
 
 Tree = QuestionNode | Leaf
+
+Place = tuple[QuestionNode, Key]
+"""Where something grows: the node before it, and the answer that leads on."""
 
 
 def is_slotted(answer: object) -> bool:

@@ -4,9 +4,10 @@ Nothing here knows the rules: each change is applied to a copy of the facts, and
 cannot say something that the policy does not.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
+from time import thread_time
 from typing import NamedTuple
 
 from app.authz import facts
@@ -62,15 +63,35 @@ class Change(NamedTuple):
 Changes = tuple[Change, ...]
 
 
-def smallest_changes(request: DecisionRequest) -> Iterator[Changes]:
+class BudgetExceededError(Exception):
+    """To find the smallest sets of changes takes more than it may."""
+
+
+class Budget(NamedTuple):
+    """What a search for changes may take: how often it asks the policy, and seconds of this thread's processor time."""
+
+    questions: int
+    seconds: float
+
+
+GENEROUS = Budget(questions=5_000, seconds=1.0)
+"""For somebody who asked for an explanation."""
+
+HelpsTo = Callable[[Collection[Change]], bool]
+"""Says whether a set of changes turns the deny into an allow. Raises `BudgetExceededError`."""
+
+
+def smallest_changes(request: DecisionRequest, budget: Budget = GENEROUS) -> Iterator[Changes]:
     """Yield the smallest sets of changes that would turn a deny into an allow, most fundamental first.
 
-    Yields nothing where no set would. All sets have the same number of changes; each was tried.
+    Yields nothing where no set would. All sets have the same number of changes; each was tried. Raises
+    `BudgetExceededError`.
     """
+    helps = _within(budget, request)
     possible = sorted(possible_changes(request), key=lambda change: _RANK[change.reason])
     found = False
     for change in possible:
-        if _is_allowed_after(request, (change,)):
+        if helps((change,)):
             found = True
             yield (change,)
     if not found:
@@ -78,7 +99,7 @@ def smallest_changes(request: DecisionRequest) -> Iterator[Changes]:
         sets = dict.fromkeys(
             changes
             for organisation_id in _organisation_ids(possible)
-            for changes in _sets_at(request, possible, organisation_id)
+            for changes in _sets_at(helps, possible, organisation_id)
         )
         fewest = min(map(len, sets), default=0)
         yield from (changes for changes in sets if len(changes) == fewest)
@@ -106,8 +127,17 @@ def apply_changes(request: DecisionRequest, changes: Collection[Change]) -> Deci
     return request._replace(actor=actor, resource=resource, context=context)
 
 
-def _is_allowed_after(request: DecisionRequest, changes: Collection[Change]) -> bool:
-    return decide_request(apply_changes(request, changes)).allowed
+def _within(budget: Budget, request: DecisionRequest) -> HelpsTo:
+    asked, until = 0, thread_time() + budget.seconds
+
+    def helps(changes: Collection[Change]) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked > budget.questions or thread_time() > until:
+            raise BudgetExceededError
+        return decide_request(apply_changes(request, changes)).allowed
+
+    return helps
 
 
 def _organisation_ids(possible: list[Change]) -> list[str | None]:
@@ -116,7 +146,7 @@ def _organisation_ids(possible: list[Change]) -> list[str | None]:
     return list(found) or [None]
 
 
-def _sets_at(request: DecisionRequest, possible: list[Change], organisation_id: str | None) -> list[Changes]:
+def _sets_at(helps: HelpsTo, possible: list[Change], organisation_id: str | None) -> list[Changes]:
     """Return the smallest sets of two changes or more that help, of those at one organisation and those at none.
 
     One change may stand in the way of all the others: a role that a rule forbids, a state of somebody else that is
@@ -126,8 +156,8 @@ def _sets_at(request: DecisionRequest, possible: list[Change], organisation_id: 
     here = [
         change for change in possible if change.organisation is None or change.organisation.public_id == organisation_id
     ]
-    if _is_allowed_after(request, here):
-        return _smallest_sets(request, here)
+    if helps(here):
+        return _smallest_sets(helps, here)
     if len(here) == 2:
         # Each was tried by itself.
         return []
@@ -135,8 +165,8 @@ def _sets_at(request: DecisionRequest, possible: list[Change], organisation_id: 
         changes
         for change in here
         if change.role is not None or change.state is not None
-        if _is_allowed_after(request, others := [other for other in here if other is not change])
-        for changes in _smallest_sets(request, others)
+        if helps(others := [other for other in here if other is not change])
+        for changes in _smallest_sets(helps, others)
     ]
     fewest = min(map(len, sets), default=0)
     return sorted((changes for changes in sets if len(changes) == fewest), key=_ranks)
@@ -146,17 +176,15 @@ def _ranks(changes: Changes) -> list[int]:
     return [_RANK[change.reason] for change in changes]
 
 
-def _smallest_sets(request: DecisionRequest, here: Sequence[Change]) -> list[Changes]:
+def _smallest_sets(helps: HelpsTo, here: Sequence[Change]) -> list[Changes]:
     """Return the smallest sets of two changes or more that help, given that all of `here` together do."""
-    needed = [
-        change for change in here if not _is_allowed_after(request, [other for other in here if other is not change])
-    ]
+    needed = [change for change in here if not helps([other for other in here if other is not change])]
     others = [change for change in here if change not in needed]
     for size in range(max(0, 2 - len(needed)), len(others) + 1):
         sets = [
             tuple(change for change in here if change in needed or change in added)
             for added in combinations(others, size)
-            if _is_allowed_after(request, [*needed, *added])
+            if helps([*needed, *added])
         ]
         if sets:
             return sets

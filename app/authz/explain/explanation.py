@@ -6,19 +6,30 @@ An explanation contains everything. What one reader may see of it is `visible_to
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from math import inf
 from typing import NamedTuple
 
 from app.authz import facts
 from app.authz.decision_point import Decision, DecisionRequest, decide, decide_request, policy
 from app.authz.engine.proof import Reading, RuleUsed, readings
-from app.authz.explain.counterfactuals import ANY_ORGANISATION, Change, Changes, apply_changes, smallest_changes
+from app.authz.explain.counterfactuals import (
+    ANY_ORGANISATION,
+    Budget,
+    BudgetExceededError,
+    Change,
+    Changes,
+    apply_changes,
+    smallest_changes,
+)
 from app.kernel import clock
 from app.vocabulary import USER_MANAGEMENT, Action, MembershipState, PersonState, Reason, StaffRole, Who
 
 _ACTION_TO_STATE = {str(MembershipState.SUSPENDED): Action.SUSPEND, str(MembershipState.ACTIVE): Action.REACTIVATE}
 """The action that brings a membership into a state."""
 
+_REASON_BUDGET = Budget(questions=500, seconds=0.1)
+"""A reason comes with each no of a service. Usually it takes a few dozen questions and a millisecond."""
 _ALTERNATIVES_LIMIT = 20
 _REASONS_LIMIT = 2_000
 """Each cached reason keeps its person in memory, also when the fact cache has evicted them: 20,000 would be a second
@@ -60,8 +71,12 @@ class _CachedReason(NamedTuple):
 _reasons: dict[tuple[int, str, int, int], _CachedReason] = {}
 
 
-def reason_for(request: DecisionRequest, decision: Decision) -> Decision:
-    """Return the `decision` on `request`; a deny with the first of the changes that would turn it as its reason."""
+def reason_for(request: DecisionRequest, decision: Decision, *, is_lasting: bool = True) -> Decision:
+    """Return the `decision` on `request`; a deny with the first of the changes that would turn it as its reason.
+
+    Where that takes too long to find, the reason stays `not_allowed`. `is_lasting` says that the facts are kept, and
+    will be asked about again: what one request describes is not worth to be remembered.
+    """
     if decision.reason is not Reason.NOT_ALLOWED:
         return decision
     if isinstance(request.actor, facts.Guest):
@@ -71,9 +86,12 @@ def reason_for(request: DecisionRequest, decision: Decision) -> Decision:
     now = clock.timestamp()
     if cached is not None and cached.since <= now < cached.until and _is_same(cached, request, decision):
         return cached.decision
-    changes = next(smallest_changes(request), ())
+    try:
+        changes = next(smallest_changes(request, _REASON_BUDGET), ())
+    except BudgetExceededError:
+        return decision
     reasoned = replace(decision, reason=changes[0].reason) if changes else decision
-    if _is_cacheable(request.context):
+    if is_lasting and _is_cacheable(request.context):
         if len(_reasons) >= _REASONS_LIMIT:
             _reasons.clear()
         _reasons[key] = _CachedReason(request, decision, now, _next_change(request.actor, now), reasoned)
@@ -113,7 +131,10 @@ def explain_decision(request: DecisionRequest, decision: Decision) -> Explanatio
         proof = policy().prove(actor, action, resource, context, now)
         return Explanation(request, reasoned, *(proof or ()))
     path = reasoned.path if reasoned.leaf is None else policy().path_of(reasoned.leaf)
-    alternatives = list(smallest_changes(request))[:_ALTERNATIVES_LIMIT]
+    try:
+        alternatives = list(islice(smallest_changes(request), _ALTERNATIVES_LIMIT))
+    except BudgetExceededError:
+        alternatives = []
     return Explanation(
         request,
         reasoned,

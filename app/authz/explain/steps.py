@@ -12,6 +12,8 @@ from app.authz.engine.engine import Engine
 from app.authz.engine.tree import END, Const, Field, Key, Next, Operand, Path
 
 _ARGUMENTS = ("the actor", "the resource", "the request")
+_STEPS_LIMIT = 200
+"""How many steps the log keeps: a list of thousands that a client sends makes as many, and the last ones say little."""
 _OPERATORS = {"==": "is", "<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
 
 
@@ -38,7 +40,10 @@ def steps(path: Path) -> Steps:
     """Return a path in words, without the questions whose answers only lead to others."""
     names = list(_ARGUMENTS)
     found: list[tuple[str, str]] = []
-    for question, answer in path:
+    for position, (question, answer) in enumerate(path):
+        if len(found) == _STEPS_LIMIT:
+            found.append(("questions that are not listed", str(len(path) - position)))
+            break
         if isinstance(question, Field):
             name, key = f"{_words(question.name)} of {names[question.slot]}", answer
         elif isinstance(question, Next):

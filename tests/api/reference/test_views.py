@@ -92,7 +92,7 @@ MEMBERS = [
     ("EvaluationItem", "action", True),
     ("AuthorizeRequest", "explain", True),
     ("PageRequest", "limit", True),
-    ("RecordRequest", "properties", True),
+    ("RecordRequest", "properties", False),
 ]
 
 

@@ -81,10 +81,13 @@ def part(schema: type[Schema], description: str, *, required: bool = True) -> fi
     )
 
 
-def open_object(description: str) -> fields.Dict:
-    """Return a field that holds an object with any members, and need not be there."""
+def open_object(description: str, *, required: bool = False) -> fields.Dict:
+    """Return a field that holds an object with any members."""
     return fields.Dict(
-        allow_none=True, error_messages={"invalid": "must be an object."}, metadata={"description": description}
+        required=required,
+        allow_none=not required,
+        error_messages={**_MISSING, "invalid": "must be an object."},
+        metadata={"description": description},
     )
 
 

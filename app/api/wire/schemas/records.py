@@ -16,7 +16,7 @@ class RecordAddressSchema(InputSchema):
 class RecordRequestSchema(InputSchema):
     """The properties of the resource from now on. They replace all earlier ones."""
 
-    properties = open_object("Named values of any kind, for the rules.")
+    properties = open_object("Named values of any kind, for the rules; {} for none.", required=True)
 
 
 class RecordSchema(RecordAddressSchema):

@@ -1,0 +1,43 @@
+"""Registered resources take a bounded room, however large each is, and whoever registers them."""
+
+import tracemalloc
+
+import pytest
+
+from app.authz import facts
+from app.authz.information import record_cache
+from app.authz.information.record_cache import RecordCache
+
+NOTE = facts.declared_kind("Note")
+
+
+def test_the_oldest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_cache, "_BYTES_LIMIT", 3_000)
+    cache = RecordCache()
+    for name in "abcd":
+        cache.put(("note", name), NOTE(name), 800)
+    assert [name for name in "abcd" if cache.get(("note", name))] == ["b", "c", "d"]
+    # What is loaded anew counts once.
+    for _ in range(9):
+        cache.put(("note", "d"), NOTE("d"), 800)
+    assert [name for name in "abcd" if cache.get(("note", name))] == ["b", "c", "d"]
+    cache.pop(("note", "b"))
+    cache.pop(("note", "b"))
+    cache.put(("note", "a"), NOTE("a"), 800)
+    assert [name for name in "abcd" if cache.get(("note", name))] == ["a", "c", "d"]
+    cache.clear()
+    assert not any(cache.get(("note", name)) for name in "abcd")
+
+
+@pytest.mark.slow
+def test_what_grows_in_python_stays_within_its_room() -> None:
+    """Empty lists take twenty times as much in Python as in JSON."""
+    cache = RecordCache()
+    tracemalloc.start()
+    for number in range(500):
+        properties = facts.Properties({"x": [[] for _ in range(2_700)]})
+        properties.get("x")
+        cache.put(("note", str(number)), NOTE(str(number), properties), 8_192)
+    taken, _peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 80_000_000
