@@ -37,8 +37,12 @@ class QuotaExceededError(RequestError):
     """As many resources of a type are registered as may be."""
 
 
-class InvalidRequestIdError(InvalidRequestError):
-    """The id of the request cannot be sent back; the body was not read."""
+class CompressedBodyError(RequestError):
+    """The body is compressed."""
+
+
+class UnknownResourceError(RequestError):
+    """The resource is nobody's: its type, its service or the service of its role is not known."""
 
 
 class UndecidedError(RequestError):

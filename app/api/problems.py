@@ -5,8 +5,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from app.api.errors import (
+    CompressedBodyError,
     InvalidRequestError,
-    InvalidRequestIdError,
     MethodNotAllowedError,
     NotFoundError,
     NotPermittedError,
@@ -16,6 +16,7 @@ from app.api.errors import (
     TooLargeError,
     UnauthenticatedError,
     UndecidedError,
+    UnknownResourceError,
 )
 from app.audit.decision_log import NotLoggedError
 from app.authz.information.cache import NotFreshError
@@ -39,10 +40,11 @@ class Problem(NamedTuple):
 PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
     {
         InvalidRequestError: Problem(400),
-        InvalidRequestIdError: Problem(400, _CLOSE),
+        CompressedBodyError: Problem(415),
         UnauthenticatedError: Problem(401, _BEARER),
         NotPermittedError: Problem(403),
         NotFoundError: Problem(404),
+        UnknownResourceError: Problem(404),
         MethodNotAllowedError: Problem(405),
         RecordTooLargeError: Problem(413),
         TooLargeError: Problem(413, _CLOSE),

@@ -9,10 +9,16 @@ from flask.typing import ResponseReturnValue
 
 from app.api.decisions.client_scope import ClientScope
 from app.api.decisions.resolver import resolvers
-from app.api.errors import InvalidRequestError, NotFoundError, QuotaExceededError, RecordTooLargeError
+from app.api.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    QuotaExceededError,
+    RecordTooLargeError,
+    UnknownResourceError,
+)
 from app.api.handlers import revision_of
 from app.api.transport.authentication import authenticate
-from app.api.transport.request_body import check_content_type, read_body
+from app.api.transport.request_body import check_content_type, check_encoding, read_body
 from app.api.transport.routing import json_response, json_route
 from app.api.wire.schemas.fields import loaded
 from app.api.wire.schemas.records import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
@@ -93,12 +99,16 @@ def _delete(caller: Caller, kind: str, record_id: str) -> ResponseReturnValue:
 
 
 def _check(scope: ClientScope, kind: str, record_id: str, action: Action) -> None:
-    scope.check(kind, record_id, action)
+    try:
+        scope.check(kind, record_id, action)
+    except UnknownResourceError:
+        raise NotFoundError(f"The rules declare no {kind} that could be registered.") from None
     if kind not in policy().declared_kinds:
         raise NotFoundError(f"The rules declare no {kind} that could be registered.")
 
 
 def _properties(raw: bytes) -> dict[str, Any]:
+    check_encoding(request.headers.get("Content-Encoding", ""))
     check_content_type(request.content_type)
     properties: dict[str, Any] = loaded(RecordRequestSchema(), parse_object(raw))["properties"]
     text = json.dumps(properties, ensure_ascii=False)

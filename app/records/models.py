@@ -4,7 +4,7 @@ from peewee import CharField, JSONField
 
 from app.kernel.database import BaseModel
 
-LONGEST_ID = 200
+LONGEST_ID = 255
 
 
 class Record(BaseModel):

@@ -240,23 +240,42 @@ def test_the_word_bearer_may_be_written_in_any_case(send: Send) -> None:
     assert send(b"{}", headers={"Authorization": f"bEARER {KEY}"}).status_code == 400
 
 
-def test_a_client_learns_nothing_of_what_other_services_have(ask: Ask) -> None:
+def test_what_is_another_services_is_not_to_be_asked_about(ask: Ask) -> None:
     existing = ask("olivia-marsh", "launch", "service", "training")
-    invented = ask("olivia-marsh", "launch", "service", "no-such-service")
     role = ask("olivia-marsh", "use", "role", "training:user")
     no_role = ask("olivia-marsh", "use", "role", "training:wizard")
-    portal_role = ask("olivia-marsh", "use", "role", "portal:user-management")
-    for answer in (existing, invented, role, no_role, portal_role):
+    for answer in (existing, role, no_role):
         assert answer.status_code == 403
         assert answer.json == existing.json
     assert "submit-for-assessment" in existing.json["message"]
     assert [(one.subject, one.action, one.resource, one.allowed, one.reason) for one in logged()] == [
         (ASKER, "ask", resource, False, "not_allowed")
-        for resource in (
-            *("service:training", "service:no-such-service"),
-            *("role:training:user", "role:training:wizard", "role:portal:user-management"),
-        )
+        for resource in ("service:training", "role:training:user", "role:training:wizard")
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("service", name) for name in ("no-such-service", "Training", "training ", "training:user", "training:")),
+        *(("role", name) for name in ("nope:teacher", "teacher", "portal:user-management", "training")),
+        *(("role", name) for name in ("submit-for-assessment", "submit-for-assessmentx:teacher", ":teacher")),
+        *(("role", name) for name in (" submit-for-assessment:teacher", "submit-for-assessment:wizard")),
+        *((kind, "submit-for-assessment") for kind in ("script", "Service", "person", "organisation")),
+    ],
+)
+def test_what_there_is_not_is_a_no_with_its_reason(ask: Ask, kind: str, name: str) -> None:
+    assert told(ask("olivia-marsh", "launch", kind, name)) == (False, "unknown_resource")
+
+
+@pytest.mark.parametrize("state", [ServiceState.HIDDEN, ServiceState.RETIRED])
+def test_a_service_that_nobody_may_know_is_one_that_there_is_not(ask: Ask, state: ServiceState) -> None:
+    Service.update(state=state).where(Service.slug == "training").execute()
+    forget_facts()
+    for kind, name in (("service", "training"), ("role", "training:user")):
+        there = ask("thomas-reed", "launch", kind, name).json
+        nowhere = ask("thomas-reed", "launch", kind, name.replace("training", "nowhere")).json
+        assert (there["decision"], there["context"]["reason"]) == (False, nowhere["context"]["reason"])
 
 
 def test_a_refusal_that_cannot_be_recorded_is_not_told(ask: Ask) -> None:
@@ -264,15 +283,7 @@ def test_a_refusal_that_cannot_be_recorded_is_not_told(ask: Ask) -> None:
     assert ask("olivia-marsh", "launch", "service", "training").status_code == 503
 
 
-@pytest.mark.parametrize(
-    "role", ["submit-for-assessment", "submit-for-assessmentx:teacher", " submit-for-assessment:teacher"]
-)
-def test_a_role_belongs_to_a_service_by_its_whole_name(ask: Ask, role: str) -> None:
-    assert ask("thomas-reed", "use", "role", role).status_code == 403
-
-
 def test_a_client_asks_only_about_kinds_that_it_has_declared(ask: Ask) -> None:
-    assert ask("olivia-marsh", "read", "script", "submit-for-assessment").status_code == 403
     Client.update(kinds=["role"]).where(Client.public_id == "submit-for-assessment").execute()
     forget_facts()
     assert ask().status_code == 403
@@ -332,21 +343,13 @@ def test_the_request_id_comes_back_when_something_breaks(send: Send) -> None:
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "r-2")
 
 
-def test_a_request_id_that_cannot_come_back_as_it_is_is_refused(send: Send, subtests: pytest.Subtests) -> None:
+def test_a_request_id_comes_back_whatever_it_holds(send: Send, subtests: pytest.Subtests) -> None:
     for path, method in (("/authorize", "POST"), ("/authorize", "GET"), ("/health", "GET"), ("/records/x/y", "PUT")):
-        for wrong in ("", "c" * 201, "a\tb", "a\x1b", "\xe9", "\xa0"):
-            with subtests.test(path=path, method=method, wrong=wrong):
-                answer = send(GOOD, path=path, method=method, headers={"X-Request-ID": wrong})
-                assert answer.status_code == 400
-                assert answer.json["message"].startswith("X-Request-ID must have at most 200 characters")
-                assert "X-Request-ID" not in answer.headers
-
-
-def test_any_other_request_id_comes_back_as_it_is(send: Send, subtests: pytest.Subtests) -> None:
-    for good in ("c" * 200, 'a "b";\\ <~>', "0"):
-        with subtests.test(good):
-            answer = send(GOOD, headers={"X-Request-ID": good})
-            assert (answer.status_code, answer.headers["X-Request-ID"]) == (200, good)
+        for any_id in ("", "c" * 201, "c" * 5_000, "a\tb", 'a "b";\\ <~>', "\xe9", "\xa0", "0"):
+            with subtests.test(path=path, method=method, any_id=any_id):
+                answer = send(GOOD, path=path, method=method, headers={"X-Request-ID": any_id})
+                assert answer.headers["X-Request-ID"] == any_id
+                assert "X-Request-ID" not in answer.json.get("message", "")
 
 
 NOWHERE = [

@@ -6,16 +6,16 @@ from typing import Self
 
 from msgspec import Struct, field
 
-from app.api.errors import NotPermittedError, RequestError, UndecidedError
+from app.api.errors import NotPermittedError, RequestError, UndecidedError, UnknownResourceError
 from app.audit import decision_log
 from app.audit.decision_codec import LoggedDecision
 from app.authz import facts
-from app.authz.decision_point import Decision, decide
+from app.authz.decision_point import Decision, decide, policy
 from app.authz.explain.steps import trace_of
 from app.authz.information import cache
 from app.authz.information.cache import Caller
 from app.kernel import clock
-from app.vocabulary import DIRECTORY_KINDS, Action, Reason
+from app.vocabulary import DIRECTORY_KINDS, Action, Reason, ServiceState
 
 
 class ClientScope(Struct):
@@ -46,7 +46,8 @@ class ClientScope(Struct):
         """Return the digest of the policy that lets the client do `action` with a resource.
 
         A `resource_id` of None stands for whatever resources of this type its own service has. Raises
-        `NotPermittedError` when the policy does not allow it, `UndecidedError` when it cannot say.
+        `NotPermittedError` when the policy does not allow it, `UndecidedError` when it cannot say, and
+        `UnknownResourceError` for what there is not.
         """
         # Decided from the name alone: another service's resources are refused alike whether they exist or not.
         service = self.caller.client.service
@@ -58,8 +59,12 @@ class ClientScope(Struct):
         ):
             service = None
         key = (action, type_name, service is not None)
+        client_may_ask = self.caller.client.service is not None and self.caller.client.kinds
         digest = self._policies.get(key)
         if digest is None:
+            is_own = service is not None and type_name in DIRECTORY_KINDS
+            if client_may_ask and not is_own and self._is_nobodys(type_name, resource_id):
+                raise UnknownResourceError(f"There is no {type_name} {resource_id}.")
             started = perf_counter_ns()
             evaluation = _evaluation(type_name, service.slug, service.state) if service else _evaluation(type_name)
             decision = decide(self.caller.client, action, evaluation)
@@ -68,6 +73,20 @@ class ClientScope(Struct):
                 raise self._refusal(action, resource, decision, perf_counter_ns() - started)
             digest = self._policies[key] = decision.policy
         return digest
+
+    def _is_nobodys(self, type_name: str, resource_id: str | None) -> bool:
+        """Return whether there is no type `type_name`, or no service to which this service or role would belong.
+
+        What exists, and is another service's, is not to be asked about; of what does not, the answer is a no.
+        """
+        if type_name not in DIRECTORY_KINDS:
+            return type_name not in policy().declared_kinds
+        owner, colon, _role = (resource_id or "").partition(":")
+        if bool(colon) != (type_name == "role"):
+            return True
+        found = cache.current().service(owner)
+        # What is hidden or retired does not exist for anybody else.
+        return found is None or (found.state != ServiceState.LIVE and found != self.caller.client.service)
 
     def _refusal(self, action: Action, resource: str, decision: Decision, nanoseconds: int) -> RequestError:
         """Remember a refusal for the log, and return the error that says so."""

@@ -3,16 +3,16 @@
 from dataclasses import replace
 from time import monotonic, perf_counter_ns
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from app.api.decisions.client_scope import ClientScope
 from app.api.decisions.explanation import explanation_message
 from app.api.decisions.resolver import Resolved, Resolver, described, resolvers
-from app.api.errors import RequestError, TimedOutError
+from app.api.errors import RequestError, TimedOutError, UnknownResourceError
 from app.api.wire.requests import Batch, EvaluationRequest, FailedItem, Semantic
 from app.api.wire.responses import Answer
 from app.audit.decision_codec import LoggedDecision
-from app.authz.decision_point import Decision, DecisionRequest, decide, decide_request
+from app.authz.decision_point import Decision, DecisionRequest, decide, decide_request, policy
 from app.authz.explain.explanation import reason_for, stranger
 from app.authz.explain.steps import trace_of
 from app.authz.information.cache import Caller
@@ -98,8 +98,13 @@ def _is_last(semantic: Semantic, outcome: _Outcome | FailedItem) -> bool:
 def _outcome(scope: ClientScope, resolver: Resolver, request: EvaluationRequest) -> _Outcome:
     """Return what comes of `request`: may it be asked, what is it about, is that allowed, and why not."""
     started = perf_counter_ns()
-    digest = scope.check(request.resource.type, request.resource.id)
-    resolved = resolver.resolve(request)
+    try:
+        digest = scope.check(request.resource.type, request.resource.id)
+        resolved = resolver.resolve(request)
+    except UnknownResourceError:
+        digest = policy().digest
+        # It may be there, and not exist for anybody else than its own service.
+        resolved = structs.replace(resolver.resolve(request), resource=None, unknown=Reason.UNKNOWN_RESOURCE)
     subject, resource, asked = resolved.subject, resolved.resource, None
     if resource is None or resolved.unknown is not None:
         assert resolved.unknown is not None

@@ -18,28 +18,32 @@ class PageStart(NamedTuple):
 
     after: str
     limit: int
+    sent: int | None = None
+    """The limit that the caller sent with the first page."""
 
 
 def start_of_page(caller: Caller, request: SearchRequest) -> PageStart:
     """Return where `request` of `caller` starts. Raises `InvalidRequestError` for a token of another search."""
-    after, limit = "", DEFAULT_LIMIT
+    after, limit, sent = "", DEFAULT_LIMIT, request.limit
     if request.token:
         try:
-            search, after, limit = _serializer().loads(request.token)
-        except BadData:
+            search, after, limit, sent = _serializer().loads(request.token)
+        except (BadData, ValueError):
             raise InvalidRequestError("page.token is invalid or was not issued by this server.") from None
         if search != _digest(caller, request):
             raise InvalidRequestError(
                 "page.token belongs to another search: repeat all that you sent with the first one."
             )
-    if request.limit is not None:
+        if request.limit not in (None, sent):
+            raise InvalidRequestError("page.limit must be what it was for the first page, or be left out.")
+    elif request.limit is not None:
         limit = min(request.limit, LARGEST_LIMIT)
-    return PageStart(after, limit)
+    return PageStart(after, limit, sent)
 
 
 def token_for(caller: Caller, request: SearchRequest, start: PageStart) -> str:
     """Return the token with which the same search continues at `start`; a limit of 0 becomes the default."""
-    return str(_serializer().dumps([_digest(caller, request), start.after, start.limit or DEFAULT_LIMIT]))
+    return str(_serializer().dumps([_digest(caller, request), start.after, start.limit or DEFAULT_LIMIT, start.sent]))
 
 
 def _serializer() -> URLSafeSerializer:

@@ -8,6 +8,7 @@ from operator import attrgetter
 import msgspec
 from msgspec import Struct
 
+from app.api.errors import InvalidRequestError
 from app.api.wire.requests import Entity, EvaluationRequest
 from app.authz import facts
 from app.authz.decision_point import policy
@@ -52,7 +53,7 @@ class Resolver(Struct):
 
     def resolve(self, request: EvaluationRequest) -> Resolved:
         """Return what `request` is about; nothing that it names has to exist."""
-        organisation = None if request.organisation is None else self.view.organisation(request.organisation)
+        organisation = None if request.organisation is None else self.organisation_of(request)
         subject = self.person(request.subject)
         resource = self.resource(request.resource, organisation)
         action = request.action.name
@@ -60,7 +61,7 @@ class Resolver(Struct):
             unknown = Reason.UNKNOWN_RESOURCE
         elif action not in questions_about(current().engine, resource):
             unknown = Reason.UNKNOWN_ACTION
-        elif request.organisation is not None and organisation is None:
+        elif request.organisation is not None and organisation is None and self.view.has_organisations():
             unknown = Reason.UNKNOWN_ORGANISATION
         elif request.subject.type not in SUBJECT_TYPES:
             unknown = Reason.UNKNOWN_SUBJECT
@@ -82,9 +83,17 @@ class Resolver(Struct):
             self._described[id(subject)] = person and described(person, subject)
         return self._described[id(subject)]
 
-    def organisation(self, name: str | None) -> facts.Organisation | None:
-        """Return the organisation with this id or centre number, or None."""
-        return None if name is None else self.view.organisation(name)
+    def organisation_of(self, request: EvaluationRequest) -> facts.Organisation | None:
+        """Return the organisation that `request` names by id or centre number, or None.
+
+        Raises `InvalidRequestError` when it names two.
+        """
+        if request.organisation is None:
+            return None
+        found = self.view.organisation(request.organisation)
+        if request.organisation_again is not None and self.view.organisation(request.organisation_again) != found:
+            raise InvalidRequestError("context.organisation must not differ from resource.properties.organisation.")
+        return found
 
     def resource(self, resource: Entity, organisation: facts.Organisation | None) -> facts.Fact | None:
         """Return what `resource` names, as the caller describes it, or None; a role as held at `organisation`."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from app.api.decisions.client_scope import ClientScope
 from app.api.decisions.page_token import PageStart, start_of_page, token_for
 from app.api.decisions.resolver import Resolver, context_of, questions_about, resolvers
-from app.api.errors import NotPermittedError
+from app.api.errors import NotPermittedError, UnknownResourceError
 from app.api.wire.requests import SearchRequest, SearchTarget
 from app.api.wire.responses import SearchResult
 from app.audit import decision_log
@@ -57,7 +57,7 @@ def search(caller: Caller, request: SearchRequest) -> SearchResult:
     start = start_of_page(caller, request)
     digest = _digest_in_scope(caller, request)
     page, revision = _Search(caller, request, is_in_scope=digest is not None).page(start)
-    token = "" if page.is_end else token_for(caller, request, PageStart(page.after, start.limit))
+    token = "" if page.is_end else token_for(caller, request, PageStart(page.after, start.limit, start.sent))
     digest = digest or policy().digest
     item = _logged_decision(request, page, digest, time.perf_counter_ns() - started)
     names = [candidate.name for candidate in page.allowed]
@@ -102,8 +102,9 @@ class _Search:
 
     def _examine(self, resolver: Resolver, after: str, wanted: int) -> _Stretch:
         """Decide about the candidates after `after`, until `wanted` are found or time is over; about one at least."""
-        organisation = resolver.organisation(self._evaluation.organisation)
-        if self._evaluation.organisation is not None and organisation is None:
+        organisation = resolver.organisation_of(self._evaluation)
+        is_unknown = self._evaluation.organisation is not None and organisation is None
+        if is_unknown and resolver.view.has_organisations():
             return _Stretch([], after, is_end=True, subject=self._subject(resolver))
         context = context_of(self._evaluation, organisation)
         candidates = self._candidates(resolver, organisation, after)
@@ -168,9 +169,12 @@ def _digest_in_scope(caller: Caller, request: SearchRequest) -> str | None:
     with ClientScope(caller) as scope:
         try:
             digest = scope.check(resource.type, None)
-        except NotPermittedError:
+        except (NotPermittedError, UnknownResourceError):
             return None
-        return digest if request.target is SearchTarget.RESOURCE else scope.check(resource.type, resource.id)
+        try:
+            return digest if request.target is SearchTarget.RESOURCE else scope.check(resource.type, resource.id)
+        except UnknownResourceError:
+            return None
 
 
 def _has_action(resource: facts.Fact, action: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app.api.handlers import HANDLERS
-from app.api.transport.dispatch import answer, check_request_id, problem_response
+from app.api.transport.dispatch import answer, can_be_sent_back, problem_response
 from app.runtime import EXTENSION, active
 from app.ui.headers import common_headers
 
@@ -42,11 +42,10 @@ class FastPath:
                 return self.application(environ, start_response)
             headers = [*self._headers]
             status = 200
+            request_id = environ.get("HTTP_X_REQUEST_ID")
+            if request_id is not None and can_be_sent_back(request_id):
+                headers.append(("X-Request-ID", request_id))
             try:
-                request_id = environ.get("HTTP_X_REQUEST_ID")
-                if request_id is not None:
-                    check_request_id(request_id)
-                    headers.append(("X-Request-ID", request_id))
                 body = answer(handler, environ)
             except Exception as error:  # noqa: BLE001  (whatever went wrong, the caller gets JSON, and it is a deny)
                 status, body, more = problem_response(error, environ["PATH_INFO"])

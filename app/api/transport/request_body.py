@@ -1,12 +1,13 @@
 """Reads the body of a request from the WSGI environment, with bounds. Knows WSGI, not Flask."""
 
+import codecs
 from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_input_stream
 
-from app.api.errors import InvalidRequestError, TooLargeError
+from app.api.errors import CompressedBodyError, InvalidRequestError, TooLargeError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -41,10 +42,24 @@ def read_body(environ: "WSGIEnvironment") -> bytes:
     return raw
 
 
+def check_encoding(encoding: str) -> None:
+    """Raise `CompressedBodyError` for a body that has a content encoding."""
+    if encoding.strip().lower() not in ("", "identity"):
+        raise CompressedBodyError("The body is compressed, which is not read here: send it as it is.")
+
+
 def check_content_type(content_type: str | None) -> None:
     """Raise `InvalidRequestError` for a content type that is not JSON in UTF-8."""
     kind, options = parse_options_header(content_type)
     if kind.lower() != JSON:
         raise InvalidRequestError("Send the body with Content-Type: application/json.")
-    if options.get("charset", "utf-8").lower() != "utf-8":
+    if not _is_utf_8(options.get("charset", "utf-8")):
         raise InvalidRequestError("The body must be UTF-8.")
+
+
+def _is_utf_8(charset: str) -> bool:
+    # Text in ASCII is text in UTF-8.
+    try:
+        return codecs.lookup(charset.strip()).name in ("utf-8", "ascii")
+    except LookupError:
+        return False

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import BaseConverter, Rule
 
 from app.api.errors import MethodNotAllowedError, NotFoundError
-from app.api.transport.dispatch import check_request_id, is_request_id, problem_body, problem_response
+from app.api.transport.dispatch import can_be_sent_back, problem_body, problem_response
 from app.ui.authorization import View, public
 
 blueprint = Blueprint("api", __name__)
@@ -70,13 +70,6 @@ def nothing_here(rest: str) -> ResponseReturnValue:  # noqa: ARG001  (the addres
     raise NotFoundError("There is nothing at this address; /docs says what is where.")
 
 
-@blueprint.before_request
-def _check_request_id() -> None:
-    request_id = request.headers.get("X-Request-ID")
-    if request_id is not None:
-        check_request_id(request_id)
-
-
 @blueprint.errorhandler(HTTPException)
 def _failed(error: HTTPException) -> ResponseReturnValue:
     return json_response(problem_body(error.description or error.name), error.code or 500)
@@ -95,7 +88,7 @@ def _broken(error: Exception) -> ResponseReturnValue:
 
 @blueprint.after_request
 def _return_request_id(response: Response) -> Response:
-    request_id = request.headers.get("X-Request-ID", "")
-    if is_request_id(request_id):
+    request_id = request.environ.get("HTTP_X_REQUEST_ID")
+    if request_id is not None and can_be_sent_back(request_id):
         response.headers["X-Request-ID"] = request_id
     return response

@@ -11,10 +11,10 @@ from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.json import Decoder
 
 from app.api.errors import InvalidRequestError, RequestError
+from app.api.wire.near_misses import ORGANISATION, TOP, check_names
 from app.api.wire.requests import (
     LARGEST_REVISION,
     LONGEST_ORGANISATION,
-    LONGEST_RESOURCE,
     Batch,
     Entity,
     EvaluationRequest,
@@ -23,6 +23,7 @@ from app.api.wire.requests import (
     SearchRequest,
     SearchTarget,
     Semantic,
+    named_organisation,
 )
 from app.api.wire.schemas.evaluation import EvaluationRequestSchema, EvaluationsRequestSchema
 from app.api.wire.schemas.fields import loaded
@@ -32,12 +33,13 @@ from app.vocabulary import DIRECTORY_KINDS
 Body = Mapping[str, Any]
 T = TypeVar("T")
 
+_USUAL_NAMES = frozenset({"subject", "action", "resource", "context", "options"})
 _MEMBERS = ("subject", "action", "resource", "context")
 _REQUEST = EvaluationRequestSchema()
 _BATCH = EvaluationsRequestSchema(only=["options"])
 
 
-class _Options(Struct):
+class _Options(Struct, forbid_unknown_fields=True):
     at_least_revision: Annotated[int, Meta(ge=0, le=LARGEST_REVISION)] = 0
 
 
@@ -67,6 +69,8 @@ for _form in (_Evaluation, _Item):
 
 def read_evaluation(body: Body) -> EvaluationRequest:
     """Return the one evaluation in `body`. Raises `InvalidRequestError` that names every member that is wrong."""
+    if not body.keys() <= _USUAL_NAMES:
+        check_names(body, TOP)
     return read_quickly(body) or read_by_schema(body)
 
 
@@ -76,6 +80,8 @@ def read_evaluations(body: Body, *, limit: int) -> EvaluationRequest | Batch:
     Raises `InvalidRequestError` for what concerns all of them, more than `limit` of them included; an item that is
     wrong fails in its place.
     """
+    if not body.keys() <= _USUAL_NAMES:
+        check_names(body, TOP)
     evaluations = body.get("evaluations")
     if evaluations is None or evaluations == []:
         if "options" in body:
@@ -95,14 +101,26 @@ def read_evaluations(body: Body, *, limit: int) -> EvaluationRequest | Batch:
 
 def read_search(target: SearchTarget, body: Body) -> SearchRequest:
     """Return the search for `target` in `body`. Raises `InvalidRequestError`."""
+    check_names(body, TOP)
     request: SearchRequest = loaded(SEARCHES[target], body)
+    _check_slips(request.evaluation.resource, request.evaluation.context)
     return request
 
 
 def read_by_schema(body: Any) -> EvaluationRequest:
     """Return the evaluation in `body` as its schema reads it. Raises `InvalidRequestError`."""
     request: EvaluationRequest = loaded(_REQUEST, body)
+    _check_slips(request.resource, request.context)
     return request
+
+
+def _check_slips(resource: Entity, context: Mapping[str, Any] | None) -> None:
+    """Raise `InvalidRequestError` for a name that is nearly `organisation`, where that would mean something."""
+    if resource.type in DIRECTORY_KINDS:
+        if resource.properties:
+            check_names(resource.properties, ORGANISATION, "resource.properties.")
+        if context:
+            check_names(context, ORGANISATION, "context.")
 
 
 def read_quickly(body: Body) -> EvaluationRequest | None:
@@ -165,7 +183,7 @@ def _read_unusual(defaults: dict[str, Any], item: Any) -> EvaluationRequest | Fa
         return FailedItem(error)
 
 
-def _request(
+def _request(  # noqa: C901  (in one piece: a call for each part takes as long as all of it)
     subject: Entity | None,
     action: RequestedAction | None,
     resource: Entity | None,
@@ -182,23 +200,31 @@ def _request(
         and action.name.isprintable()
         and resource.type.isprintable()
         and resource.id.isprintable()
-        and len(resource.id) <= LONGEST_RESOURCE
     ):
         return None
-    organisation = None
-    if resource.properties is not None and resource.type in DIRECTORY_KINDS and "organisation" in resource.properties:
+    if context is not None and type(context) is not dict:
+        return None
+    if resource.type not in DIRECTORY_KINDS:
+        named = None if context is None else named_organisation(context)
+        if named is None and context is not None and "organisation" in context:
+            return None
+        return EvaluationRequest(subject, action, resource, context, named, at_least)
+    if resource.properties or context:
+        try:
+            _check_slips(resource, context)
+        except InvalidRequestError:
+            return None
+    organisation = again = None
+    if resource.properties is not None and "organisation" in resource.properties:
         organisation = resource.properties["organisation"]
         if not _is_organisation(organisation):
             return None
-    if context is not None:
-        if type(context) is not dict:
+    if context is not None and "organisation" in context:
+        other = context["organisation"]
+        if not _is_organisation(other):
             return None
-        if "organisation" in context:
-            other = context["organisation"]
-            if not _is_organisation(other) or organisation not in (None, other):
-                return None
-            organisation = other
-    return EvaluationRequest(subject, action, resource, context, organisation, at_least)
+        organisation, again = other, organisation if organisation != other else None
+    return EvaluationRequest(subject, action, resource, context, organisation, at_least, again)
 
 
 def _is_organisation(value: Any) -> bool:

@@ -12,11 +12,13 @@ from app.authz.polar.names import LONGEST_KIND
 Values = Mapping[str, Any]
 
 LONGEST_TYPE = LONGEST_KIND
-LONGEST_SUBJECT = 254
+LONGEST_SUBJECT = 255
 LONGEST_ACTION = 100
-LONGEST_RESOURCE = 200
+LONGEST_RESOURCE = 255
 LONGEST_ORGANISATION = 100
 LARGEST_REVISION = 2**53 - 1
+NO_NAME = "\0"
+"""A name that no organisation can have."""
 
 
 class Semantic(StrEnum):
@@ -59,6 +61,8 @@ class EvaluationRequest(Struct, frozen=True):
     context: dict[str, Any] | None = None
     organisation: str | None = None
     at_least_revision: int = 0
+    organisation_again: str | None = None
+    """Another name for it, if the caller sent two: an id and a centre number may be one organisation."""
 
 
 class FailedItem(Struct, frozen=True):
@@ -82,3 +86,12 @@ class SearchRequest(Struct, frozen=True):
     evaluation: EvaluationRequest
     token: str = ""
     limit: int | None = None
+
+
+def named_organisation(context: Mapping[str, Any]) -> str | None:
+    """Return the organisation in the context of a question about a type that only the policy declares.
+
+    Its service may keep something else under this name; what cannot be a name is then one that nobody has.
+    """
+    named = context.get("organisation")
+    return named if named is None or (isinstance(named, str) and len(named) <= LONGEST_ORGANISATION) else NO_NAME

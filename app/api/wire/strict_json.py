@@ -14,8 +14,10 @@ from app.api.errors import InvalidRequestError
 
 DEEPEST = 32
 """How many brackets may be open at once."""
-_LARGEST_INTEGER = 2**53 - 1
-_DIGITS = len(str(_LARGEST_INTEGER))
+_DIGITS = len(str(2**53 - 1))
+"""A number with fewer digits is the same to every parser."""
+_MOST_DIGITS = 1_000
+"""Of a whole number. Longer ones mean nothing, and Python takes long to read them."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _WHITE_SPACE = b" \t\r\n"
@@ -121,15 +123,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int:
-    if len(digits.removeprefix("-")) > _DIGITS or abs(int(digits)) > _LARGEST_INTEGER:
-        _refuse("The body holds a number that is too large.")
+    if len(digits) > _MOST_DIGITS:
+        _refuse(f"The body holds a number of more than {_MOST_DIGITS:,} digits.")
     return int(digits)
 
 
 def _float(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        _refuse("The body holds a number that is too large.")
+        _refuse("The body holds a number that is too large for any computer's arithmetic.")
     return number
 
 

@@ -82,7 +82,7 @@ class DirectoryView:
         self._seen = (-1, -1)
         """The newest revision that everything in this view includes, and how many changes without an event it does."""
         self._included: dict[int, None] = {}
-        """Revisions that this view is known to include. Another may be of another history, or of none."""
+        """Revisions that this view is known to include; others may be of another history."""
         self._people_capacity = people_capacity
         self.begin()
         self._people: dict[str, facts.Person] = {}
@@ -174,6 +174,10 @@ class DirectoryView:
         """Return the organisation with this public id or centre number."""
         return self._organisations.get(name) or self._load(lambda: self._load_organisation(name))
 
+    def has_organisations(self) -> bool:
+        """Return whether the directory has organisations."""
+        return self._read(directory.has_organisations)
+
     def services(self) -> Iterable[facts.Service]:
         """Return the whole catalogue, by slug."""
         return (self._catalogue or self._load_catalogue()).services.values()
@@ -234,10 +238,7 @@ class DirectoryView:
             return load()
 
     def _read(self, read: Callable[[], T]) -> T:
-        """Return what `read` reads, of the revision of everything else here, and caches nothing.
-
-        Nobody waits meanwhile: what takes long must not be read under the lock that deciding needs.
-        """
+        """Return what `read` reads, of the revision of everything else here. Nobody waits, and nothing is cached."""
         while True:
             with staying_connected(), reading():
                 as_of = changes()

@@ -97,6 +97,11 @@ def organisation_named(name: str) -> facts.Organisation | None:
     return None if row is None else organisation(row)
 
 
+def has_organisations() -> bool:
+    """Return whether there are any; a pack may do without."""
+    return bool(Organisation.select().exists())
+
+
 def catalogue() -> Catalogue:
     """Return the facts of all services and roles."""
     services = {row.slug: service(row) for row in Service.select().order_by(Service.slug)}

@@ -121,11 +121,11 @@ def test_an_only_item_that_is_wrong_is_a_no_and_not_an_error(tell: Tell) -> None
 def test_an_item_that_the_client_may_not_ask_is_a_no_in_its_place(tell: Tell) -> None:
     others = [{"resource": {"type": "service", "id": name}, **YES} for name in ("training", "nowhere")]
     answer = tell(batch(others[0], YES, others[1]))
-    assert codes(answer) == ["not_answered", "allowed", "not_answered"]
+    assert codes(answer) == ["not_answered", "allowed", "unknown_resource"]
     assert answer.json["evaluations"][0]["context"]["error"]["status"] == 403
     assert {(one.subject, one.action, one.resource, one.reason) for one in logged()} == {
         ("client:submit-for-assessment", "ask", "service:training", "not_allowed"),
-        ("client:submit-for-assessment", "ask", "service:nowhere", "not_allowed"),
+        ("person:thomas-reed", "launch", "service:nowhere", "unknown_resource"),
         ("person:thomas-reed", "launch", "service:submit-for-assessment", "allowed"),
     }
 

@@ -32,7 +32,7 @@ HANDLERS = {
     "an answer to whoever gave an id": (200, GOOD, {"X-Request-ID": "r-1"}, {"X-Request-ID": "r-1"}),
     "a cookie changes nothing": (200, GOOD, {"Cookie": "tessera=nonsense"}, {}),
     "no question": (400, b"{}", {"X-Request-ID": "r-1"}, {"X-Request-ID": "r-1"}),
-    "an id that cannot come back": (400, GOOD, {"X-Request-ID": "r" * 201}, UNREAD),
+    "a long id": (200, GOOD, {"X-Request-ID": "r" * 2_000}, {"X-Request-ID": "r" * 2_000}),
     "no JSON": (400, GOOD, {"Content-Type": "text/plain"}, {}),
     "no key": (401, GOOD, {"Authorization": ""}, {"WWW-Authenticate": "Bearer"}),
     "too much": (413, GOOD + b" " * 70_000, {}, UNREAD),
@@ -74,7 +74,7 @@ def test_the_headers_are_the_same_when_something_breaks(app: Flask) -> None:
 
 @pytest.mark.parametrize(
     ("path", "method", "status"),
-    [("/access/v1/search/subject", "POST", 400), ("/records/script/7", "GET", 403), ("/records/x", "GET", 404)],
+    [("/access/v1/search/subject", "POST", 400), ("/records/script/7", "GET", 404), ("/records/x", "GET", 404)],
 )
 def test_what_only_flask_answers_has_the_same_headers(send: Send, path: str, method: str, status: int) -> None:
     assert told(send(b"{}", path=path, method=method)) == (status, EVERYWHERE)

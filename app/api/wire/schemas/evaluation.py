@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, ValidationError, fields, post_load
+from marshmallow import INCLUDE, ValidationError, fields, post_load, pre_load
 
+from app.api.wire.near_misses import OPTIONS, check_names
 from app.api.wire.requests import (
     LARGEST_REVISION,
     LONGEST_ACTION,
@@ -16,6 +17,7 @@ from app.api.wire.requests import (
     EvaluationRequest,
     RequestedAction,
     Semantic,
+    named_organisation,
 )
 from app.api.wire.schemas.fields import InputSchema, open_object, part, text, whole_number
 from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES
@@ -111,17 +113,26 @@ class ContextSchema(InputSchema):
     class Meta:
         unknown = INCLUDE
 
-    organisation = text(
-        LONGEST_ORGANISATION,
-        "The same as resource.properties.organisation, for callers that keep it here, and for resources of any type. "
-        "If both are given, they agree.",
-        required=False,
-        examples=["90101"],
+    # Of which form it has to be depends on the resource: see `organisations_of`.
+    organisation = fields.Raw(
+        allow_none=True,
+        metadata={
+            "description": "The same as resource.properties.organisation, for callers that keep it here, and for "
+            "resources of any type. If both are given, they name the same organisation.",
+            "examples": ["90101"],
+        },
     )
 
 
 class OptionsSchema(InputSchema):
     """How to answer."""
+
+    @pre_load
+    def refuse_slips(self, data: Any, **_options: Any) -> Any:
+        """Raise `InvalidRequestError` for the name of an option that is misspelt."""
+        if isinstance(data, Mapping):
+            check_names(data, OPTIONS, "options.")
+        return data
 
     at_least_revision = whole_number(
         LARGEST_REVISION, "Answer with everything known up to this revision, or not at all (503)."
@@ -133,13 +144,28 @@ def our_options() -> fields.Nested:
     return _OurOptions(OptionsSchema, allow_none=True, metadata={"description": "How to answer."})
 
 
-def organisation_of(resource: Entity, context: Mapping[str, Any] | None) -> str | None:
-    """Return the organisation that a question names. Raises ValidationError when it names two."""
-    of_resource = resource.properties if resource.type in DIRECTORY_KINDS else None
-    named = {values["organisation"] for values in (of_resource, context) if values and "organisation" in values}
-    if len(named) > 1:
-        raise ValidationError("must not differ from resource.properties.organisation.", "context.organisation")
-    return named.pop() if named else None
+def organisations_of(resource: Entity, context: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
+    """Return the organisation that a question names, and another name of it if it names it twice.
+
+    Raises ValidationError where a name is none.
+    """
+    if resource.type not in DIRECTORY_KINDS:
+        return (named_organisation(context) if context else None), None
+    in_context = (context or {}).get("organisation")
+    if in_context is not None:
+        _deserialized_name(in_context)
+    of_resource = (resource.properties or {}).get("organisation")
+    return (of_resource, None) if in_context in (None, of_resource) else (in_context, of_resource)
+
+
+def _deserialized_name(value: Any) -> None:
+    try:
+        _NAME.deserialize(value)
+    except ValidationError as error:
+        raise ValidationError(error.messages, "context.organisation") from error
+
+
+_NAME = text(LONGEST_ORGANISATION, "")
 
 
 class EvaluationRequestSchema(InputSchema):
@@ -155,13 +181,15 @@ class EvaluationRequestSchema(InputSchema):
     def as_request(self, data: dict[str, Any], **_options: Any) -> EvaluationRequest:
         """Return the question. Raises ValidationError when it names two organisations."""
         context = data.get("context")
+        organisation, again = organisations_of(data["resource"], context)
         return EvaluationRequest(
             data["subject"],
             data["action"],
             data["resource"],
             context,
-            organisation_of(data["resource"], context),
+            organisation,
             data.get("options", {}).get("at_least_revision", 0),
+            again,
         )
 
 

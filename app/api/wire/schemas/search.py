@@ -10,7 +10,7 @@ from app.api.wire.schemas.evaluation import (
     ContextSchema,
     ResourceSchema,
     SubjectSchema,
-    organisation_of,
+    organisations_of,
     our_options,
     resource_properties,
 )
@@ -74,13 +74,15 @@ class _SearchSchema(InputSchema):
     def as_request(self, data: dict[str, Any], **_options: Any) -> SearchRequest:
         """Return the search. Raises ValidationError when it names two organisations."""
         page, context = data.get("page", {}), data.get("context")
+        organisation, again = organisations_of(data["resource"], context)
         question = EvaluationRequest(
             data["subject"],
             data.get("action", RequestedAction(_ANYTHING)),
             data["resource"],
             context,
-            organisation_of(data["resource"], context),
+            organisation,
             data.get("options", {}).get("at_least_revision", 0),
+            again,
         )
         return SearchRequest(self.target, question, page.get("token", ""), page.get("limit"))
 
