@@ -8,6 +8,8 @@ type has_permission(_actor: Actor, _permission: String, _resource: Resource, _co
 actor Person {}
 actor Client {}
 actor Guest {}
+# What only a pack declares, such as a device or an agent.
+actor Subject {}
 
 allow(person: Person, action, resource, context: Context) if
   person.state = "active" and
@@ -16,6 +18,9 @@ allow(person: Person, action, resource, context: Context) if
 allow(client: Client, action, resource, context: Context) if
   client.state = "active" and
   permits(client, action, resource, context);
+
+allow(subject: Subject, action, resource, context: Context) if
+  permits(subject, action, resource, context);
 
 allow(guest: Guest, action, resource, context: Context) if
   permits(guest, action, resource, context);

@@ -12,7 +12,7 @@ from app.vocabulary import PersonState
 class Person(BaseModel):
     """A person with an account, which may not be active yet."""
 
-    public_id = CharField(max_length=40, unique=True)
+    public_id = CharField(max_length=255, unique=True)
     name = CharField(max_length=120, index=True)
     state = EnumField(PersonState, max_length=20, default=PersonState.INVITED)
     password_hash = CharField(max_length=200, default="")

@@ -14,12 +14,12 @@ class Event(BaseModel):
     """The revision that it made, as `next_revision` numbers it."""
     at = UTCDateTimeField(index=True)
     name = EnumField(EventName, max_length=40)
-    by = CharField(max_length=80)
+    by = CharField(max_length=300)
     """`person:ID`, `client:ID`, `operator` (the command line) or `guest`."""
-    subject = CharField(max_length=300, index=True)
+    subject = CharField(max_length=600, index=True)
     """What it happened to, as `kind:ID`; a record is `record:KIND:ID`."""
     organisation = CharField(max_length=40, default="", index=True)
-    person = CharField(max_length=40, default="")
+    person = CharField(max_length=255, default="")
     """The public id of the person whose facts have changed, if it is about one: what caches have to invalidate."""
     details = JSONField(default=dict)
 

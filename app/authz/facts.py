@@ -229,6 +229,8 @@ class Client(Fact):
     service: Service | None
     kinds: tuple[str, ...]
     knows_everybody: bool = False
+    person_types: tuple[str, ...] = hidden(default=())
+    """What the client calls a person, beside `person` and `user`."""
     by_address: bool = hidden(default=False)
     """Whether the client names people by their e-mail addresses."""
 
@@ -264,7 +266,10 @@ class Context(Fact):
 
 @fact
 class Record(Fact):
-    """A resource that the directory itself does not hold, of a type that only a policy declares."""
+    """What the directory itself does not hold, of a type that only a policy declares: a resource, or a subject.
+
+    Policies call what they have in common as subjects `Subject`.
+    """
 
     KEY = ("id",)
     id: str
@@ -288,7 +293,7 @@ KINDS: dict[str, type[Fact]] = {
         Role,
         Service,
     )
-}
+} | {"Subject": Record}
 """Every class of fact by the name that policies use."""
 
 

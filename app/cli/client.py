@@ -29,8 +29,13 @@ def client() -> None:
 @click.option("--service", required=True, help="The service that it asks about, by slug.")
 @click.option("--kind", "kinds", required=True, multiple=True, type=KIND, help="A type of resource; may be repeated.")
 @click.option("--by-address", is_flag=True, help="Searches return people's e-mail addresses, not their ids.")
+@click.option(
+    "--person-type", "person_types", multiple=True, type=KIND, help="What the program calls a person; may be repeated."
+)
 @as_json
-def add(name: str, service: str, kinds: tuple[str, ...], by_address: bool, as_json: bool) -> None:
+def add(
+    name: str, service: str, kinds: tuple[str, ...], by_address: bool, person_types: tuple[str, ...], as_json: bool
+) -> None:
     """Add a client and print its key, once: only a hash of it is kept.
 
     A kind other than service and role belongs to the first service that asks about it, and to no other.
@@ -39,7 +44,9 @@ def add(name: str, service: str, kinds: tuple[str, ...], by_address: bool, as_js
         for kind in _NEVER_ASKED.intersection(kinds):
             raise ProblemError(f"No program asks about a {kind}: only about service, role, and what the rules declare.")
         owner = found("service", service, service_with_slug)
-        added, key = add_client(name, owner, list(dict.fromkeys(kinds)), by_address=by_address)
+        added, key = add_client(
+            name, owner, list(dict.fromkeys(kinds)), by_address=by_address, person_types=person_types
+        )
         answer(
             f"Added {name} ({added.public_id}). Its key, which is not shown again:\n{key}",
             {"public_id": added.public_id, "service": service, "kinds": added.kinds, "key": key},

@@ -13,7 +13,7 @@ from app.vocabulary import MembershipState
 class Membership(BaseModel):
     """A person belongs to an organisation."""
 
-    public_id = CharField(max_length=40, unique=True)
+    public_id = CharField(max_length=300, unique=True)
     person = ForeignKeyField(Person, backref="memberships", on_delete="CASCADE")
     person_id: int
     organisation = ForeignKeyField(Organisation, backref="memberships", on_delete="CASCADE")

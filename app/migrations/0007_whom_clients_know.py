@@ -1,6 +1,6 @@
 """Whether a client may learn about everybody, and how it names people."""
 
-from peewee import SQL, BooleanField
+from peewee import SQL, BooleanField, JSONField
 
 
 def up(migrator, db):
@@ -9,8 +9,9 @@ def up(migrator, db):
         migrator.migrate(
             migrator.add_column("client", name, BooleanField(default=False, constraints=[SQL("default false")]))
         )
+    migrator.migrate(migrator.add_column("client", "person_types", JSONField(null=True)))
 
 
 def down(migrator, db):
-    for name in ("by_address", "knows_everybody"):
+    for name in ("person_types", "by_address", "knows_everybody"):
         migrator.migrate(migrator.drop_column("client", name))

@@ -97,6 +97,7 @@ def _add_client(entry: FixtureEntry, services: Mapping[str, Service], *, knows_e
         kinds=entry["kinds"],
         knows_everybody=knows_everybody if entry["knows_everybody"] is None else entry["knows_everybody"],
         by_address=entry["by_address"],
+        person_types=entry["person_types"],
         key_hash=hash_token(entry["key"]),
         created_at=clock.now() - _SINCE,
         ended_at=clock.now() if entry["ended"] else None,

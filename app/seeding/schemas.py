@@ -163,6 +163,7 @@ class ClientEntry(EntrySchema):
     key = fields.String(required=True, validate=_line(200, 8))
     by_address = fields.Boolean(load_default=False)
     knows_everybody = fields.Boolean(load_default=None)
+    person_types = fields.List(fields.String(validate=_line(60)), load_default=list)
     ended = fields.Boolean(load_default=False)
 
 
@@ -173,7 +174,7 @@ class PackPersonEntry(PersonEntry):
     id = fields.String(
         required=True,
         validate=[
-            validate.Regexp(r"[^@\s]{1,40}\Z", error="An id has 1 to 40 characters, without @."),
+            validate.Regexp(r"[^@\s]{1,255}\Z", error="An id has 1 to 255 characters, without @."),
             _without_control_characters,
         ],
     )

@@ -59,6 +59,8 @@ class Client(BaseModel):
     """The resource types that it asks about. A type outside the directory belongs to one service."""
     knows_everybody = BooleanField(default=False, constraints=[SQL("default false")])
     """Whether everybody in the directory concerns this client: true for those of packs."""
+    person_types = JSONField(null=True)
+    """What this client calls a person, beside `person` and `user`."""
     by_address = BooleanField(default=False, constraints=[SQL("default false")])
     """Whether searches return people's e-mail addresses in the place of their ids."""
     key_hash = CharField(max_length=64, unique=True)

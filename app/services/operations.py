@@ -28,11 +28,17 @@ class NewRole:
 
 @change
 def add_client(
-    name: str, service: Service, kinds: list[str], *, by_address: bool = False, by: str = OPERATOR
+    name: str,
+    service: Service,
+    kinds: list[str],
+    *,
+    by_address: bool = False,
+    person_types: Sequence[str] = (),
+    by: str = OPERATOR,
 ) -> tuple[Client, str]:
     """Add a client for `service` that asks about `kinds`, and return it with its key, which is not stored.
 
-    Searches answer it with people's ids, or `by_address`.
+    Searches answer it with people's ids, or `by_address`. It may call a person by one of `person_types`, too.
 
     Raises `ProblemError` when one of the kinds belongs to another service, because clients also register, read and
     delete the records of their kinds.
@@ -48,6 +54,7 @@ def add_client(
         service=service,
         kinds=kinds,
         by_address=by_address,
+        person_types=list(person_types),
         key_hash=hash_token(key),
         created_at=clock.now(),
     )

@@ -129,7 +129,7 @@ WRONG = [
         'id = "bob"\n',
         'id = "bo b"\n',
         RuleId.INVALID_FIXTURE,
-        "bo b: id: An id has 1 to 40 characters, without @.",
+        "bo b: id: An id has 1 to 255 characters, without @.",
     ),
     ("fixtures/people.toml", 'id = "bob"', 'id = "alice"', RuleId.INVALID_FIXTURE, "alice: alice appears twice."),
     (

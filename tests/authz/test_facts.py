@@ -51,6 +51,7 @@ READABLE = {
         "slug": "String",
     },
     "Service": {"slug": "String", "state": "String"},
+    "Subject": {"id": "String", "properties": "Properties"},
 }
 
 

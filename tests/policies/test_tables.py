@@ -134,8 +134,13 @@ def test_every_rule_is_among_those_taken_out() -> None:
     assert sum(removal.new == "" for removal in REMOVALS) == shorthands + sum(len(file.rules) for file in files)
 
 
+def is_for_packs(removal: Removal) -> bool:
+    """Return whether only a pack has what a rule is about; `tests/api/test_subjects.py` notices it."""
+    return removal.old.startswith("allow(subject: Subject")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("removal", REMOVALS, ids=str)
+@pytest.mark.parametrize("removal", [one for one in REMOVALS if not is_for_packs(one)], ids=str)
 def test_no_rule_or_condition_goes_unnoticed(removal: Removal, folder: Path, cast: Cast) -> None:
     removal.apply(folder)
     assert noticed(folder, removal.file.replace(".polar", "_test.toml"), cast), f"No table notices {removal}."

@@ -12,6 +12,7 @@ from app.api.errors import RequestError, TimedOutError, UnknownResourceError
 from app.api.wire.requests import Batch, EvaluationRequest, FailedItem, Semantic
 from app.api.wire.responses import Answer
 from app.audit.decision_codec import LoggedDecision
+from app.authz import facts
 from app.authz.decision_point import Decision, DecisionRequest, decide, decide_request, policy
 from app.authz.explain.explanation import reason_for, stranger
 from app.authz.explain.steps import trace_of
@@ -126,7 +127,10 @@ def _with_reason(
     """
     subject, resource, context = resolved.subject, resolved.resource, resolved.context
     assert resource is not None
-    is_stranger = subject is None or not decide(resolver.client, Action.LEARN_ABOUT, subject, context).allowed
+    # What only the policy declares is the service's own.
+    is_stranger = subject is None or (
+        isinstance(subject, facts.Person) and not decide(resolver.client, Action.LEARN_ABOUT, subject, context).allowed
+    )
     if subject is None or is_stranger:
         subject = described(stranger(context.organisation), request.subject)
     asked = DecisionRequest(subject, request.action.name, resource, context, resolver.grantable_roles(resource))
@@ -148,11 +152,17 @@ def _asked(outcome: _Outcome) -> DecisionRequest | None:
     return DecisionRequest(resolved.subject, outcome.request.action.name, resolved.resource, resolved.context)
 
 
+def _logged_subject(request: EvaluationRequest, resolved: Resolved) -> str:
+    # A name that resolves to nobody may be anything, a real name or an address included: it is not kept.
+    subject = resolved.subject
+    return f"{request.subject.type}:{subject.id}" if isinstance(subject, facts.Record) else "unknown"
+
+
 def _logged_decision(outcome: _Outcome) -> LoggedDecision:
     request, resolved, decision = outcome.request, outcome.resolved, outcome.decision
+    subject = resolved.subject
     return (
-        # A name that resolves to nobody may be anything, a real name or an address included: it is not kept.
-        "unknown" if resolved.subject is None else f"person:{resolved.subject.public_id}",
+        f"person:{subject.public_id}" if isinstance(subject, facts.Person) else _logged_subject(request, resolved),
         request.action.name,
         f"{request.resource.type}:{request.resource.id}",
         "" if resolved.organisation is None else resolved.organisation.public_id,

@@ -26,7 +26,7 @@ class Resolved(Struct, frozen=True):
     Where it is None, all are, but perhaps for the person, whose `subject` is None then.
     """
 
-    subject: facts.Person | None
+    subject: facts.Person | facts.Record | None
     organisation: facts.Organisation | None
     resource: facts.Fact | None
     context: facts.Context = _EMPTY_CONTEXT
@@ -54,7 +54,8 @@ class Resolver(Struct):
     def resolve(self, request: EvaluationRequest) -> Resolved:
         """Return what `request` is about; nothing that it names has to exist."""
         organisation = None if request.organisation is None else self.organisation_of(request)
-        subject = self.person(request.subject)
+        is_usual = request.subject.type in SUBJECT_TYPES
+        subject = self.person(request.subject) if is_usual else self.subject(request.subject)
         resource = self.resource(request.resource, organisation)
         action = request.action.name
         if resource is None:
@@ -63,7 +64,7 @@ class Resolver(Struct):
             unknown = Reason.UNKNOWN_ACTION
         elif request.organisation is not None and organisation is None and self.view.has_organisations():
             unknown = Reason.UNKNOWN_ORGANISATION
-        elif request.subject.type not in SUBJECT_TYPES:
+        elif subject is None and not self.is_person(request.subject):
             unknown = Reason.UNKNOWN_SUBJECT
         else:
             has_context = organisation is not None or request.action.properties or request.context
@@ -71,10 +72,22 @@ class Resolver(Struct):
             return Resolved(subject, organisation, resource, context)
         return Resolved(subject, organisation, resource, unknown=unknown)
 
+    def is_person(self, subject: Entity) -> bool:
+        """Return whether the client calls a person what it calls `subject`."""
+        return subject.type in SUBJECT_TYPES or subject.type in self.client.person_types
+
+    def subject(self, subject: Entity) -> facts.Person | facts.Record | None:
+        """Return who or what `subject` names, as the caller describes it, or None.
+
+        Subjects of a type that only the policy declares need not be registered.
+        """
+        if self.is_person(subject):
+            return self.person(subject)
+        kind = current().engine.subject_kinds.get(subject.type)
+        return None if kind is None else self._record(kind, subject) or kind(subject.id)
+
     def person(self, subject: Entity) -> facts.Person | None:
         """Return the person that `subject` names, as the caller describes them, or None."""
-        if subject.type not in SUBJECT_TYPES:
-            return None
         if not subject.properties:
             return self.view.person(subject.id)
         # The evaluations of a batch share one subject; it is described once.
@@ -126,6 +139,12 @@ class Resolver(Struct):
             )
             for person, addresses in loaded
         ]
+
+    def subjects_after(self, subject: Entity, name: str, limit: int) -> list[facts.Record]:
+        """Return at most `limit` registered subjects of a type that only the policy declares, in order."""
+        kind = policy().subject_kinds.get(subject.type)
+        found = [] if kind is None else self.view.records_after(kind, subject.type, name, limit)
+        return [_described_record(record, subject) for record in found]
 
     def resources_after(
         self, resource: Entity, organisation: facts.Organisation | None, name: str, limit: int

@@ -15,7 +15,7 @@ from app.authz import facts
 from app.authz.decision_point import decide, policy
 from app.authz.information.cache import Caller
 from app.kernel import clock
-from app.vocabulary import DIRECTORY_KINDS, SUBJECT_TYPES, Action, Reason
+from app.vocabulary import DIRECTORY_KINDS, Action, Reason
 
 BUDGET_SECONDS = 0.2
 """After this long a page is given as it is; the next one continues from there."""
@@ -30,7 +30,7 @@ class _Candidate(NamedTuple):
 
     place: str
     name: str
-    person: facts.Person
+    subject: facts.Fact
     action: str
     resource: facts.Fact
 
@@ -111,9 +111,9 @@ class _Search:
         allowed: list[_Candidate] = []
         examined, has_failed = 0, False
         for examined, candidate in enumerate(candidates, 1):  # noqa: B007  (how far we came, used below)
-            decision = decide(candidate.person, candidate.action, candidate.resource, context)
+            decision = decide(candidate.subject, candidate.action, candidate.resource, context)
             has_failed = has_failed or decision.reason is Reason.POLICY_ERROR
-            if decision.allowed and self._may_be_found(candidate.person, context):
+            if decision.allowed and self._may_be_found(candidate.subject, context):
                 allowed.append(candidate)
             after = candidate.place
             if len(allowed) == wanted or time.perf_counter() >= self._deadline:
@@ -121,31 +121,36 @@ class _Search:
         is_end = examined == len(candidates) < self._at_once
         return _Stretch(allowed, after, is_end, self._subject(resolver), has_failed)
 
-    def _may_be_found(self, person: facts.Person, context: facts.Context) -> bool:
+    def _may_be_found(self, subject: facts.Fact, context: facts.Context) -> bool:
         """Return whether the client may learn about a person whom it did not name itself."""
-        if self._target is not SearchTarget.SUBJECT:
+        if self._target is not SearchTarget.SUBJECT or not isinstance(subject, facts.Person):
             return True
-        return decide(self._client, Action.LEARN_ABOUT, person, context).allowed
+        return decide(self._client, Action.LEARN_ABOUT, subject, context).allowed
 
     def _subject(self, resolver: Resolver) -> str:
         """Return how the log names whom the search is about; a star is everybody."""
         if self._target is SearchTarget.SUBJECT:
             return "person:*"
-        person = resolver.person(self._evaluation.subject)
-        return "unknown" if person is None else f"person:{person.public_id}"
+        subject = resolver.subject(self._evaluation.subject)
+        if isinstance(subject, facts.Person):
+            return f"person:{subject.public_id}"
+        return "unknown" if subject is None else f"{self._evaluation.subject.type}:{subject.id}"
 
     def _candidates(self, resolver: Resolver, organisation: facts.Organisation | None, after: str) -> list[_Candidate]:
         """Return the next candidates by name, at most as many as are loaded at once."""
         subject, action, resource = self._evaluation.subject, self._evaluation.action.name, self._evaluation.resource
-        if not self._is_in_scope or subject.type not in SUBJECT_TYPES:
+        if not self._is_in_scope:
             return []
         if self._target is SearchTarget.SUBJECT:
             found = resolver.resource(resource, organisation)
             if found is None or not _has_action(found, action):
                 return []
+            if not resolver.is_person(subject):
+                subjects = resolver.subjects_after(subject, after, self._at_once)
+                return [_Candidate(one.id, one.id, one, action, found) for one in subjects]
             people = resolver.people_after(subject, organisation, after, self._at_once)
             return [_Candidate(one.person.public_id, one.name, one.person, action, found) for one in people]
-        asked = resolver.person(subject)
+        asked = resolver.subject(subject)
         if asked is None:
             return []
         if self._target is SearchTarget.RESOURCE:
@@ -175,6 +180,13 @@ def _digest_in_scope(caller: Caller, request: SearchRequest) -> str | None:
             return digest if request.target is SearchTarget.RESOURCE else scope.check(resource.type, resource.id)
         except UnknownResourceError:
             return None
+
+
+def _looks_at_records(request: SearchRequest) -> bool:
+    asked = request.evaluation
+    if request.target is SearchTarget.SUBJECT:
+        return asked.subject.type in policy().subject_kinds
+    return request.target is SearchTarget.RESOURCE and asked.resource.type not in DIRECTORY_KINDS
 
 
 def _has_action(resource: facts.Fact, action: str) -> bool:

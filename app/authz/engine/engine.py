@@ -16,7 +16,7 @@ from app.authz.engine.sandbox import SandboxedOso
 from app.authz.engine.source import PolicySource
 from app.authz.engine.tree import Leaf
 from app.authz.engine.tree import Path as Conversed
-from app.authz.facts import Context, Fact, Record
+from app.authz.facts import Context, Fact, Record, declared_kind
 from app.authz.polar.names import wire_name
 from app.kernel import clock
 
@@ -35,6 +35,7 @@ class Engine:
 
     `digest` identifies the policy by its content; `permissions` holds the permissions that each resource block
     declares; `kinds` holds every kind of fact by its name, including those that only the policy declares;
+    `subject_kinds` holds the types of subjects that only the policy declares, by the names that messages use;
     `reads_request` says whether any rule may read what a caller sends about the action or the request.
 
     Raises `PolicyLoadError` for an error or a warning of oso, and for a file that cannot be read or parsed.
@@ -55,6 +56,7 @@ class Engine:
         self.kinds = source.kinds
         self.permissions = source.permissions()
         self.reads_request = source.reads_request
+        self.subject_kinds = {wire_name(name): declared_kind(name) for name in source.subject_kinds}
 
     @classmethod
     def load(cls, *folders: Path) -> Self:

@@ -94,6 +94,12 @@ class PolicySource:
         names = {block.name for file in self.files for block in file.blocks} - KINDS.keys() - RESERVED_NAMES
         return {name: declared_kind(name) for name in names} | KINDS
 
+    @property
+    def subject_kinds(self) -> frozenset[str]:
+        """The names of the types of subjects that only the policy declares."""
+        names = {block.name for file in self.files for block in file.blocks if block.kind == "actor"}
+        return frozenset(names - KINDS.keys() - RESERVED_NAMES)
+
     def permissions(self, *, base_only: bool = False) -> dict[str, frozenset[str]]:
         """Return the permissions that each resource block declares, by its name."""
         return {

@@ -146,6 +146,7 @@ def client(row: Client) -> facts.Client:
         None if row.service is None else service(row.service),
         tuple(row.kinds),
         bool(row.knows_everybody),
+        tuple(row.person_types or ()),
         bool(row.by_address),
     )
 

@@ -189,8 +189,10 @@ def _check_block_name(block: Block) -> Iterator[Finding]:
 
 def _check_block_file(block: Block, *, is_base: bool) -> Iterator[Finding]:
     file, expected = block.location.file, file_name(block.name)
-    if block.kind == "actor" and file != MAIN:
-        yield Finding(RuleId.MISPLACED_BLOCK, *block.location, f"Actor blocks must be declared in {MAIN}.")
+    is_of_pack = not is_base and block.name not in KINDS
+    if block.kind == "actor" and file != MAIN and not is_of_pack:
+        message = f"The actor block `{block.name}` must be declared in {MAIN}; a pack declares types of its own."
+        yield Finding(RuleId.MISPLACED_BLOCK, *block.location, message)
     if block.kind == "resource" and (file == MAIN or (is_base and file != expected)):
         message = f"The resource block `{block.name}` must be declared in {expected}."
         yield Finding(RuleId.MISPLACED_BLOCK, *block.location, message)
