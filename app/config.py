@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from enum import StrEnum
+from hashlib import sha256
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -118,6 +119,12 @@ class Settings:
     policies_dir: Annotated[Path, _FOLDER, "The rules, and their decision tables."] = ROOT / "policies"
     pack_dir: Annotated[
         Path | None, _FOLDER, "A pack: more rules (`policies/*.polar`) and what they are about (`fixtures/*.toml`)."
+    ] = None
+    pack_data_dir: Annotated[
+        Path | None,
+        _FOLDER,
+        "Holds the data of the pack, which never mixes with other data.",
+        "a folder of its own in `packs/` in DATA_DIR, by the path of the pack",
     ] = None
     rate_limit: Annotated[
         int,
@@ -234,8 +241,9 @@ def settings_in(env: Mapping[str, str]) -> Settings:
     chosen = Settings(**{one.field: one.parse(env[one.name]) for one in SETTINGS if env.get(one.name)})
     data_dir = chosen.data_dir
     if chosen.pack_dir is not None:
-        # The data of a pack never mixes with other data, unless DATABASE_URL names the same database.
-        data_dir = data_dir / "packs" / chosen.pack_dir.name
+        # Two packs may have folders of one name. DATABASE_URL may still name the same database for both.
+        place = sha256(os.fsencode(chosen.pack_dir)).hexdigest()[:8]
+        data_dir = chosen.pack_data_dir or data_dir / "packs" / f"{chosen.pack_dir.name}-{place}"
     return replace(
         chosen,
         public_url=(env.get("PUBLIC_URL") or _local_url(chosen.host, chosen.port)).rstrip("/"),

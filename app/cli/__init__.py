@@ -1,5 +1,8 @@
 """The command line of the operator: `tessera`. The module of a command has its name, and is read when it is run."""
 
+import os
+from pathlib import Path
+
 import click
 
 from app.cli.base import Commands, examples
@@ -14,9 +17,16 @@ from app.cli.base import Commands, examples
         "tessera why ada@example.org launch service:training",
     ),
 )
-def main() -> None:
+@click.option(
+    "--pack",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with more rules (policies/*.polar) and what they are about (fixtures/*.toml), for any command.",
+)
+def main(pack: Path | None) -> None:
     """Run and look after Tessera: one sign-in, a page of tiles, and the policy that decides.
 
     Settings are environment variables (PUBLIC_URL, DATABASE_URL, DATA_DIR, SMTP_URL and others): docs/settings.md
     describes them, and `tessera settings` prints them. DEVELOPMENT=1 allows http.
     """
+    if pack is not None:
+        os.environ["PACK_DIR"] = str(pack.absolute())

@@ -21,8 +21,13 @@ from app.config import SettingError, Settings
 from app.demo.welcome import load_cast_if_empty, sign_in_hints
 from app.kernel import database
 from app.kernel.errors import ProblemError
+from app.kernel.files import is_left_over
 from app.organisations.models import Organisation
 from app.seeding import loader
+from app.seeding.fixtures import digest as fixtures_digest
+
+_LOADED = "fixtures-loaded"
+"""The file in the data of a pack that says which fixtures it was filled from."""
 
 
 @click.command(
@@ -53,7 +58,7 @@ def serve(pack: Path | None) -> None:
             _verify(settings, copy)
             database.migrate()
             if settings.pack_dir is not None:
-                _load_pack(settings.pack_dir)
+                _load_pack(settings.pack_dir, settings.data_dir)
             elif settings.development:
                 load_cast_if_empty()
             words = _welcome(settings)
@@ -63,7 +68,10 @@ def serve(pack: Path | None) -> None:
             helpers={"mail worker": _command("mail")},
             place=(address, settings.port),
             # The web processes read their settings for themselves.
-            environ={"POLICIES_DIR": str(copy.policies_dir), "PACK_DIR": str(copy.pack_dir or "")},
+            environ={
+                "POLICIES_DIR": str(copy.policies_dir),
+                **({"PACK_DIR": str(copy.pack_dir), "PACK_DATA_DIR": str(settings.data_dir)} if copy.pack_dir else {}),
+            },
         )
         sys.exit(parent.run(lambda: click.echo(words)))
 
@@ -108,11 +116,28 @@ def _policy_copy(settings: Settings) -> Iterator[Settings]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="serving-", dir=settings.data_dir) as folder:
         policies = Path(folder, "policies")
-        shutil.copytree(settings.policies_dir, policies)
+        _copy_files(settings.policies_dir, policies)
         pack = settings.pack_dir and Path(folder, "pack", settings.pack_dir.name)
         if settings.pack_dir and pack:
-            shutil.copytree(settings.pack_dir, pack, ignore=shutil.ignore_patterns(".*"), ignore_dangling_symlinks=True)
+            _copy_files(settings.pack_dir, pack)
         yield replace(settings, policies_dir=policies, pack_dir=pack)
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Copy what people wrote: a link as the file that it leads to, and one that leads nowhere as it is.
+
+    Volumes of containers consist of links, and what was checked is what has to be served.
+    """
+    target.mkdir(parents=True)
+    for path in source.iterdir():
+        if is_left_over(path):
+            continue
+        if path.is_dir():
+            _copy_files(path, target / path.name)
+        elif path.exists():
+            shutil.copyfile(path, target / path.name)
+        else:
+            (target / path.name).symlink_to(path.readlink())
 
 
 def _refusal(error: OSError, host: str, port: int) -> str:
@@ -138,9 +163,18 @@ def _verify(settings: Settings, copy: Settings) -> None:
 
 
 @database.change
-def _load_pack(pack: Path) -> None:
+def _load_pack(pack: Path, data_dir: Path) -> None:
+    """Load the fixtures of a pack into an empty database. Raises `ProblemError` if others are in it."""
+    note = data_dir / _LOADED
+    digest = fixtures_digest(pack / "fixtures")
     if loader.is_empty():
         loader.load_pack(pack / "fixtures")
+        note.write_text(digest)
+    elif note.is_file() and note.read_text() != digest:
+        raise ProblemError(
+            f"The fixtures of the pack have changed since they were loaded. Delete {data_dir} to load them anew, with"
+            " which all that was registered there is lost, or change them back."
+        )
 
 
 def _welcome(settings: Settings) -> str:

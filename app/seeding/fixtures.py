@@ -4,6 +4,8 @@ The cast in `fixtures/` are the named people, schools, services and clients that
 the documentation share. A pack may bring fixtures of its own.
 """
 
+import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -61,6 +63,12 @@ def unread(folder: Path, known: Collection[str]) -> list[Path]:
     """Return the files in `folder` that are not `known`, without Markdown and what editors and systems leave there."""
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [path for path in found if path.name not in known and not is_left_over(path) and path.suffix != ".md"]
+
+
+def digest(folder: Path) -> str:
+    """Return a hash of what the fixtures of a pack, which are in good form, say: comments and layout are nothing."""
+    said = {name: tomllib.loads((folder / name).read_text()) for name in PACK_FILES if (folder / name).is_file()}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _read(folder: Path, person: Schema) -> dict[str, Any]:

@@ -368,8 +368,12 @@ def test_a_pack_grants_nothing_of_the_base_policy(report: Report, pack: Path) ->
 def test_a_pack_has_a_database_of_its_own(tmp_path: Path) -> None:
     environ = {"DEVELOPMENT": "1", "DATA_DIR": str(tmp_path), "PACK_DIR": str(SHIPPED)}
     chosen = config.read_settings(environ)
-    assert chosen.data_dir == tmp_path / "packs" / "authzen"
-    assert chosen.database_url == f"sqlite:///{tmp_path}/packs/authzen/tessera.db"
+    assert chosen.data_dir.parent == tmp_path / "packs"
+    assert chosen.database_url == f"sqlite:///{chosen.data_dir}/tessera.db"
+    # One of the same name in another place has another.
+    namesake = Path(shutil.copytree(SHIPPED, tmp_path / "elsewhere" / "authzen"))
+    assert config.read_settings(environ | {"PACK_DIR": str(namesake)}).data_dir != chosen.data_dir
+    assert config.read_settings(environ | {"PACK_DATA_DIR": str(tmp_path / "mine")}).data_dir == tmp_path / "mine"
     assert chosen.policy_folders == (ROOT / "policies", SHIPPED / "policies")
     told = config.read_settings(environ | {"DATABASE_URL": "postgresql://db/mine"})
     assert told.database_url == "postgresql://db/mine"
@@ -461,10 +465,46 @@ def test_a_pack_is_served_and_what_is_registered_there_stays(pack: Path, tmp_pat
         assert send(address, "/access/v1/evaluation", question)["decision"] is True
         send(address, "/records/record/record-1", {"properties": {"status": "archived"}}, "PUT")
         assert send(address, "/access/v1/evaluation", question)["decision"] is False
-    # The fixtures move in once.
+    # The fixtures move in once. A volume of a container consists of links, and is the same pack.
+    rules = pack / "policies"
+    (pack / ".volume").mkdir()
+    for path in list(rules.iterdir()):
+        path.rename(pack / ".volume" / path.name)
+        path.symlink_to(Path("..", ".volume", path.name))
     with served(pack, tmp_path / "data") as address:
         assert send(address, "/access/v1/evaluation", question)["decision"] is False
-    assert (tmp_path / "data" / "packs" / "pack" / "tessera.db").is_file()
+    [database] = (tmp_path / "data" / "packs").glob("*/tessera.db")
+    # Others are not loaded over them, and not left out without a word.
+    clients = pack / "fixtures" / "clients.toml"
+    clients.write_text("# Nothing new.\n" + clients.read_text())
+    with served(pack, tmp_path / "data"):
+        pass
+    clients.write_text(clients.read_text().replace("demo-key-certification", "demo-key-of-another"))
+    refused = subprocess.run(
+        [sys.executable, "-m", "app.cli", "--pack", str(pack), "serve"],
+        cwd=ROOT,
+        env={**os.environ, "DEVELOPMENT": "1", "DATA_DIR": str(tmp_path / "data"), "PORT": "18998"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert f"Delete {database.parent} to load them anew" in refused.stderr
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="a pack has a SQLite file of its own")
+def test_any_command_takes_a_pack(pack: Path, tmp_path: Path) -> None:
+    environ = {**os.environ, "DEVELOPMENT": "1", "DATA_DIR": str(tmp_path)}
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "app.cli", "--pack", str(pack), *words]
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+    run("migrate")
+    assert str(pack) in run("settings")
+    [_database] = (tmp_path / "packs").glob("*/tessera.db")
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="a pack has a SQLite file of its own")
