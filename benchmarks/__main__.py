@@ -11,6 +11,7 @@ PARTS = {
     "decisions": "benchmarks.decisions",
     "throughput": "benchmarks.throughput",
     "revocation": "benchmarks.revocation",
+    "hostile": "benchmarks.hostile",
     "pages": "benchmarks.pages",
     "regression": "benchmarks.regression",
     "profile": "benchmarks.request_profile",

@@ -10,7 +10,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from app.api.reference.samples import samples
+from app.api.reference.samples import Example, samples
 from app.api.transport.request_body import LARGEST_BODY
 from app.api.wire.schemas import answers, evaluation, explanation
 from app.api.wire.schemas import search as found
@@ -82,10 +82,10 @@ class Member:
 
 
 @cache
-def document(address: str, key: str, batch_limit: int) -> dict[str, Any]:
+def document(address: str, example: Example, batch_limit: int) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the portal at `address`.
 
-    The samples in it use `key`, and a message may hold `batch_limit` questions.
+    The samples in it ask for `example`, and a message may hold `batch_limit` questions.
     """
     spec = APISpec(
         title="Decision API",
@@ -110,7 +110,7 @@ def document(address: str, key: str, batch_limit: int) -> dict[str, Any]:
     spec.components.header(
         "RequestId", {"description": "The X-Request-ID of the request, if it had one.", "schema": {"type": "string"}}
     )
-    for path, operations in _paths(address, key).items():
+    for path, operations in _paths(address, example).items():
         spec.path(path, operations=operations)
     whole = spec.to_dict()
     _add_reason_sentences(whole)
@@ -182,7 +182,7 @@ def _add_batch_limit(whole: dict[str, Any], batch_limit: int) -> None:
         whole["components"]["schemas"][name]["properties"]["evaluations"]["maxItems"] = batch_limit
 
 
-def _paths(address: str, key: str) -> dict[str, dict[str, Any]]:
+def _paths(address: str, example: Example) -> dict[str, dict[str, Any]]:
     single = _asking(
         "evaluation",
         "Ask whether a person may do something",
@@ -194,7 +194,8 @@ def _paths(address: str, key: str) -> dict[str, dict[str, Any]]:
     )
     short = _explaining(_either(single, several))
     short["x-codeSamples"] = [
-        {"lang": sample.language, "label": sample.label, "source": sample.source} for sample in samples(address, key)
+        {"lang": sample.language, "label": sample.label, "source": sample.source}
+        for sample in samples(address, example)
     ]
     return {
         "/authorize": {"post": short},

@@ -5,15 +5,16 @@ They are run by tests, so they work as they stand.
 
 from dataclasses import dataclass
 from string import Template
+from typing import NamedTuple
 
 _CURL = """\
 curl --silent --max-time 2 $address/authorize \\
   --header "Authorization: Bearer $key" \\
   --header "Content-Type: application/json" \\
   --data '{
-    "subject": {"type": "person", "id": "olivia.marsh@example.org"},
-    "action": {"name": "launch"},
-    "resource": {"type": "service", "id": "submit-for-assessment"}
+    "subject": {"type": "person", "id": "$subject"},
+    "action": {"name": "$action"},
+    "resource": {"type": "$kind", "id": "$name"}
   }'
 """
 
@@ -42,7 +43,7 @@ def may(person, action, kind, thing):
         return False
 
 
-print(may("olivia.marsh@example.org", "launch", "service", "submit-for-assessment"))
+print(may("$subject", "$action", "$kind", "$name"))
 """
 
 _JAVASCRIPT = """\
@@ -66,8 +67,24 @@ async function may(person, action, kind, thing) {
   }
 }
 
-console.log(await may("olivia.marsh@example.org", "launch", "service", "submit-for-assessment"));
+console.log(await may("$subject", "$action", "$kind", "$name"));
 """
+
+
+class Example(NamedTuple):
+    """What the programs ask, with which key: whether a person may do something to a resource."""
+
+    key: str
+    subject: str
+    action: str
+    kind: str
+    name: str
+
+
+CAST = Example(
+    "demo-key-submit-for-assessment", "olivia.marsh@example.org", "launch", "service", "submit-for-assessment"
+)
+"""What the demo has in its directory."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +96,10 @@ class Sample:
     source: str
 
 
-def samples(address: str, key: str) -> tuple[Sample, ...]:
-    """Return the programs as they ask the portal at `address` with `key`."""
+def samples(address: str, example: Example) -> tuple[Sample, ...]:
+    """Return the programs as they ask the portal at `address`."""
     return tuple(
-        Sample(language, label, Template(source).substitute(address=address, key=key))
+        Sample(language, label, Template(source).substitute(address=address, **example._asdict()))
         for language, label, source in (
             ("shell", "curl", _CURL),
             ("python", "Python", _PYTHON),

@@ -1,22 +1,25 @@
 """What authors of programs read: the OpenAPI document, the page drawn from it, where AuthZEN finds what, and health."""
 
+from contextlib import suppress
 from typing import Any
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.api.reference import openapi
+from app.api.reference.samples import CAST, Example
 from app.api.transport.routing import json_response, json_route
 from app.api.wire.schemas.answers import HealthSchema
 from app.audit import decision_log
 from app.audit.decision_log import NotLoggedError
 from app.authz.decision_point import policy
+from app.authz.polar.names import policy_name
 from app.kernel.database import database
 from app.runtime import settings
+from app.seeding.fixtures import FixtureError, read_pack
 from app.ui.authorization import public
 
 _NO_SECRET = "how to ask is no secret"  # noqa: S105  (the opposite)
-_DEMO_KEY = "demo-key-submit-for-assessment"
 _KEPT_SECONDS = 300
 
 
@@ -78,9 +81,21 @@ def docs() -> ResponseReturnValue:
 
 
 def _document() -> dict[str, Any]:
-    # The demo client exists in development only; a real key is never shown.
-    key = _DEMO_KEY if settings().development else "YOUR-KEY"
-    return openapi.document(settings().public_url, key, settings().batch_limit)
+    return openapi.document(settings().public_url, _example(), settings().batch_limit)
+
+
+def _example() -> Example:
+    """Return what can be asked here as it stands. A real key is never shown: demo and packs are for development."""
+    pack = settings().pack_dir
+    if pack is None or not settings().development:
+        return CAST if settings().development else CAST._replace(key="YOUR-KEY")
+    with suppress(FixtureError, KeyError, StopIteration):
+        described = read_pack(pack / "fixtures")
+        client = next(one for one in described["client"] if not one["ended"] and one["kinds"])
+        record = next(one for one in described["record"] if one["type"] in client["kinds"])
+        actions = sorted(policy().permissions[policy_name(record["type"])])
+        return Example(client["key"], described["person"][0]["id"], actions[0], record["type"], record["id"])
+    return CAST._replace(key="YOUR-KEY")
 
 
 def _kept(body: Any) -> ResponseReturnValue:

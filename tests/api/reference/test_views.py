@@ -16,8 +16,9 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from werkzeug.serving import make_server
 
-from app.api.reference.samples import Sample, samples
+from app.api.reference.samples import CAST, Sample, samples
 from app.audit.decision_log import DecisionLog
+from app.authz.engine.engine import Engine
 from app.config import ROOT, Settings
 from app.kernel import database as kernel
 from app.vocabulary import REASON_SENTENCES
@@ -164,7 +165,7 @@ def test_the_page_shows_what_the_document_says(client: FlaskClient) -> None:
         assert sentence in page
     for status in (200, 400, 401, 403, 405, 413, 429, 500, 503):
         assert f'<th scope="row">{status}</th>' in page
-    for sample in samples("http://127.0.0.1:8000", KEY):
+    for sample in samples("http://127.0.0.1:8000", CAST):
         assert sample.source in page
 
 
@@ -181,7 +182,7 @@ def test_the_page_is_there_for_whoever_has_not_signed_in(client: FlaskClient) ->
     assert (answer.content_type, answer.headers["X-Request-ID"]) == ("text/html; charset=utf-8", "r-1")
 
 
-@pytest.mark.parametrize("sample", samples("http://127.0.0.1:8000", KEY), ids=lambda sample: sample.language)
+@pytest.mark.parametrize("sample", samples("http://127.0.0.1:8000", CAST), ids=lambda sample: sample.language)
 def test_the_guide_holds_the_programs_as_they_are(sample: Sample) -> None:
     assert sample.source in GUIDE.read_text(), "copy it again from app/api/samples.py"
 
@@ -210,7 +211,7 @@ def test_a_program_works_as_it_stands_and_takes_every_trouble_for_a_no(address: 
         pytest.skip(f"{COMMANDS[language][0]} is not on this machine, so the {language} program was not run")
 
     def said(where: str, key: str) -> str:
-        (source,) = (one.source for one in samples(where, key) if one.language == language)
+        (source,) = (one.source for one in samples(where, CAST._replace(key=key)) if one.language == language)
         return subprocess.run(
             [*COMMANDS[language], source], capture_output=True, text=True, timeout=30, check=False
         ).stdout.strip()
@@ -251,3 +252,12 @@ def test_without_the_database_everything_for_programs_is_still_json(
     assert (health.status_code, list(health.json)) == (503, ["message"])
     assert (answer.status_code, list(answer.json)) == (500, ["message"])
     assert "moved" not in answer.text
+
+
+def test_the_page_of_a_pack_shows_an_example_of_the_pack(client: FlaskClient) -> None:
+    change_settings(pack_dir=ROOT / "tests" / "packs" / "authzen")
+    change(engine=Engine.load(ROOT / "policies", ROOT / "tests" / "packs" / "authzen" / "policies"))
+    page = client.get("/docs").text
+    assert "Bearer demo-key-certification" in page
+    assert "record-1" in page
+    assert "olivia.marsh" not in page.partition("curl")[2].partition("</pre>")[0]
