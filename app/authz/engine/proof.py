@@ -4,7 +4,8 @@ The traces of Polar do not contain line numbers. To explain an allow, it is deci
 marker in each rule: a comparison of a string with itself, which always holds and identifies the rule.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from app.authz.engine.sandbox import SandboxedOso
 from app.authz.engine.source import PolicySource
 from app.authz.engine.tree import Field, Next, Path, is_slotted
 from app.authz.facts import Context, Fact, read
-from app.authz.polar.syntax import PolarFile
+from app.authz.polar.syntax import Node, PolarFile, Rule
 from app.authz.polar.trace import ReadStep, RuleStep
 
 
@@ -62,6 +63,7 @@ class Prover:
     ) -> None:
         self._places: dict[str, RuleUsed] = {}
         self._shorthands: dict[tuple[str, ...], RuleUsed] = {}
+        self._scoped = _scoped_fields([rule for file in source.files for rule in file.rules])
         marked = [self._marked(text, file) for text, file in zip(source.texts, source.files, strict=True)]
         self._oso = new_oso()
         for problem in self._oso.load(marked):
@@ -76,7 +78,8 @@ class Prover:
         rules = [self._place(step) for step in steps if isinstance(step, RuleStep)]
         read_steps = [step for step in steps if isinstance(step, ReadStep)]
         looked_at = readings(conversation.path, actor, resource, context, now)
-        return Proof(tuple(dict.fromkeys(rules)), _carrying(read_steps, conversation, looked_at))
+        scoped = frozenset[str]().union(*(self._scoped.get(rule, ()) for rule in rules))
+        return Proof(tuple(dict.fromkeys(rules)), _carrying(read_steps, conversation, looked_at, scoped))
 
     def _marked(self, source: PolarSource, file: PolarFile) -> PolarSource:
         text = source.src
@@ -133,8 +136,35 @@ def readings(path: Path, actor: Fact, resource: Fact, context: Fact, now: float)
 
 
 def _carrying(
-    steps: list[ReadStep], conversation: Conversation, looked_at: list[tuple[int, Reading]]
+    steps: list[ReadStep], conversation: Conversation, looked_at: list[tuple[int, Reading]], scoped: frozenset[str]
 ) -> tuple[Reading, ...]:
-    """Return those of the readings that the proof itself consists of, without what was looked at in vain."""
+    """Return those of the readings that the proof itself consists of, without what was looked at in vain.
+
+    A trace says nothing of what was read under a `not` or a `forall`, which holds because of all that was read there:
+    so every reading of the fields that stand there (`scoped`) is one that carries.
+    """
     carried = {(conversation.slot(step.instance), step.field) for step in steps}
-    return tuple(reading for slot, reading in looked_at if (slot, reading.field) in carried)
+    return tuple(reading for slot, reading in looked_at if (slot, reading.field) in carried or reading.field in scoped)
+
+
+def _scoped_fields(rules: Sequence[Rule]) -> dict[RuleUsed, frozenset[str]]:
+    """Return the fields that each rule reads under a `not` or a `forall`, also through rules that it calls there."""
+    by_name: dict[str, list[Node]] = defaultdict(list)
+    for rule in rules:
+        by_name[rule.name] += [] if rule.body is None else [rule.body]
+    scoped = {}
+    for rule in rules:
+        nodes = [] if rule.body is None else list(rule.body.walk())
+        terms = [node for node in nodes if node.kind in ("operation", "call") and node.text in ("not", "forall")]
+        called: set[str] = set()
+        fields: set[str] = set()
+        while terms:
+            for node in terms.pop().walk():
+                if node.kind == "field":
+                    fields.add(node.text)
+                elif node.kind == "call" and node.text not in called:
+                    called.add(node.text)
+                    terms += by_name[node.text]
+        if fields:
+            scoped[RuleUsed(rule.location.file, rule.location.line, rule.name)] = frozenset(fields)
+    return scoped

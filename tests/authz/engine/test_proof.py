@@ -158,3 +158,29 @@ def test_an_empty_policy_proves_nothing(tmp_path: Path) -> None:
 def test_nothing_is_printed_while_proving(capfd: pytest.CaptureFixture[str]) -> None:
     proof(Engine.load(ROOT / "policies"), OFFICER, "launch", TRAINING)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("not record.id = person.public_id", {"actor.public_id", "resource.id"}),
+        (
+            'forall(m in person.memberships, m.state = "active")',
+            {"actor.memberships", "actor.memberships[0].state", "actor.memberships[1].state"},
+        ),
+        ("not is_own(person, record)", {"actor.public_id", "resource.id"}),
+        ("record.properties.open = true", {"resource.properties", "resource.properties.open"}),
+    ],
+)
+def test_a_yes_says_what_stood_under_not_and_forall(tmp_path: Path, condition: str, expected: set[str]) -> None:
+    (tmp_path / "main.polar").write_text(
+        f"""type allow(_a, _b, _c, _d);
+        allow(person: Person, "x", record, _c) if used(person, record) and person.state = "active" and {condition};
+        used(_, _);
+        is_own(person, record) if is_of(person.public_id, record);
+        is_of(name, record) if record.id = name;"""
+    )
+    record = facts.declared_kind("Record")("r", facts.Properties({"open": True}))
+    found = Engine.load(tmp_path).prove(OFFICER, "x", record, ANYWHERE, clock.timestamp())
+    assert found
+    assert {reading.path for reading in found.readings} == {"actor.state"} | expected
