@@ -93,6 +93,22 @@ def test_a_pack_may_lay_its_rules_out_as_it_likes(report: Report, pack: Path) ->
     assert report() == ""
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("action = { soft = true }", "record-1 with action soft = true"),
+        ('properties = { status = "archived" }', 'record-1 with properties status = "archived"'),
+        ('request = { a = "b" }\nsubject = { role = "admin" }', "record-1 with request"),
+        ("action = 7", "action is a table of properties."),
+        ("context = {}", "Unknown key context."),
+    ],
+)
+def test_a_table_can_say_what_a_question_says(report: Report, pack: Path, said: str, message: str) -> None:
+    with (pack / "policies" / "record_test.toml").open("a") as file:
+        file.write(f'\n[[thing]]\nid = "record-1"\n{said}\n[thing.allowed]\nbob = ["delete", "read", "write"]\n')
+    assert message in report()
+
+
 BOTH_RECORDS = (SHIPPED / "fixtures" / "records.toml").read_text()
 BOB = 'id = "bob"\n'
 ROLE = '{ slug = "marker", name = "Marker", sentence = "Marks." }'

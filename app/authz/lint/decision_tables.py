@@ -8,14 +8,20 @@ accident is found as surely as a missing one.
     id = "submit-for-assessment"    # the name of the resource in the cast
     at = "northfield"               # the organisation acted in; any, if left out
     service = "training"            # evaluations only: of which service; of none, if left out
+    properties = { status = "draft" }   # what the question says of the resource, if its type is one of a pack,
+    subject = { role = "admin" }        # of whoever asks,
+    action = { soft = true }            # of the action,
+    request = { ip = "::1" }            # and of its circumstances
     [thing.allowed]
     olivia-marsh = ["launch", "read"]
     "client:unassigned" = ["ask"]   # clients have a prefix; a visitor who is not signed in is `guest`
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +40,8 @@ from app.records.models import Record
 from app.services.models import Client, Service
 from app.services.queries import roles
 
+_SAID = frozenset({"properties", "subject", "action", "request"})
+"""Keys of an entry under which a question says something."""
 _HEADER = re.compile(r"\s*\[\[\s*thing\s*]]")
 _TOML_PLACE = re.compile(r" ?\(at line (\d+), column (\d+)\)")
 
@@ -112,13 +120,16 @@ class Cast:
     def resolve(self, kind: str, entry: Mapping[str, Any]) -> tuple[facts.Fact, facts.Context]:
         """Return the resource and the context that an entry in the table of `kind` names. Raises `EntryError`."""
         at = self._named("Organisation", entry.get("at"))
+        said = {key: facts.Properties(entry[key]) for key in ("action", "request") if key in entry}
         if kind == "Evaluation":
             resource: facts.Fact = facts.Evaluation(entry["id"], self._named("Service", entry.get("service")))
         elif kind == "Role":
             resource = directory.role(self._named(kind, entry["id"]), at)
         else:
             resource = self._named(kind, entry["id"])
-        return resource, facts.Context(at)
+        if isinstance(resource, facts.Record) and "properties" in entry:
+            resource = replace(resource, properties=resource.properties.with_values(entry["properties"]))
+        return resource, facts.Context(at, **said)
 
     def _named(self, kind: str, name: str | None) -> Any:
         if name is None:
@@ -172,9 +183,14 @@ class _Comparison:
                 yield self._finding(RuleId.INCOMPLETE_TABLE, 0, None, f"The table does not mention {name}.")
 
     def _check(self, entry: Mapping[str, Any]) -> None:
-        known = {"id", "at", "allowed"} | ({"service"} if self.kind == "Evaluation" else set())
+        known = {"id", "at", "allowed", *_SAID} | ({"service"} if self.kind == "Evaluation" else set())
         for key in entry.keys() - known:
             raise EntryError(RuleId.INVALID_TABLE, f"Unknown key {key}.")
+        for key in entry.keys() & _SAID:
+            if not isinstance(entry[key], dict):
+                raise EntryError(RuleId.INVALID_TABLE, f"{key} is a table of properties.")
+        if "properties" in entry and self.kind in facts.KINDS:
+            raise EntryError(RuleId.INVALID_TABLE, f"A question cannot say properties of a {wire_name(self.kind)}.")
         if not all(isinstance(entry.get(key, ""), str) for key in ("id", "at", "service")) or "id" not in entry:
             raise EntryError(RuleId.INVALID_TABLE, "A [[thing]] needs an id, and its id, at and service are strings.")
         allowed = entry.get("allowed", {})
@@ -195,7 +211,8 @@ class _Comparison:
     ) -> Iterator[Finding]:
         permissions = sorted(self.engine.permissions[self.kind])
         name = _describe(entry)
-        for actor, fact in self.cast.actors.items():
+        for actor, known in self.cast.actors.items():
+            fact = _described(known, entry.get("subject", {}))
             listed: Collection[str] = entry.get("allowed", {}).get(actor, ())
             key = actor if listed else None
             for action in permissions:
@@ -222,6 +239,13 @@ class _Comparison:
         return Finding(rule, self.file, start, 1 if start else 0, message)
 
 
+def _described(actor: facts.Fact, properties: Mapping[str, Any]) -> facts.Fact:
+    """Return an actor as a question describes them."""
+    if not properties or not isinstance(actor, facts.Person):
+        return actor
+    return facts.changed_person(actor, properties=actor.properties.with_values(properties))
+
+
 def _entries(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     entries = table.get("thing", [])
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
@@ -230,7 +254,12 @@ def _entries(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _describe(entry: Mapping[str, Any]) -> str:
     of = f" of {entry['service']}" if "service" in entry else ""
     at = f" at {entry['at']}" if "at" in entry else ""
-    return f"{entry['id']}{of}{at}"
+    said = "".join(f" with {key} {_in_words(entry[key])}" for key in sorted(entry.keys() & _SAID))
+    return f"{entry['id']}{of}{at}{said}"
+
+
+def _in_words(properties: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {json.dumps(value, default=str)}" for name, value in properties.items())
 
 
 def _is_list_of_strings(value: object) -> bool:
