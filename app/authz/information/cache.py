@@ -17,7 +17,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
 from threading import Lock, RLock
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet
 
 from app.audit.queries import changes, events_after, is_recorded
@@ -25,12 +25,12 @@ from app.authz import facts
 from app.authz.information import directory
 from app.authz.information.people import LoadedPerson
 from app.authz.information.record_cache import RecordCache
+from app.authz.information.relevance import IRRELEVANT_EVENTS
 from app.kernel.change_feed import PostgresqlWatch, SqliteWatch, watch
 from app.kernel.database import database, reading, staying_connected
 from app.kernel.tokens import hash_token
 from app.records.queries import record_named, records_after
 from app.runtime import current as current_runtime
-from app.vocabulary import EventName
 
 T = TypeVar("T")
 
@@ -42,23 +42,6 @@ _EVENT_LIMIT = 2_000
 """After more events than this at once, invalidating everything is less work than looking at each."""
 _REVISION_LIMIT = 1_000
 """How many revisions are remembered that a view includes."""
-
-IRRELEVANT_EVENTS: Final = frozenset(
-    {
-        EventName.DECIDING_FAILED,
-        EventName.INVITATION_SENT,
-        EventName.MAIL_REFUSED,
-        EventName.MAIL_SENT,
-        EventName.PASSWORD_CHANGED,
-        EventName.PASSWORD_RESET_ASKED,
-        EventName.REFUSED,
-        EventName.SERVICE_OPENED,
-        EventName.SESSION_ENDED,
-        EventName.SIGNED_IN,
-        EventName.SIGN_IN_FAILED,
-    }
-)
-"""Events that change no fact. Any other event that names no particular entry invalidates everything."""
 
 _views: "WeakSet[DirectoryView]" = WeakSet()
 """Every view of this process."""
@@ -90,6 +73,8 @@ class DirectoryView:
         """How many people were loaded since the garbage collector last froze them."""
         self._evicted = 0
         """At most how many frozen people have been evicted and not freed yet."""
+        self._nobody: dict[str, None] = {}
+        """Names that were asked about and are nobody's. Somebody who is there must not be found sooner than nobody."""
         self._ids_by_address: dict[str, str] = {}
         self._addresses_by_id: dict[str, tuple[str, ...]] = {}
         self._organisations: dict[str, facts.Organisation] = {}
@@ -155,12 +140,15 @@ class DirectoryView:
 
     def person(self, name: str) -> facts.Person | None:
         """Return the person with this public id or e-mail address."""
+        if name in self._nobody:
+            return None
         if "@" in name:
             address = name.strip().lower()
             public_id = self._ids_by_address.get(address)
             cached = None if public_id is None else self._people.get(public_id)
-            return cached or self._load(lambda: self._load_people(directory.people_by_address(address)))
-        return self._people.get(name) or self._load(lambda: self._load_people(directory.people_by_public_id(name)))
+            return cached or self._load(lambda: self._load_people(directory.people_by_address(address), name))
+        cached = self._people.get(name)
+        return cached or self._load(lambda: self._load_people(directory.people_by_public_id(name), name))
 
     def people_after(self, public_id: str, limit: int) -> list[LoadedPerson]:
         """Return up to `limit` people whose public ids follow `public_id`, in order; they are not cached."""
@@ -266,6 +254,8 @@ class DirectoryView:
     def _invalidate(self, subject: str, person: str) -> None:
         kind, _, public_id = subject.partition(":")
         if person:
+            # They may have come, or have another address.
+            self._nobody.clear()
             self._evict_person(person)
         elif kind == "organisation":
             self._invalidate_organisation(public_id)
@@ -301,6 +291,7 @@ class DirectoryView:
         self._catalogue = None
         self._evicted += len(self._people)
         self._people.clear()
+        self._nobody.clear()
         self._ids_by_address.clear()
         self._addresses_by_id.clear()
         self._organisations.clear()
@@ -317,8 +308,8 @@ class DirectoryView:
         self._catalogue = directory.catalogue()
         return self._catalogue
 
-    def _load_people(self, found: Iterator[LoadedPerson]) -> facts.Person | None:
-        """Cache the people that were found, and return the first."""
+    def _load_people(self, found: Iterator[LoadedPerson], name: str) -> facts.Person | None:
+        """Cache the people that were found under a name, and return the first."""
         first = None
         for person, addresses in found:
             _make_room(self._people, self._people_capacity, self._evict_person)
@@ -327,6 +318,9 @@ class DirectoryView:
             self._ids_by_address.update(dict.fromkeys(addresses, person.public_id))
             first = first or person
             self._unfrozen += 1
+        if first is None:
+            _make_room(self._nobody, _CAPACITY)
+            self._nobody[name] = None
         if self._unfrozen >= _FREEZE_AFTER:
             self._freeze()
         return first

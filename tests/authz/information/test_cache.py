@@ -560,3 +560,35 @@ def test_another_process_sees_it_too(view: DirectoryView, settings: object) -> N
     subprocess.run([sys.executable, "-c", code, current().settings.database_url], cwd=ROOT, check=True)
     now_of(view)
     assert held(view) == before | {"exam-entries:user"}
+
+
+@pytest.mark.parametrize("name", ["nobody-at-all", "nobody@example.org", "new.colleague@example.org"])
+def test_nobody_is_looked_up_as_often_as_somebody(view: DirectoryView, name: str) -> None:
+    """Else whoever is there would be found sooner, the second time, than whoever is not."""
+    now_of(view)
+    somebody = []
+    for asked in (name, "thomas-reed"):
+        counts = []
+        for _ in range(2):
+            with count_queries(only_select=True) as queries:
+                view.person(asked)
+            counts.append(queries.count)
+        somebody.append(counts)
+    assert somebody[0] == somebody[1]
+    assert somebody[0][1] == 0
+
+
+def test_nobody_who_becomes_somebody_is_found(view: DirectoryView) -> None:
+    address = "new.colleague@example.org"
+    assert view.person(address) is None
+    organisation = Organisation.get(Organisation.public_id == "northfield")
+    elsewhere(lambda: add_people(organisation, [NewPerson("New Colleague", address, [])], by=olivia()))
+    now_of(view)
+    assert view.person(address) is not None
+
+
+def test_names_of_nobody_take_a_bounded_room(view: DirectoryView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_CAPACITY", 10)
+    for number in range(50):
+        assert view.person(f"nobody-{number}") is None
+    assert len(view._nobody) == 10
