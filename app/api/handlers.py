@@ -48,13 +48,13 @@ def answer_authorize(caller: Caller, body: Body, at_least: str | None = None) ->
     if isinstance(request, Batch):
         raise InvalidRequestError("explain is for a single question. Leave it out, or ask without evaluations.")
     # One clock for the answer and its explanation.
-    with _paid(caller, LONG_COUNTS), current().token_buckets.one_at_a_time(caller.reference), clock.pinned(clock.now()):
+    with _paid(caller, LONG_COUNTS), current().token_buckets.in_turn(caller.reference), clock.pinned(clock.now()):
         return explained_json(evaluate(caller, _with_revision(request, at_least), explain=True))
 
 
 def answer_search(target: SearchTarget, caller: Caller, body: Body, at_least: str | None = None) -> bytes:
     """Answer a search for `target`. A `Handler`, once the target is given."""
-    with _paid(caller, LONG_COUNTS), current().token_buckets.one_at_a_time(caller.reference):
+    with _paid(caller, LONG_COUNTS), current().token_buckets.in_turn(caller.reference):
         request = read_search(target, body)
         request = replace(request, evaluation=_with_revision(request.evaluation, at_least))
         return found_json(request, search(caller, request))
@@ -88,7 +88,7 @@ def revision_of(at_least: str | None) -> int:
 
 def _answer(caller: Caller, request: EvaluationRequest | Batch, at_least: str | None) -> bytes:
     if isinstance(request, Batch):
-        with _paid(caller, len(request.items)):
+        with _paid(caller, len(request.items)), current().token_buckets.in_turn(caller.reference):
             return answers_json(evaluate_all(caller, _with_revision(request, at_least)))
     # As `_paid` does, without its calls: this is what clients ask thousands of times a second.
     buckets, started = current().token_buckets, thread_time()

@@ -10,6 +10,11 @@ from app.config import BURST_SECONDS
 
 FREE_SECONDS = 0.002
 """What takes less is paid for by the tokens that it took before."""
+_QUEUE = 16
+"""How many long requests of a client may be in progress in one process, one of which has its turn."""
+_TURN_SECONDS = 2.0
+"""How long one may wait for its turn."""
+_TOO_MANY = "This key asks for too many long answers at once. Take it as a no, and ask for one after the other."
 _SECONDS_FOR_ONE = 4
 """How many seconds' worth of tokens a second of processor time takes."""
 
@@ -27,7 +32,7 @@ class TokenBuckets:
 
     A question takes a token before it is answered, and what turns out to take long takes more afterwards: a second of
     processor time as many as come in within four seconds, so that no client has more than a quarter of a processor for
-    long. Searches and explanations are answered one at a time.
+    long. What is long is answered in turn.
 
     A rate of 0 sets no limit. The buckets are those of this process: with two processes a client may ask twice as much.
     """
@@ -36,7 +41,8 @@ class TokenBuckets:
         self._rate = rate
         self._capacity = rate * BURST_SECONDS
         self._buckets: dict[str, tuple[float, float]] = {}
-        self._busy: set[str] = set()
+        self._turns: dict[str, tuple[Lock, int]] = {}
+        """For each client that is answered something long: whose turn it is, and how many wait for it or have it."""
         self._lock = Lock()
 
     def take(self, client: str, tokens: int) -> None:
@@ -68,19 +74,33 @@ class TokenBuckets:
             self._buckets[client] = (min(self._capacity, max(debt, -self._capacity)), now)
 
     @contextmanager
-    def one_at_a_time(self, client: str) -> Iterator[None]:
-        """Answer something long for `client`. Raises `RateLimitedError` while another is being answered for it."""
+    def in_turn(self, client: str) -> Iterator[None]:
+        """Answer something long for `client`, after what is being answered for it already.
+
+        Threads of a process share one interpreter: eight long answers at once would have everybody else wait for eight
+        turns. Raises `RateLimitedError` if too many wait, or for too long.
+        """
         if not self._rate:
             yield
             return
         with self._lock:
-            if client in self._busy:
-                raise RateLimitedError(
-                    "This key is being answered a search or an explanation already; ask for one after the other.", 1
-                )
-            self._busy.add(client)
+            turn, waiting = self._turns.get(client) or (Lock(), 0)
+            is_full = waiting >= _QUEUE
+            if not is_full:
+                self._turns[client] = (turn, waiting + 1)
+        if is_full:
+            raise RateLimitedError(_TOO_MANY, 1)
         try:
-            yield
+            if not turn.acquire(timeout=_TURN_SECONDS):
+                raise RateLimitedError(_TOO_MANY, 1)
+            try:
+                yield
+            finally:
+                turn.release()
         finally:
             with self._lock:
-                self._busy.discard(client)
+                turn, waiting = self._turns[client]
+                if waiting == 1:
+                    del self._turns[client]
+                else:
+                    self._turns[client] = (turn, waiting - 1)

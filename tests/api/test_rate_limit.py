@@ -1,11 +1,13 @@
 """A program that runs wild is told to wait, and the others are not kept waiting."""
 
 from itertools import count
+from threading import Barrier, Event, Thread
 
 import pytest
 
 from app.api import handlers
 from app.config import Settings
+from app.kernel import rate_limit
 from app.kernel.rate_limit import RateLimitedError, TokenBuckets
 from app.runtime import current
 from tests.api.conftest import Ask, Send, Tell, question
@@ -104,17 +106,56 @@ def test_who_is_told_to_wait_is_told_long_enough(seconds: Clock) -> None:
     assert taken(buckets, "client:a", 100) == [True]
 
 
-@pytest.mark.parametrize("explains", [False, True])
-def test_a_long_answer_at_a_time_for_each_key(
-    tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings, explains: bool
+LONG = {
+    "a search": (question(), {"path": "/access/v1/search/subject"}),
+    "an explanation": (question(explain=True), {}),
+    "a batch": ({**question(), "evaluations": [{}, {}]}, {}),
+    "a long question": (question(context={"x": "x" * 5_000}), {}),
+}
+
+
+@pytest.mark.parametrize("sort", LONG)
+def test_long_answers_come_in_turn_for_each_key(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings, sort: str
 ) -> None:
-    body, more = (question(explain=True), {}) if explains else (question(), {"path": "/access/v1/search/subject"})
-    with current().token_buckets.one_at_a_time("client:submit-for-assessment"):
+    body, more = LONG[sort]
+    monkeypatch.setattr(rate_limit, "_TURN_SECONDS", 0.05)
+    with current().token_buckets.in_turn("client:submit-for-assessment"):
         answer = tell(body, **more)
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
         # What is short goes on.
         assert tell(question()).status_code == 200
     assert tell(body, **more).status_code == 200
+
+
+def test_who_waits_for_a_turn_gets_it_and_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    buckets = TokenBuckets(100)
+    monkeypatch.setattr(rate_limit, "_QUEUE", 3)
+    monkeypatch.setattr(rate_limit, "_TURN_SECONDS", 30)
+    at_once, most, refused = 0, 0, 0
+    begun = Barrier(5)
+
+    def ask() -> None:
+        nonlocal at_once, most, refused
+        begun.wait()
+        try:
+            with buckets.in_turn("client:a"):
+                at_once += 1
+                most = max(most, at_once)
+                held.wait(30)
+                at_once -= 1
+        except RateLimitedError:
+            refused += 1
+            if refused == 2:
+                held.set()
+
+    held = Event()
+    threads = [Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, refused, buckets._turns) == (1, 2, {})
 
 
 def test_processor_time_is_charged_for_every_sort_of_question(

@@ -70,7 +70,7 @@ def test_the_circumstances_name_an_organisation_whatever_the_thing_is(tell: Tell
     published = question("thomas-reed", "read", resource=about({"status": "published"}))
     assert told(tell(published | {"context": {"organisation": "nowhere"}})) == (False, "unknown_organisation")
     # Its service may keep something else under this name, which then names no organisation.
-    for other in (7, {"id": 1}, "", ["northfield"], "x" * 200):
+    for other in (7, {"id": 1}, "", ["northfield"], "x" * 200, "a\0b", "north\nfield"):
         assert told(tell(published | {"context": {"organisation": other}})) == (False, "unknown_organisation")
     Organisation.delete().execute()
     forget_facts()

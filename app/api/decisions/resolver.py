@@ -101,7 +101,7 @@ class Resolver(Struct):
 
         Raises `InvalidRequestError` when it names two.
         """
-        if request.organisation is None:
+        if not request.organisation:
             return None
         found = self.view.organisation(request.organisation)
         if request.organisation_again is not None and self.view.organisation(request.organisation_again) != found:

@@ -12,6 +12,7 @@ from app.api.problems import problem_of
 from app.api.transport.authentication import authenticate
 from app.api.transport.request_body import JSON, check_content_type, check_encoding, read_body
 from app.api.wire.strict_json import parse_object
+from app.runtime import current
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # A tab is white space that a header may hold.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
+_LONG_BODY = 4_096
+"""In bytes. A single question of a few hundred is usual."""
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +38,15 @@ def answer(handler: Handler, environ: "WSGIEnvironment") -> bytes:
     content_type = environ.get("CONTENT_TYPE")
     if content_type != JSON:
         check_content_type(content_type)
-    return handler(caller, parse_object(raw), environ.get("HTTP_TESSERA_AT_LEAST"))
+    at_least = environ.get("HTTP_TESSERA_AT_LEAST")
+    if len(raw) <= _LONG_BODY:
+        return handler(caller, parse_object(raw), at_least)
+    with current().token_buckets.in_turn(caller.reference):
+        body = parse_object(raw)
+        # A batch takes its turn by itself.
+        if "evaluations" not in body:
+            return handler(caller, body, at_least)
+    return handler(caller, body, at_least)
 
 
 def problem_response(error: Exception, address: str) -> tuple[int, bytes, Mapping[str, str]]:

@@ -17,8 +17,8 @@ LONGEST_ACTION = 100
 LONGEST_RESOURCE = 255
 LONGEST_ORGANISATION = 100
 LARGEST_REVISION = 2**53 - 1
-NO_NAME = "\0"
-"""A name that no organisation can have."""
+NO_NAME = ""
+"""Stands for a name that no organisation can have."""
 
 
 class Semantic(StrEnum):
@@ -94,4 +94,7 @@ def named_organisation(context: Mapping[str, Any]) -> str | None:
     Its service may keep something else under this name; what cannot be a name is then one that nobody has.
     """
     named = context.get("organisation")
-    return named if named is None or (isinstance(named, str) and len(named) <= LONGEST_ORGANISATION) else NO_NAME
+    if named is None:
+        return None
+    is_name = isinstance(named, str) and 0 < len(named) <= LONGEST_ORGANISATION and named.isprintable()
+    return named if is_name else NO_NAME
