@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from unicodedata import normalize
 
 from flask import request
 from flask.typing import ResponseReturnValue
@@ -48,6 +49,7 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
     # A change takes the writers' lock, and every process learns of it.
     current().token_buckets.take(caller.reference, 1 if request.method in ("GET", "HEAD") else CHANGE_COUNTS)
     _check_address()
+    record_id = normalize("NFC", record_id)
     loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
     match request.method:
         case "PUT":

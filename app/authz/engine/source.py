@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from unicodedata import normalize
 
 from polar import ffi
 
@@ -119,7 +120,8 @@ def policy_folders(policies: Path, pack: Path | None) -> tuple[Path, ...]:
 
 def _decode(name: str, path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        # What callers send is composed, too, so that a constant in a rule equals it.
+        return normalize("NFC", path.read_bytes().decode())
     except OSError as error:
         raise UnreadableFileError(Location(name, 0, 0), f"The file cannot be opened: {error.strerror}.") from None
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ import json
 import zlib
 from itertools import product
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -384,3 +385,23 @@ def test_two_names_of_one_organisation_agree(tell: Tell) -> None:
         answer = tell(both)
         assert answer.status_code == status
         assert status == 400 or answer.json["decision"] is True
+
+
+@pytest.mark.parametrize("written", ["é", "e\u0301"], ids=["composed", "decomposed"])
+@pytest.mark.parametrize("asked", ["é", "e\u0301"], ids=["composed", "decomposed"])
+def test_a_text_is_the_same_however_it_is_composed(
+    send: Send, tell: Tell, mark_schemes: None, written: str, asked: str
+) -> None:
+    body = json.dumps({"properties": {f"caf{written}": f"caf{written}", "open": True}}, ensure_ascii=False).encode()
+    assert send(body, path=f"/records/mark_scheme/caf{quote(written)}", method="PUT").status_code == 200
+    shown = send(b"", path=f"/records/mark_scheme/caf{quote(asked)}", method="GET").json
+    assert (shown["id"], shown["properties"]) == ("café", {"café": "café", "open": True})
+    question_about = question("thomas-reed", "approve", resource={"type": "mark_scheme", "id": f"caf{asked}"})
+    for escaped in (False, True):
+        sent = json.dumps(question_about, ensure_ascii=escaped).encode()
+        assert send(sent).json["decision"] is True
+
+
+def test_two_names_that_are_one_when_composed_are_refused(send: Send) -> None:
+    body = json.dumps(question(context={"é": 1, "e\u0301": 2})).encode()
+    assert send(body).status_code == 400
