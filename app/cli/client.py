@@ -2,6 +2,7 @@
 
 import click
 
+from app.authz.engine.source import PolicySource
 from app.authz.facts import KINDS
 from app.authz.polar.names import wire_name
 from app.cli.base import answer, as_json, examples, found, migrated_database
@@ -40,15 +41,18 @@ def add(
 
     A kind other than service and role belongs to the first service that asks about it, and to no other.
     """
-    with migrated_database():
+    with migrated_database() as settings:
         for kind in _NEVER_ASKED.intersection(kinds):
             raise ProblemError(f"No program asks about a {kind}: only about service, role, and what the rules declare.")
         owner = found("service", service, service_with_slug)
         added, key = add_client(
             name, owner, list(dict.fromkeys(kinds)), by_address=by_address, person_types=person_types
         )
+        declared = {wire_name(kind) for kind in PolicySource.read(*settings.policy_folders).permissions()}
+        unknown = [kind for kind in added.kinds if kind not in declared]
+        note = f"\nNo rule declares {', '.join(unknown)} yet, so every answer about that is a no." if unknown else ""
         answer(
-            f"Added {name} ({added.public_id}). Its key, which is not shown again:\n{key}",
-            {"public_id": added.public_id, "service": service, "kinds": added.kinds, "key": key},
+            f"Added {name} ({added.public_id}). Its key, which is not shown again:\n{key}{note}",
+            {"public_id": added.public_id, "service": service, "kinds": added.kinds, "undeclared": unknown, "key": key},
             for_program=as_json,
         )

@@ -126,7 +126,13 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(tessera: CommandLine, cas
 def test_a_key_is_told_to_programs_with_what_it_is_for(tessera: CommandLine, cast: None) -> None:
     told = tessera.tells(*KEY)
     client = Client.get(Client.key_hash == hash_token(told["key"]))
-    assert told == {"public_id": client.public_id, "service": "training", "kinds": ["service"], "key": ANY}
+    assert told == {
+        "public_id": client.public_id,
+        "service": "training",
+        "kinds": ["service"],
+        "undeclared": [],
+        "key": ANY,
+    }
 
 
 @pytest.mark.parametrize("kind", ["person", "organisation", "membership", "platform"])
@@ -210,3 +216,8 @@ def test_what_cannot_be_meant_is_refused_where_it_stands(
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("Error: ")
     assert sentence in done.stderr.splitlines()[-1]
+
+
+def test_a_kind_that_no_rule_declares_is_said_to_be_none(tessera: CommandLine, cast: None) -> None:
+    said = tessera.does(*KEY, "--kind", "mark_scheme", "--kind", "spaceship")
+    assert said.endswith("No rule declares mark_scheme, spaceship yet, so every answer about that is a no.\n")
