@@ -15,7 +15,6 @@ from app.api.errors import (
     NotFoundError,
     QuotaExceededError,
     RecordTooLargeError,
-    UnknownResourceError,
 )
 from app.api.handlers import revision_of
 from app.api.transport.authentication import authenticate
@@ -101,12 +100,9 @@ def _delete(caller: Caller, kind: str, record_id: str) -> ResponseReturnValue:
 
 
 def _check(scope: ClientScope, kind: str, record_id: str, action: Action) -> None:
-    try:
-        scope.check(kind, record_id, action)
-    except UnknownResourceError:
-        raise NotFoundError(f"The rules declare no {kind} that could be registered.") from None
     if kind not in policy().declared_kinds:
         raise NotFoundError(f"The rules declare no {kind} that could be registered.")
+    scope.check(kind, record_id, action)
 
 
 def _properties(raw: bytes) -> dict[str, Any]:

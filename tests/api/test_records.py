@@ -348,3 +348,11 @@ class TestLimits:
         assert send(body, path=PATH, method="PUT").status_code == 200
         event = Event.select().order_by(Event.revision.desc()).get()
         assert event.details == {"properties": 500}
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
+@pytest.mark.parametrize("kind", ["service", "role", "person", "x"])
+def test_what_is_no_record_is_nowhere_for_a_process_that_knows_nothing_yet(send: Send, method: str, kind: str) -> None:
+    forget_facts()
+    answer = send(b'{"properties": {}}', path=f"/records/{kind}/training:user", method=method)
+    assert answer.status_code == 404
