@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
-from threading import Lock
+from threading import Lock, RLock
 from time import monotonic
 
 from app.config import BURST_SECONDS
@@ -41,7 +41,7 @@ class TokenBuckets:
         self._rate = rate
         self._capacity = rate * BURST_SECONDS
         self._buckets: dict[str, tuple[float, float]] = {}
-        self._turns: dict[str, tuple[Lock, int]] = {}
+        self._turns: dict[str, tuple[RLock, int]] = {}
         """For each client that is answered something long: whose turn it is, and how many wait for it or have it."""
         self._lock = Lock()
 
@@ -78,13 +78,13 @@ class TokenBuckets:
         """Answer something long for `client`, after what is being answered for it already.
 
         Threads of a process share one interpreter: eight long answers at once would have everybody else wait for eight
-        turns. Raises `RateLimitedError` if too many wait, or for too long.
+        turns. Nests: a long body may hold a search. Raises `RateLimitedError` if too many wait, or for too long.
         """
         if not self._rate:
             yield
             return
         with self._lock:
-            turn, waiting = self._turns.get(client) or (Lock(), 0)
+            turn, waiting = self._turns.get(client) or (RLock(), 0)
             is_full = waiting >= _QUEUE
             if not is_full:
                 self._turns[client] = (turn, waiting + 1)

@@ -111,6 +111,9 @@ LONG = {
     "an explanation": (question(explain=True), {}),
     "a batch": ({**question(), "evaluations": [{}, {}]}, {}),
     "a long question": (question(context={"x": "x" * 5_000}), {}),
+    "a long search": (question(context={"x": "x" * 5_000}), {"path": "/access/v1/search/subject"}),
+    "a long explanation": (question(context={"x": "x" * 5_000}, explain=True), {}),
+    "a long batch": ({**question(context={"x": "x" * 5_000}), "evaluations": [{}, {}]}, {}),
 }
 
 
@@ -120,11 +123,24 @@ def test_long_answers_come_in_turn_for_each_key(
 ) -> None:
     body, more = LONG[sort]
     monkeypatch.setattr(rate_limit, "_TURN_SECONDS", 0.05)
-    with current().token_buckets.in_turn("client:submit-for-assessment"):
+    buckets, held, done = current().token_buckets, Event(), Event()
+
+    def hold() -> None:
+        with buckets.in_turn("client:submit-for-assessment"):
+            held.set()
+            done.wait(30)
+
+    holder = Thread(target=hold)
+    holder.start()
+    held.wait(30)
+    try:
         answer = tell(body, **more)
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
         # What is short goes on.
         assert tell(question()).status_code == 200
+    finally:
+        done.set()
+        holder.join()
     assert tell(body, **more).status_code == 200
 
 
