@@ -64,11 +64,25 @@ def test_a_good_pack_has_nothing_against_it(check: Check, pack: Path) -> None:
 
 
 def test_a_pack_may_leave_out_whatever_it_does_not_need(report: Report, pack: Path) -> None:
-    for path in (*pack.glob("fixtures/*.toml"), *pack.glob("policies/*_test.toml")):
+    for path in pack.glob("fixtures/*.toml"):
         path.unlink()
+    # There is nothing for a table to mention, but there has to be one.
+    (pack / "policies" / "record_test.toml").write_text("# Nothing yet.\n")
     assert report() == ""
     shutil.rmtree(pack / "fixtures")
     assert report() == ""
+
+
+@pytest.mark.parametrize("name", ["policy", "rules.polar", "fixture"])
+def test_what_lies_beside_the_two_folders_of_a_pack_is_found(report: Report, pack: Path, name: str) -> None:
+    (pack / name).mkdir()
+    assert f"{name}:0:0: unread-file: This is not read; a pack has its rules in policies/" in report()
+
+
+def test_a_pack_without_a_table_is_asked_for_one(report: Report, pack: Path) -> None:
+    table = pack / "policies" / "record_test.toml"
+    table.unlink()
+    assert report() == f"{table}:0:0: missing-table: Record has no decision table.\n"
 
 
 def test_a_pack_may_have_all_that_the_cast_has(report: Report, pack: Path) -> None:
@@ -90,6 +104,7 @@ def test_a_pack_may_lay_its_rules_out_as_it_likes(report: Report, pack: Path) ->
             'has_permission(person: Person, "read", _scheme: MarkScheme) if person.state = "active";\n'
         )
     (pack / "policies" / "helpers.polar").write_text("# Nothing yet.\n")
+    (pack / "policies" / "mark_scheme_test.toml").write_text("# Nothing yet.\n")
     assert report() == ""
 
 

@@ -103,6 +103,10 @@ class Finding:
         """Return `path:line:column: rule: message` for a finding in the folder `policies` or in `pack`."""
         in_pack = [] if pack is None else [pack / "policies" / self.file, pack / "fixtures" / self.file]
         path = next((path for path in in_pack if path.exists()), policies / self.file)
+        # A table that is missing belongs beside its rules.
+        beside = policies / self.file.replace("_test.toml", ".polar")
+        if self.rule is RuleId.MISSING_TABLE and in_pack and not beside.exists():
+            path = in_pack[0]
         return f"{path}:{self.line}:{self.column}: {self.rule}: {self.message}"
 
 

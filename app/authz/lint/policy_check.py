@@ -1,6 +1,6 @@
 """The check of a whole policy: its rules, its decision tables, and a pack that extends it.
 
-A pack is a folder with `policies/*.polar`, with or without decision tables beside them, and `fixtures/*.toml`, which
+A pack is a folder with `policies/*.polar`, with decision tables beside them, and `fixtures/*.toml`, which
 describe what the tables are about. The base policy must do what its own tables say with the rules of the pack too: a
 pack grants nothing of the base policy.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.authz.engine.engine import Engine
 from app.authz.engine.source import PolicySource, policy_folders
-from app.authz.lint.decision_tables import run_tables, table_name
+from app.authz.lint.decision_tables import run_tables
 from app.authz.lint.findings import Finding, RuleId
 from app.authz.lint.linter import lint
 from app.kernel.database import bind, connected, migrate
@@ -54,8 +54,7 @@ def check_pack(engine: Engine, pack: Path, kinds: set[str]) -> list[Finding]:
             load_pack(fixtures)
         except FixtureError as error:
             return findings if unread(fixtures, PACK_FILES) else [*findings, _fixture_finding(error)]
-        # Unlike the base policy, a pack need not have tables.
-        return findings + run_tables(engine, rules, [kind for kind in kinds if (rules / table_name(kind)).exists()])
+        return findings + run_tables(engine, rules, kinds)
 
 
 def _check_rules_folder(rules: Path) -> Iterator[Finding]:
@@ -69,6 +68,9 @@ def _check_rules_folder(rules: Path) -> Iterator[Finding]:
 def _check_files(rules: Path, fixtures: Path) -> Iterator[Finding]:
     """Yield the files of a pack that are not read because of their names."""
     yield from _check_rules_folder(rules)
+    for path in unread(rules.parent, (rules.name, fixtures.name)):
+        message = "This is not read; a pack has its rules in policies/ and its fixtures in fixtures/."
+        yield Finding(RuleId.UNREAD_FILE, path.name, 0, 0, message)
     for path in unread(fixtures, PACK_FILES):
         message = f"The file is not read; fixtures are in {', '.join(PACK_FILES)}."
         yield Finding(RuleId.UNREAD_FILE, path.name, 0, 0, message)
