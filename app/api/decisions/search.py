@@ -107,7 +107,9 @@ class _Search:
         if is_unknown and resolver.view.has_organisations():
             return _Stretch([], after, is_end=True, subject=self._subject(resolver))
         context = context_of(self._evaluation, organisation)
-        candidates = self._candidates(resolver, organisation, after)
+        # Half as many again as are wanted: most who hold a role may do something, and each takes time to load.
+        at_once = min(self._at_once, max(RECORDS_LIMIT, wanted * 3 // 2))
+        candidates = self._candidates(resolver, organisation, after, at_once)
         allowed: list[_Candidate] = []
         examined, has_failed = 0, False
         for examined, candidate in enumerate(candidates, 1):  # noqa: B007  (how far we came, used below)
@@ -118,7 +120,7 @@ class _Search:
             after = candidate.place
             if len(allowed) == wanted or time.perf_counter() >= self._deadline:
                 break
-        is_end = examined == len(candidates) < self._at_once
+        is_end = examined == len(candidates) < at_once
         return _Stretch(allowed, after, is_end, self._subject(resolver), has_failed)
 
     def _may_be_found(self, subject: facts.Fact, context: facts.Context) -> bool:
@@ -136,8 +138,10 @@ class _Search:
             return f"person:{subject.public_id}"
         return "unknown" if subject is None else f"{self._evaluation.subject.type}:{subject.id}"
 
-    def _candidates(self, resolver: Resolver, organisation: facts.Organisation | None, after: str) -> list[_Candidate]:
-        """Return the next candidates by name, at most as many as are loaded at once."""
+    def _candidates(
+        self, resolver: Resolver, organisation: facts.Organisation | None, after: str, at_once: int
+    ) -> list[_Candidate]:
+        """Return the next candidates in their order, at most `at_once`."""
         subject, action, resource = self._evaluation.subject, self._evaluation.action.name, self._evaluation.resource
         if not self._is_in_scope:
             return []
@@ -146,22 +150,22 @@ class _Search:
             if found is None or not _has_action(found, action):
                 return []
             if not resolver.is_person(subject):
-                subjects = resolver.subjects_after(subject, after, self._at_once)
+                subjects = resolver.subjects_after(subject, after, at_once)
                 return [_Candidate(one.id, one.id, one, action, found) for one in subjects]
-            people = resolver.people_after(subject, organisation, after, self._at_once)
+            people = resolver.people_after(subject, organisation, after, at_once)
             return [_Candidate(one.person.public_id, one.name, one.person, action, found) for one in people]
         asked = resolver.subject(subject)
         if asked is None:
             return []
         if self._target is SearchTarget.RESOURCE:
-            resources = resolver.resources_after(resource, organisation, after, self._at_once)
+            resources = resolver.resources_after(resource, organisation, after, at_once)
             named = [(_name(one), one) for one in resources if _has_action(one, action)]
             return [_Candidate(name, name, asked, action, one) for name, one in named]
         found = resolver.resource(resource, organisation)
         if found is None:
             return []
         actions = sorted(name for name in questions_about(policy(), found) if name > after)
-        return [_Candidate(name, name, asked, name, found) for name in actions[: self._at_once]]
+        return [_Candidate(name, name, asked, name, found) for name in actions[:at_once]]
 
 
 def _digest_in_scope(caller: Caller, request: SearchRequest) -> str | None:

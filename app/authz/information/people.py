@@ -24,7 +24,7 @@ from app.vocabulary import MembershipState
 Statement = tuple[str, list[Any]]
 """SQL with its parameters."""
 
-_MANY = 5_000
+_MANY = 2_000
 """So many grants of one service are many."""
 
 PersonRow = tuple[Any, ...]
