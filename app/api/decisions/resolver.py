@@ -60,7 +60,7 @@ class Resolver(Struct):
         action = request.action.name
         if resource is None:
             unknown = Reason.UNKNOWN_RESOURCE
-        elif action not in questions_about(current().engine, resource):
+        elif action not in _questions(current().engine)[type(resource).__name__]:
             unknown = Reason.UNKNOWN_ACTION
         elif request.organisation is not None and organisation is None and self.view.has_organisations():
             unknown = Reason.UNKNOWN_ORGANISATION
