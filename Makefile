@@ -105,10 +105,11 @@ $(bin)/python:
 	@touch .venv/.installed-run $@
 
 # oso asks for an older cffi than the rest needs and works with it, so pip is not to look at dependencies; and that this
-# is all that does not fit together is checked afterwards.
+# is all that does not fit together is checked afterwards. Most of what is installed is never imported, so it is compiled
+# when it is.
 define install
 @echo "Installing what $(1) lists. This takes a minute, once."
-@$(pip) install --quiet --no-deps --require-hashes --requirement $(1)
+@$(pip) install --quiet --no-compile --no-deps --require-hashes --requirement $(1)
 @$(pip) install --quiet --no-deps --no-build-isolation --editable .
 @! $(pip) check | grep --invert-match '^oso .* has requirement cffi~=1.15, but you have cffi 2'
 endef

@@ -26,6 +26,8 @@ from tests.logged import logged
 from tests.querying import counted_queries
 from tests.running import change, forget_facts
 
+pytestmark = pytest.mark.one_database
+
 GOOD = json.dumps(question()).encode()
 TEACHER = "submit-for-assessment:teacher"
 OFFICER = "submit-for-assessment:exams-officer"

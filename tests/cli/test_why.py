@@ -15,7 +15,7 @@ from app.vocabulary import PERMISSIONS
 from tests.cli.conftest import CommandLine
 
 # Each question is a process of its own.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_database]
 
 
 class Command:

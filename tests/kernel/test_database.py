@@ -84,7 +84,7 @@ def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
         together.wait()
         kernel.open_database(f"sqlite:///{tmp_path}/{number}/new.db")
 
-    for number in range(200):
+    for number in range(100):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(open_first, [number] * 8))
 

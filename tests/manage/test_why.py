@@ -11,6 +11,8 @@ from app.vocabulary import ServiceState
 from tests.browsing import Browser
 from tests.manage.northfield import DANIEL, OLIVIA, THOMAS, USERS, NewBrowser, membership, ticked_roles, ticks
 
+pytestmark = pytest.mark.one_database
+
 AMARA = f"{USERS}/amara-lewis@northfield"
 YUSUF = f"{USERS}/yusuf-demir@northfield"
 

@@ -20,6 +20,8 @@ from tests.logged import logged
 from tests.querying import counted_queries
 from tests.running import change_settings, forget_facts
 
+pytestmark = pytest.mark.one_database
+
 PATHS = ("/authorize", "/access/v1/evaluations")
 SUBJECT = {"type": "person", "id": "thomas-reed"}
 LAUNCH = {"name": "launch"}

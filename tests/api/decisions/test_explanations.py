@@ -16,6 +16,8 @@ from app.vocabulary import REASON_SENTENCES, Reason, ServiceState
 from tests.api.conftest import Ask, Tell, question
 from tests.running import forget_facts
 
+pytestmark = pytest.mark.one_database
+
 TEACHER = "submit-for-assessment:teacher"
 OFFICER = "submit-for-assessment:exams-officer"
 NORTHFIELD = {"organisation": "northfield"}

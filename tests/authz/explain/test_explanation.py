@@ -50,6 +50,8 @@ from tests.authz.engine.random_facts import Directory, directories
 from tests.authz.engine.test_replay import thorough
 from tests.running import change, restored
 
+pytestmark = pytest.mark.one_database
+
 ENGINE = Engine.load(ROOT / "policies")
 
 
@@ -351,7 +353,6 @@ class TestEveryClaimedChange:
     """Made for real, it turns the answer."""
 
     @pytest.mark.slow
-    @pytest.mark.one_database
     def test_helps_everybody_of_the_cast_with_every_service(self, cast: None) -> None:
         tried = set()
         for person in Person.select():

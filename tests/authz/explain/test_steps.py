@@ -12,6 +12,8 @@ from app.config import ROOT
 from app.services.queries import service_with_slug
 from tests.running import change, restored
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.fixture
 def policy(cast: None) -> Engine:

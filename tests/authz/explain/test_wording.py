@@ -39,6 +39,8 @@ from app.vocabulary import (
 from tests.authz.explain.test_explanation import asked, of_membership
 from tests.running import change, restored
 
+pytestmark = pytest.mark.one_database
+
 STATES = {
     "Person": PersonState,
     "Membership": MembershipState,
@@ -166,7 +168,6 @@ def test_somebody_s_own_membership_is_explained(cast: None) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.one_database
 def test_no_word_of_the_machine_is_ever_said(cast: None) -> None:
     machine = re.compile(r"[<>_{}]|\b(polar|actor|None|True|False|fact|nil)\b|@|\b[a-z]+-[a-z]+:")
     for person in Person.select():
