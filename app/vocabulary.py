@@ -53,32 +53,43 @@ class Action(StrEnum):
     """Every verb that can be asked about. `read` means: may know that it exists."""
 
     ACT_IN = "act_in"
+    ADD_CLIENT = "add_client"
     ADD_ORGANISATION = "add_organisation"
     ADD_PERSON = "add_person"
+    ADD_SERVICE = "add_service"
+    ADD_STAFF = "add_staff"
     ASK = "ask"
     CANCEL_INVITATION = "cancel_invitation"
+    CHANGE = "change"
     CHANGE_DETAILS = "change_details"
     CHANGE_PASSWORD = "change_password"  # noqa: S105  (an action, not a password)
     CHANGE_ROLES = "change_roles"
+    CHANGE_STAFF_ROLES = "change_staff_roles"
+    CHANGE_STATE = "change_state"
     CREATE_ACCOUNT = "create_account"
+    END = "end"
     GIVE = "give"
     LAUNCH = "launch"
     LEARN_ABOUT = "learn_about"
     LIST_ORGANISATIONS = "list_organisations"
     LIST_PEOPLE = "list_people"
+    MERGE = "merge"
     READ = "read"
     READ_DECISIONS = "read_decisions"
     REACTIVATE = "reactivate"
     REGISTER = "register"
     REMOVE = "remove"
     RESEND_INVITATION = "resend_invitation"
+    ROTATE = "rotate"
     SEE_HOME = "see_home"
     SIGN_IN = "sign_in"
+    SIGN_OUT = "sign_out"
     SUSPEND = "suspend"
     USE = "use"
 
 
 PERMISSIONS: dict[str, frozenset[Action]] = {
+    "Client": frozenset({Action.END, Action.ROTATE}),
     "Evaluation": frozenset({Action.ASK, Action.REGISTER}),
     "Membership": frozenset(
         {
@@ -91,12 +102,41 @@ PERMISSIONS: dict[str, frozenset[Action]] = {
             Action.CANCEL_INVITATION,
         }
     ),
-    "Organisation": frozenset({Action.READ, Action.ACT_IN, Action.LIST_PEOPLE, Action.ADD_PERSON}),
-    "Person": frozenset({Action.READ, Action.CHANGE_DETAILS, Action.CHANGE_PASSWORD, Action.LEARN_ABOUT}),
-    "Platform": frozenset({Action.LIST_ORGANISATIONS, Action.ADD_ORGANISATION, Action.READ_DECISIONS}),
+    "Organisation": frozenset(
+        {
+            Action.READ,
+            Action.ACT_IN,
+            Action.LIST_PEOPLE,
+            Action.ADD_PERSON,
+            Action.CHANGE,
+            Action.CHANGE_STATE,
+            Action.MERGE,
+        }
+    ),
+    "Person": frozenset(
+        {
+            Action.READ,
+            Action.CHANGE_DETAILS,
+            Action.CHANGE_PASSWORD,
+            Action.CHANGE_STAFF_ROLES,
+            Action.CHANGE_STATE,
+            Action.LEARN_ABOUT,
+            Action.SIGN_OUT,
+        }
+    ),
+    "Platform": frozenset(
+        {
+            Action.LIST_ORGANISATIONS,
+            Action.ADD_CLIENT,
+            Action.ADD_ORGANISATION,
+            Action.ADD_SERVICE,
+            Action.ADD_STAFF,
+            Action.READ_DECISIONS,
+        }
+    ),
     "Portal": frozenset({Action.SIGN_IN, Action.CREATE_ACCOUNT, Action.SEE_HOME}),
-    "Role": frozenset({Action.GIVE, Action.USE}),
-    "Service": frozenset({Action.READ, Action.LAUNCH}),
+    "Role": frozenset({Action.GIVE, Action.USE, Action.CHANGE, Action.CHANGE_STATE}),
+    "Service": frozenset({Action.READ, Action.LAUNCH, Action.CHANGE, Action.CHANGE_STATE}),
 }
 """The permissions of each type of resource; the same sets are declared in the Polar blocks."""
 
@@ -272,6 +312,8 @@ class EventName(StrEnum):
 
     ACCOUNT_CREATED = "account_created"
     CLIENT_ADDED = "client_added"
+    CLIENT_ENDED = "client_ended"
+    CLIENT_KEY_ROTATED = "client_key_rotated"
     DECIDING_FAILED = "deciding_failed"
     DETAILS_CHANGED = "details_changed"
     INVITATION_CANCELLED = "invitation_cancelled"
@@ -283,16 +325,34 @@ class EventName(StrEnum):
     MEMBER_REMOVED = "member_removed"
     MEMBER_SUSPENDED = "member_suspended"
     ORGANISATION_ADDED = "organisation_added"
+    ORGANISATION_CHANGED = "organisation_changed"
+    ORGANISATION_CLOSED = "organisation_closed"
+    ORGANISATION_MERGED = "organisation_merged"
+    ORGANISATION_REOPENED = "organisation_reopened"
+    ORGANISATION_SUSPENDED = "organisation_suspended"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  (an event)
     PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105  (an event)
     PERSON_ACTIVATED = "person_activated"
+    PERSON_CLOSED = "person_closed"
+    PERSON_REACTIVATED = "person_reactivated"
+    PERSON_SUSPENDED = "person_suspended"
     RECORD_REGISTERED = "record_registered"
     RECORD_REMOVED = "record_removed"
     REFUSED = "refused"
     ROLES_CHANGED = "roles_changed"
+    ROLE_ADDED = "role_added"
+    ROLE_CHANGED = "role_changed"
+    ROLE_RESTORED = "role_restored"
+    ROLE_RETIRED = "role_retired"
     SERVICE_ADDED = "service_added"
+    SERVICE_CHANGED = "service_changed"
+    SERVICE_HIDDEN = "service_hidden"
     SERVICE_OPENED = "service_opened"
+    SERVICE_RETIRED = "service_retired"
+    SERVICE_SHOWN = "service_shown"
+    SESSIONS_ENDED = "sessions_ended"
     SESSION_ENDED = "session_ended"
     SIGNED_IN = "signed_in"
     SIGN_IN_FAILED = "sign_in_failed"
     STAFF_ROLE_GIVEN = "staff_role_given"
+    STAFF_ROLE_TAKEN = "staff_role_taken"

@@ -8,6 +8,8 @@ type has_permission(_actor: Actor, _permission: String, _resource: Resource, _co
 actor Person {}
 actor Client {}
 actor Guest {}
+# Whoever works at the command line of the portal: they hold the machine, and answer for what they do there.
+actor Operator {}
 # What only a pack declares, such as a device or an agent.
 actor Subject {}
 
@@ -18,6 +20,9 @@ allow(person: Person, action, resource, context: Context) if
 allow(client: Client, action, resource, context: Context) if
   client.state = "active" and
   permits(client, action, resource, context);
+
+allow(operator: Operator, action, resource, context: Context) if
+  permits(operator, action, resource, context);
 
 allow(subject: Subject, action, resource, context: Context) if
   permits(subject, action, resource, context);

@@ -11,12 +11,14 @@ resource Membership {
     "resend_invitation",
     "suspend"
   ];
-  roles = ["manager"];
+  roles = ["manager", "operator"];
   relations = { organisation: Organisation };
 
   "change_roles" if "manager";
+  "change_roles" if "operator";
   "read" if "exams_officer" on "organisation";
   "remove" if "manager";
+  "remove" if "operator";
 }
 
 has_relation(organisation: Organisation, "organisation", membership: Membership) if
@@ -44,6 +46,19 @@ has_permission(person: Person, "resend_invitation", membership: Membership) if
 has_permission(person: Person, "cancel_invitation", membership: Membership) if
   membership.person.state = "invited" and
   has_role(person, "manager", membership);
+
+# At the command line, the operator helps where no exams officer can.
+# intended: unconditional-grant: whoever has the command line has the machine
+has_role(_operator: Operator, "operator", _membership: Membership);
+
+has_permission(_operator: Operator, "suspend", membership: Membership) if
+  membership.state = "active";
+
+has_permission(_operator: Operator, "reactivate", membership: Membership) if
+  membership.state = "suspended";
+
+has_permission(_operator: Operator, "resend_invitation", membership: Membership) if
+  membership.person.state = "invited";
 
 # Helper: a membership counts while it and its organisation are active.
 membership_in_force(membership: Membership) if

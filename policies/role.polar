@@ -2,7 +2,12 @@
 # Giving it and taking it away are one permission: a person who may not give a role may not take it either.
 
 resource Role {
-  permissions = ["give", "use"];
+  permissions = ["change", "change_state", "give", "use"];
+  roles = ["operator"];
+
+  "change" if "operator";
+  "change_state" if "operator";
+  "give" if "operator";
 }
 
 # The board keeps some roles to itself, and a role at no organisation cannot be given.
@@ -28,3 +33,6 @@ open_for_use(role: Role) if
 open_for_use(role: Role) if
   role.service != nil and
   role.service.state = "live";
+
+# intended: unconditional-grant: whoever has the command line has the machine
+has_role(_operator: Operator, "operator", _role: Role);

@@ -2,9 +2,11 @@
 # Everybody may know the live ones; only a role in force opens one, and working for the operator is no role.
 
 resource Service {
-  permissions = ["launch", "read"];
-  roles = ["visitor"];
+  permissions = ["change", "change_state", "launch", "read"];
+  roles = ["operator", "visitor"];
 
+  "change" if "operator";
+  "change_state" if "operator";
   "read" if "visitor";
 }
 
@@ -28,3 +30,6 @@ acting_at(context: Context, _organisation: Organisation) if
 
 acting_at(context: Context, organisation: Organisation) if
   context.organisation = organisation;
+
+# intended: unconditional-grant: whoever has the command line has the machine
+has_role(_operator: Operator, "operator", _service: Service);

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from app.accounts.models import PasswordReset, Person, Session
 from app.accounts.passwords import hash_password
-from app.accounts.queries import open_reset, person_with_address, primary_address
+from app.accounts.queries import open_reset, person_with_address, primary_address, reference_of
 from app.audit.operations import GUEST, record
 from app.kernel import clock
 from app.kernel.database import change
@@ -50,11 +50,11 @@ def note_failed_sign_in(person: Person | None) -> None:
 
 
 @change
-def change_name(person: Person, name: str, *, by: Person) -> None:
+def change_name(person: Person, name: str, *, by: Person | None) -> None:
     """Give `person` another name."""
     person.name = name
     person.save(only=[Person.name])
-    record(EventName.DETAILS_CHANGED, by=by.reference, subject=person.reference, fields=["name"])
+    record(EventName.DETAILS_CHANGED, by=reference_of(by), subject=person.reference, fields=["name"])
 
 
 @change

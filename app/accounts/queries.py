@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from peewee import JOIN
+from peewee import JOIN, fn
 
 from app.accounts.models import EmailAddress, Invitation, PasswordReset, Person, Session
 from app.audit.operations import OPERATOR
@@ -123,3 +123,21 @@ def waiting_invitations(organisation: Organisation, people: Iterable[Person]) ->
 def reference_of(actor: Person | None) -> str:
     """Return how events name the actor; None stands for the operator at the command line."""
     return OPERATOR if actor is None else actor.reference
+
+
+def person_named(name: str) -> Person | None:
+    """Return the person with this public id or e-mail address, or None."""
+    if "@" in name:
+        return person_with_address(name.strip().lower())
+    return Person.get_or_none(Person.public_id == name)
+
+
+def people_matching(search: str, limit: int) -> list[Person]:
+    """Return up to `limit` people by name, whose name, id or an address contains each word of `search`."""
+    query = Person.select().order_by(fn.LOWER(Person.name), Person.id).limit(limit)
+    for word in search.lower().split():
+        with_address = EmailAddress.select(EmailAddress.person).where(EmailAddress.address.contains(word))
+        query = query.where(
+            fn.LOWER(Person.name).contains(word) | (Person.public_id == word) | Person.id.in_(with_address)
+        )
+    return list(query)

@@ -119,6 +119,11 @@ class Guest(Fact):
 
 
 @fact
+class Operator(Fact):
+    """Whoever works at the command line of the portal."""
+
+
+@fact
 class Organisation(Fact):
     """A school or college."""
 
@@ -285,6 +290,7 @@ KINDS: dict[str, type[Fact]] = {
         Grant,
         Guest,
         Membership,
+        Operator,
         Organisation,
         Person,
         Platform,

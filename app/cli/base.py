@@ -1,7 +1,8 @@
 """What every command shares: real errors in one sentence, the database, and answers for programs."""
 
 import json
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from peewee import PeeweeException
 
 from app import config
 from app.authz.engine.errors import PolicyError
+from app.cli.parameters import REASON
 from app.config import SettingError, Settings
 from app.kernel import database
 from app.kernel.errors import ProblemError
@@ -20,17 +22,24 @@ from app.seeding.fixtures import FixtureError
 T = TypeVar("T")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-
+with_reason = click.option(
+    "--reason",
+    type=REASON,
+    callback=lambda _context, _option, value: value or "",
+    help="Why; written into the record of changes.",
+)
 
 COMMANDS = (
     "client",
     "decision",
     "demo",
     "mail",
+    "membership",
     "migrate",
     "organisation",
     "person",
     "policy",
+    "role",
     "serve",
     "service",
     "settings",
@@ -87,9 +96,24 @@ def migrated_database() -> Iterator[Settings]:
         yield settings
 
 
-def answer(sentence: str, facts: dict[str, Any], *, for_program: bool) -> None:
-    """Print what was done: `sentence` for a human, `facts` as JSON for a program."""
+def answer(sentence: str, facts: dict[str, Any], *, for_program: bool, undo: str = "") -> None:
+    """Print what was done: `sentence` for a human, with the command that undoes it; `facts` as JSON for a program."""
+    if undo:
+        sentence, facts = f"{sentence}\nTo take this back: {undo}", facts | {"undo": undo}
     click.echo(json.dumps(facts) if for_program else sentence)
+
+
+def answer_list(rows: Sequence[dict[str, Any]], words: Callable[[dict[str, Any]], str], *, for_program: bool) -> None:
+    """Print what was found: `words` of each row on a line for a human, a JSON object with all `rows` for a program."""
+    if for_program:
+        click.echo(json.dumps({"found": rows}))
+    else:
+        click.echo("\n".join(words(row) for row in rows) or "There is none.")
+
+
+def command_line(*words: str) -> str:
+    """Return a command of Tessera as it can be pasted into a shell."""
+    return shlex.join(("tessera", *words))
 
 
 def found(kind: str, name: str, find: Callable[[str], T | None]) -> T:

@@ -84,5 +84,6 @@ LAUNCH_ADDRESS = Line(500, form=models.LAUNCH_ADDRESS, hint="A launch address st
 NAME = Line(100)
 PERSON_NAME = Line(120)
 ORGANISATION_NAME = Line(200)
+REASON = Line(200)
 SENTENCE = Line(200)
 SLUG = Line(50, form=r"[a-z0-9]+(-[a-z0-9]+)*", hint="A slug has small letters, digits and hyphens.")

@@ -120,7 +120,7 @@ def change_roles(
 
 
 @change
-def suspend(membership: Membership, *, by: Person) -> None:
+def suspend(membership: Membership, *, by: Person | None) -> None:
     """Withhold all access at this organisation for now; roles are kept.
 
     Raises `ProblemError` when the membership is not active any more.
@@ -129,13 +129,13 @@ def suspend(membership: Membership, *, by: Person) -> None:
 
 
 @change
-def reactivate(membership: Membership, *, by: Person) -> None:
+def reactivate(membership: Membership, *, by: Person | None) -> None:
     """End a suspension. Raises `ProblemError` when the membership is not suspended any more."""
     _change_state(membership, MembershipState.SUSPENDED, MembershipState.ACTIVE, EventName.MEMBER_REACTIVATED, by)
 
 
 @change
-def remove_person(membership: Membership, *, by: Person) -> None:
+def remove_person(membership: Membership, *, by: Person | None) -> None:
     """End a membership and take all its roles. The account stays."""
     Grant.delete().where(Grant.membership == membership).execute()
     _end(membership, EventName.MEMBER_REMOVED, by)
@@ -185,7 +185,7 @@ def _open_membership(person: Person, organisation: Organisation, index: int, *, 
 
 
 def _change_state(
-    membership: Membership, old: MembershipState, new: MembershipState, event: EventName, by: Person
+    membership: Membership, old: MembershipState, new: MembershipState, event: EventName, by: Person | None
 ) -> None:
     # The row was read before the write lock was taken: the person may have been removed since.
     changed = Membership.update(state=new).where(Membership.id == membership.id, Membership.state == old).execute()
@@ -195,7 +195,7 @@ def _change_state(
     _record(membership, event, by=by)
 
 
-def _end(membership: Membership, event: EventName, by: Person) -> None:
+def _end(membership: Membership, event: EventName, by: Person | None) -> None:
     cancel_invitations(membership.person, membership.organisation)
     membership.state = MembershipState.ENDED
     membership.save(only=[Membership.state])

@@ -98,7 +98,7 @@ def grants_of(memberships: Iterable[Membership]) -> dict[int, list[Grant]]:
         .join(Service, JOIN.LEFT_OUTER)
         .switch(Grant)
         .join(Person, JOIN.LEFT_OUTER, on=(Grant.given_by == Person.id))
-        .where(Grant.membership.in_([membership.id for membership in memberships]))
+        .where(Grant.membership.in_([membership.id for membership in memberships]), Role.retired_at.is_null())
         .order_by(Role.service.is_null(is_null=False), Service.name, Role.position, Role.id)
     )
     for grant in query:
@@ -130,7 +130,11 @@ def roles_by_address(organisation: Organisation, addresses: list[str]) -> dict[s
         .switch(Grant)
         .join(Membership)
         .join(EmailAddress, on=(EmailAddress.person == Membership.person))
-        .where(Membership.organisation == organisation, EmailAddress.address.in_(list(held)))
+        .where(
+            Membership.organisation == organisation,
+            EmailAddress.address.in_(list(held)),
+            Role.retired_at.is_null(),
+        )
         .tuples()
     )
     for address, slug in rows:

@@ -37,6 +37,8 @@ class Role(BaseModel):
     sentence = CharField(max_length=200)
     officers_may_give = BooleanField(default=True)
     position = IntegerField(default=0)
+    retired_at = UTCDateTimeField(null=True)
+    """A retired role is nobody's and cannot be given; who held it holds it again once it is restored."""
 
     @property
     def reference(self) -> str:

@@ -26,6 +26,11 @@ class NewRole:
     sentence: str = ""
 
 
+def new_key() -> str:
+    """Return a key for a client."""
+    return KEY_PREFIX + new_token()
+
+
 @change
 def add_client(
     name: str,
@@ -47,7 +52,7 @@ def add_client(
         owner = owner_of(kind, besides=service)
         if owner is not None:
             raise ProblemError(f"The kind {kind} belongs to the service {owner.slug}.", field="kind")
-    key = KEY_PREFIX + new_token()
+    key = new_key()
     client = Client.create(
         public_id=new_public_id(),
         name=name,

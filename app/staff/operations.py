@@ -31,6 +31,15 @@ def add_staff(name: str, address: str, role: StaffRole, *, by: Person | None) ->
 
 
 @change
+def remove_staff(person: Person, role: StaffRole, *, by: Person | None) -> None:
+    """Take a staff role from `person`. Raises `ProblemError` when they do not hold it."""
+    taken = StaffGrant.delete().where(StaffGrant.person == person, StaffGrant.role == role).execute()
+    if not taken:
+        raise ProblemError(f"{person.name} is not {role} staff.")
+    record(EventName.STAFF_ROLE_TAKEN, by=reference_of(by), subject=person.reference, role=str(role))
+
+
+@change
 def invite_staff(person: Person, *, by: Person | None) -> None:
     """Mail a new member of staff a link to activate their account."""
     queue(primary_address(person), *letters.staff_invitation(person.name, new_invitation(person, None, by=by)))

@@ -33,6 +33,7 @@ READABLE = {
     "Grant": {"in_force": "Boolean", "role": "Role"},
     "Guest": {},
     "Membership": {"grants": "[Grant]", "organisation": "Organisation", "person": "Person", "state": "String"},
+    "Operator": {},
     "Organisation": {"public_id": "String", "state": "String"},
     "Person": {
         "memberships": "[Membership]",

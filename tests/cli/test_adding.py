@@ -44,6 +44,7 @@ def test_an_organisation_comes_with_an_exams_officer_who_is_invited(tessera: Com
         "centre_number": "90110",
         "name": "Hill School",
         "officer": "ada@example.org",
+        "undo": "tessera organisation close 90110",
     }
     added = Organisation.get(Organisation.public_id == told["public_id"])
     assert (added.name, added.centre_number, added.time_zone) == ("Hill School", "90110", "Europe/Paris")
@@ -64,6 +65,7 @@ def test_somebody_new_is_invited_with_their_roles(tessera: CommandLine, cast: No
         "membership": ANY,
         "organisation": "northfield",
         "roles": ["training:user", "exam-entries:user"],
+        "undo": f"tessera membership remove {tom.public_id} --organisation 90101",
     }
     assert roles_of("Tom Vale") == set(told["roles"])
     assert [name for name, _subject in events()] == [EventName.MEMBER_ADDED, EventName.INVITATION_SENT]
@@ -87,7 +89,7 @@ def test_somebody_known_is_told_and_keeps_their_name(tessera: CommandLine, cast:
 
 def test_staff_are_invited_once_and_get_more_roles_later(tessera: CommandLine, database: None) -> None:
     sue = tessera.tells(*SUE, "--name", "Sue Park")
-    assert sue == {"public_id": ANY, "role": "support", "state": "invited"}
+    assert sue == {"public_id": ANY, "role": "support", "state": "invited", "undo": ANY}
     assert len(mails_to("sue@example.org")) == 1
     person = Person.get(Person.public_id == sue["public_id"])
     assert [(grant.person, grant.role) for grant in StaffGrant.select()] == [(person, "support")]
@@ -100,7 +102,7 @@ def test_staff_are_invited_once_and_get_more_roles_later(tessera: CommandLine, d
 def test_a_service_comes_with_its_roles_in_order(tessera: CommandLine, database: None) -> None:
     roles = ("--role", "user=User", "--role", "leader=Team leader: Sees: all.")
     told = tessera.tells(*QUIZZES, "--launch-address", "https://quizzes.example.org", *roles)
-    assert told == {"slug": "quizzes", "name": "Quizzes", "roles": ["quizzes:user", "quizzes:leader"]}
+    assert told == {"slug": "quizzes", "name": "Quizzes", "roles": ["quizzes:user", "quizzes:leader"], "undo": ANY}
     service = Service.get()
     assert (service.sentence, service.launch_address) == ("Short ones.", "https://quizzes.example.org")
     added = Role.select().where(Role.service == service).order_by(Role.position)

@@ -129,7 +129,7 @@ def test_a_no_is_told_to_programs(why: Command) -> None:
 def test_what_cannot_be_asked_is_refused_in_a_sentence(why: Command) -> None:
     told = why("olivia-marsh", "fly", "service:training")
     assert told.returncode == 1
-    assert told.stderr == "Error: Nobody can fly a service. What can be asked: launch, read.\n"
+    assert told.stderr == "Error: Nobody can fly a service. What can be asked: change, change_state, launch, read.\n"
 
 
 CASES = {

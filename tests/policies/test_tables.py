@@ -209,7 +209,7 @@ def test_an_unknown_key_beside_the_things_is_found(folder: Path, findings_of: Fi
 
 
 def test_a_resource_of_the_cast_that_a_table_leaves_out_is_found(folder: Path, findings_of: FindingsOf) -> None:
-    replace(folder / "organisation_test.toml", '[[thing]]\nid = "southmere"\n', "")
+    replace(folder / "organisation_test.toml", 'id = "southmere"', 'id = "eastgate"\nat = "southmere"')
     [found] = findings_of("Organisation")
     assert (found.rule, found.file, found.line) == (RuleId.INCOMPLETE_TABLE, "organisation_test.toml", 0)
     assert "southmere" in found.message

@@ -26,6 +26,7 @@ from app.services.queries import roles
 PORTAL = facts.Portal()
 PLATFORM = facts.Platform()
 GUEST = facts.Guest()
+OPERATOR = facts.Operator()
 
 
 class Catalogue(NamedTuple):

@@ -70,7 +70,7 @@ def load_holders_after(service: str, organisation: str | None, public_id: str, l
         .switch(Grant)
         .join(Role)
         .join(Service)
-        .where(Service.slug == service, Membership.state != MembershipState.ENDED)
+        .where(Service.slug == service, Role.retired_at.is_null(), Membership.state != MembershipState.ENDED)
     )
     if organisation is not None:
         at = Organisation.select(Organisation.id).where(Organisation.public_id == organisation)
@@ -143,7 +143,7 @@ def _queries(condition: Expression) -> tuple[Any, Any]:
         .join(Membership, JOIN.LEFT_OUTER, on=has_not_ended)
         .join(Organisation, JOIN.LEFT_OUTER)
         .join_from(Membership, Grant, JOIN.LEFT_OUTER)
-        .join(Role, JOIN.LEFT_OUTER)
+        .join(Role, JOIN.LEFT_OUTER, on=(Grant.role == Role.id) & Role.retired_at.is_null())
         .join(Service, JOIN.LEFT_OUTER)
         .where(condition)
         .order_by(Person.id, Membership.id, Grant.id)

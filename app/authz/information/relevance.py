@@ -14,6 +14,7 @@ IRRELEVANT_EVENTS: Final = frozenset(
         EventName.PASSWORD_RESET_ASKED,
         EventName.REFUSED,
         EventName.SERVICE_OPENED,
+        EventName.SESSIONS_ENDED,
         EventName.SESSION_ENDED,
         EventName.SIGNED_IN,
         EventName.SIGN_IN_FAILED,

@@ -14,7 +14,7 @@ accident is found as surely as a missing one.
     request = { ip = "::1" }            # and of its circumstances
     [thing.allowed]
     olivia-marsh = ["launch", "read"]
-    "client:unassigned" = ["ask"]   # clients have a prefix; a visitor who is not signed in is `guest`
+    "client:unassigned" = ["ask"]   # clients have a prefix; `guest` is not signed in, `operator` is at the command line
 """
 
 import json
@@ -100,8 +100,14 @@ class Cast:
             f"client:{row.public_id}": directory.client(row)
             for row in Client.select(Client, Service).join(Service, JOIN.LEFT_OUTER)
         }
-        self.actors: dict[str, facts.Fact] = {**people, **clients, "guest": directory.GUEST}
+        self.actors: dict[str, facts.Fact] = {
+            **people,
+            **clients,
+            "guest": directory.GUEST,
+            "operator": directory.OPERATOR,
+        }
         self.resources: dict[str, Mapping[str, Any]] = {
+            "Client": {name.removeprefix("client:"): client for name, client in clients.items()},
             "Membership": {place.public_id: place for person in people.values() for place in person.memberships},
             "Organisation": {row.public_id: directory.organisation(row) for row in Organisation.select()},
             "Person": people,

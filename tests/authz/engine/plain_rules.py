@@ -13,6 +13,15 @@ STAFF_PERMISSIONS = {
     "auditor": {"list_organisations", "read_decisions"},
 }
 
+OPERATOR_PERMISSIONS = {
+    "Client": {"end", "rotate"},
+    "Organisation": {"add_person", "change", "change_state", "merge"},
+    "Person": {"change_details", "change_staff_roles", "change_state", "sign_out"},
+    "Platform": {"add_client", "add_organisation", "add_service", "add_staff"},
+    "Role": {"change", "change_state", "give"},
+    "Service": {"change", "change_state"},
+}
+
 
 def allowed(actor: facts.Fact, action: str, thing: facts.Fact, context: facts.Context, now: datetime) -> bool:
     """Return what the sentences say."""
@@ -20,6 +29,8 @@ def allowed(actor: facts.Fact, action: str, thing: facts.Fact, context: facts.Co
         return isinstance(thing, facts.Portal) and action == "create_account"
     if isinstance(actor, facts.Client):
         return actor.state == "active" and _client_may(actor, action, thing, context)
+    if isinstance(actor, facts.Operator):
+        return _operator_may(action, thing)
     assert isinstance(actor, facts.Person)
     return actor.state == "active" and _person_may(actor, action, thing, context, now)
 
@@ -38,6 +49,26 @@ def _client_may(client: facts.Client, action: str, thing: facts.Fact, context: f
             )
             return action == "learn_about" and (client.knows_everybody or holds)
     return False
+
+
+def _operator_may(action: str, thing: facts.Fact) -> bool:
+    if isinstance(thing, facts.Membership):
+        return action in {"change_roles", "remove"} or _fits(
+            action, thing, {"suspend", "reactivate", "resend_invitation"}
+        )
+    return action in OPERATOR_PERMISSIONS.get(type(thing).__name__, ())
+
+
+def _fits(action: str, membership: facts.Membership, changes: set[str]) -> bool:
+    """Return whether `action` is one of these `changes` and can be done with a membership in its state."""
+    if action not in changes:
+        return False
+    return {
+        "suspend": membership.state == "active",
+        "reactivate": membership.state == "suspended",
+        "resend_invitation": membership.person.state == "invited",
+        "cancel_invitation": membership.person.state == "invited",
+    }[action]
 
 
 def _person_may(  # noqa: C901  (one case after the other, each a sentence)
@@ -78,15 +109,8 @@ def _person_may(  # noqa: C901  (one case after the other, each a sentence)
                 return False
             if action == "read":
                 return True
-            fits = {
-                "change_roles": True,
-                "remove": True,
-                "suspend": thing.state == "active",
-                "reactivate": thing.state == "suspended",
-                "resend_invitation": thing.person.state == "invited",
-                "cancel_invitation": thing.person.state == "invited",
-            }
-            return thing.person != person and fits.get(action, False)
+            states = {"suspend", "reactivate", "resend_invitation", "cancel_invitation"}
+            return thing.person != person and (action in {"change_roles", "remove"} or _fits(action, thing, states))
         case facts.Service():
             opens = any(grant.role.service == thing for grant in grants)
             return thing.state == "live" and (action == "read" or (action == "launch" and opens))

@@ -100,7 +100,7 @@ class Directory:
     @property
     def actors(self) -> list[facts.Fact]:
         """Everybody who may ask for something."""
-        return [*self.everybody, self.client, self.client, facts.Guest()]
+        return [*self.everybody, self.client, self.client, facts.Guest(), facts.Operator()]
 
     @property
     def resources(self) -> list[facts.Fact]:
@@ -114,5 +114,6 @@ class Directory:
             *self.services,
             *self.roles,
             *self.evaluations,
+            self.client,
             *portal_and_platform,
         ]

@@ -411,13 +411,13 @@ def line_of(folder: Path, file: str, text: str) -> int:
 
 
 def test_a_permission_that_the_application_never_asks_for_is_found(folder: Path) -> None:
-    change(folder, "service.polar", '["launch", "read"]', '["launch", "paint", "read"]')
+    change(folder, "service.polar", '"launch", "read"]', '"launch", "paint", "read"]')
     line = line_of(folder, "service.polar", '"paint"')
     assert is_found([folder], RuleId.UNUSED_DECLARATION, "service.polar", line, '"paint"')
 
 
 def test_a_permission_that_the_application_asks_for_and_no_block_declares_is_found(folder: Path) -> None:
-    change(folder, "service.polar", '["launch", "read"]', '["read"]')
+    change(folder, "service.polar", '"launch", "read"]', '"read"]')
     line = line_of(folder, "service.polar", "resource Service {")
     assert (RuleId.MISSING_DECLARATION, "service.polar", line) in places(folder)
 
