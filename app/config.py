@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from enum import StrEnum
 from hashlib import sha256
+from ipaddress import ip_address
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -80,6 +81,11 @@ class Settings:
     development: Annotated[bool, _FLAG, "Shows the outbox and the demo services, and allows http in PUBLIC_URL."] = (
         False
     )
+    reachable_development: Annotated[
+        bool,
+        _FLAG,
+        "Lets a development portal listen where other machines reach it, with everybody's mail and passwords.",
+    ] = False
     host: Annotated[str, _TEXT, "The address to listen at."] = "127.0.0.1"
     port: Annotated[int, _whole_number(1, 65535), "The port to listen at."] = 8000
     public_url: Annotated[
@@ -269,8 +275,7 @@ def check(settings: Settings) -> None:
     public = urlsplit(settings.public_url)
     if public.scheme not in {"http", "https"} or not public.hostname or public.path or public.query:
         raise SettingError("PUBLIC_URL must look like https://portal.example.org, with nothing after the host.")
-    if not settings.development and not settings.secure:
-        raise SettingError("PUBLIC_URL must start with https:// outside development; DEVELOPMENT=1 allows http.")
+    _check_development(settings)
     if settings.smtp_url and (
         urlsplit(settings.smtp_url).scheme not in {"smtp", "smtps"} or not urlsplit(settings.smtp_url).hostname
     ):
@@ -284,6 +289,16 @@ def check(settings: Settings) -> None:
     pack = settings.pack_dir
     if pack is not None and not any((pack / part).is_dir() for part in ("policies", "fixtures")):
         raise SettingError(f"PACK_DIR names {pack}, which is not a folder with policies/ or fixtures/.")
+
+
+def _check_development(settings: Settings) -> None:
+    if not settings.development and not settings.secure:
+        raise SettingError("PUBLIC_URL must start with https:// outside development; DEVELOPMENT=1 allows http.")
+    if settings.development and not settings.reachable_development and not _is_local(settings.host):
+        raise SettingError(
+            f"HOST {settings.host} lets other machines reach a development portal, whose passwords everybody knows and"
+            " which shows everybody's mail. REACHABLE_DEVELOPMENT=1 says that this is meant."
+        )
 
 
 def _check_rate_limit(settings: Settings) -> None:
@@ -300,6 +315,14 @@ def _check_port(name: str, address: str) -> None:
         _port = urlsplit(address).port
     except ValueError as error:
         raise SettingError(f"{name} is not an address: look at its host and port.") from error
+
+
+def _is_local(host: str) -> bool:
+    """Return whether only this machine reaches what listens at `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _local_url(host: str, port: int) -> str:

@@ -17,8 +17,11 @@ from app.authz.explain.steps import steps_of
 from app.authz.information.cache import DirectoryView
 from app.authz.lint.verify import verify_settings
 from app.config import Settings
+from app.demo.leftovers import refuse_demo
 from app.kernel import database
+from app.kernel.errors import ProblemError
 from app.kernel.rate_limit import TokenBuckets
+from app.kernel.schema import pending_migrations, refuse_later_schema
 from app.runtime import EXTENSION, Runtime, use
 from app.ui import authentication, authorization, error_pages, headers, page_context
 
@@ -28,13 +31,24 @@ _LARGEST_FORM = 1024 * 1024
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
     """Return the web application, in which the policy of `engine` decides. This process uses its runtime from now on.
 
-    Without an engine, the policy of the settings is verified. Raises `SettingError` and `PolicyError` rather than start
-    with something wrong.
+    Without an engine, the policy and the database of the settings are verified, which `tessera serve` has done before.
+    Raises `SettingError`, `PolicyError` and `ProblemError` rather than start with something wrong.
     """
     settings = settings or config.read_settings()
     runtime = build_runtime(settings, engine or verify_settings(settings))
     use(runtime)
+    if engine is None:
+        _verify_database(settings)
     return _application(runtime)
+
+
+def _verify_database(settings: Settings) -> None:
+    with database.connected():
+        refuse_later_schema()
+        if pending_migrations():
+            raise ProblemError("The database is not up to date. Run `tessera migrate` first.")
+        if not settings.development:
+            refuse_demo()
 
 
 def build_runtime(settings: Settings, engine: Engine) -> Runtime:

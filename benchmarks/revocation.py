@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.kernel import database
+from app.kernel.schema import migrate
 from app.seeding.loader import load_cast
 from benchmarks.results import Result
 from tests.authz.information.racing import asked, delays, stale_answers, toggled
@@ -52,7 +53,7 @@ def measure() -> list[Result]:
 def _cast_at(url: str) -> Iterator[None]:
     """Connect to a new database with the cast for a block."""
     database.bind(url)
-    database.migrate()
+    migrate()
     with database.connected():
         load_cast()
         toggled(give=True)

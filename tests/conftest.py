@@ -22,6 +22,7 @@ from app.config import Settings
 from app.factory import build_runtime, create_app
 from app.kernel import clock
 from app.kernel import database as kernel
+from app.kernel.schema import migrate
 from app.runtime import EXTENSION, Runtime, current, is_in_use
 from app.seeding.loader import is_empty, load_cast
 from tests.browsing import Browser
@@ -84,7 +85,7 @@ def _template(request: pytest.FixtureRequest, folders: pytest.TempPathFactory, f
         name = str(folders.mktemp("template") / "tessera.db")
         url = f"sqlite:///{name}"
     with _connected(url):
-        kernel.migrate()
+        migrate()
         fill()
         if not ON_POSTGRESQL:
             kernel.database.execute_sql("pragma wal_checkpoint(truncate)")

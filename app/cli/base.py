@@ -16,6 +16,7 @@ from app.cli.parameters import REASON
 from app.config import SettingError, Settings
 from app.kernel import database
 from app.kernel.errors import ProblemError
+from app.kernel.schema import pending_migrations, refuse_later_schema
 from app.runtime import Runtime, use
 from app.seeding.fixtures import FixtureError
 
@@ -91,7 +92,8 @@ def own_database() -> Iterator[Settings]:
 def migrated_database() -> Iterator[Settings]:
     """Like `own_database`, for commands that need its tables. Raises `ProblemError` when these are not up to date."""
     with own_database() as settings:
-        if database.pending_migrations():
+        refuse_later_schema()
+        if pending_migrations():
             raise ProblemError("The database is not up to date. Run `tessera migrate` first.")
         yield settings
 

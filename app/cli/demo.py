@@ -7,8 +7,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.cli.base import examples, own_database
 from app.demo import crowd
 from app.demo.welcome import load_cast_if_empty, sign_in_hints
-from app.kernel import database
 from app.kernel.errors import ProblemError
+from app.kernel.schema import migrate
 
 
 @click.command(
@@ -25,7 +25,7 @@ def demo(people: int, organisations: int) -> None:
     with own_database() as settings:
         if not settings.development:
             raise ProblemError("Everybody knows the cast's password, so it comes in with DEVELOPMENT=1 only.")
-        database.migrate()
+        migrate()
         click.echo("Loaded the cast." if load_cast_if_empty() else "The database is not empty, so the cast stays out.")
         if people:
             _fill(people, organisations)

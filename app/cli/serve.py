@@ -18,10 +18,12 @@ from app.authz.lint.verify import verify_settings
 from app.cli.base import examples, own_database
 from app.cli.supervisor import Supervisor
 from app.config import SettingError, Settings
+from app.demo.leftovers import refuse_demo
 from app.demo.welcome import load_cast_if_empty, sign_in_hints
 from app.kernel import database
 from app.kernel.errors import ProblemError
 from app.kernel.files import is_left_over
+from app.kernel.schema import migrate
 from app.organisations.models import Organisation
 from app.seeding import loader
 from app.seeding.fixtures import digest as fixtures_digest
@@ -56,7 +58,9 @@ def serve(pack: Path | None) -> None:
             kept.enter_context(_claim(settings.host, settings.port))
             copy = kept.enter_context(_policy_copy(settings))
             _verify(settings, copy)
-            database.migrate()
+            migrate()
+            if not settings.development:
+                refuse_demo()
             if settings.pack_dir is not None:
                 _load_pack(settings.pack_dir, settings.data_dir)
             elif settings.development:

@@ -26,17 +26,15 @@ from peewee import (
     PostgresqlDatabase,
     SqliteDatabase,
 )
-from playhouse import migrations as runner
 from playhouse.db_url import parse as parse_url
 from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase
 
 from app.config import Settings
 from app.runtime import Runtime, current, is_in_use, use
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _WRITER_LOCK = 4242001
-_MIGRATION_LOCK = 4242002
-_MEMORY = ":memory:"
+MEMORY = ":memory:"
+"""The path of a database that is in no file."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -164,7 +162,7 @@ def open_database(url: str) -> Database:
 
 
 def _open_sqlite(path: str) -> Database:
-    file = (SqliteDatabase if path == _MEMORY else SqliteFile)(
+    file = (SqliteDatabase if path == MEMORY else SqliteFile)(
         path,
         # A deferred transaction that reads and then writes fails at once when another writer came between.
         lock_type="IMMEDIATE",
@@ -179,10 +177,10 @@ def _open_sqlite(path: str) -> Database:
         },
     )
     file.register_function(_lower, "lower", 1, deterministic=True)
-    if path != _MEMORY:
+    if path != MEMORY:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # The file remembers it. Of several that do this at once, SQLite turns all but one away without any wait.
-        with _file_lock(path), file.connection_context():
+        with file_lock(path), file.connection_context():
             file.execute_sql("pragma journal_mode = wal")
     return file
 
@@ -314,38 +312,9 @@ def change(operation: Callable[P, R]) -> Callable[P, R]:
     return in_one_transaction
 
 
-def migrate() -> list[str]:
-    """Bring the tables up to date, one process at a time. Returns the names of what was applied."""
-    with connected(), _migration_lock():
-        return list(runner.run(database.obj, str(MIGRATIONS)))
-
-
-def pending_migrations() -> list[str]:
-    """Return the names of the migrations that have not been applied. Needs an open connection."""
-    status = runner.Runner(database.obj, str(MIGRATIONS)).status()
-    return [migration.name for migration in status if not migration.applied]
-
-
 @contextmanager
-def _migration_lock() -> Iterator[None]:
-    if is_postgresql():
-        # However long the one that migrates takes, the others wait.
-        database.execute_sql("set lock_timeout = 0")
-        database.execute_sql("select pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-        try:
-            yield
-        finally:
-            database.execute_sql("select pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
-            database.execute_sql("reset lock_timeout")
-    elif database.obj.database == _MEMORY:
-        yield
-    else:
-        with _file_lock(database.obj.database):
-            yield
-
-
-@contextmanager
-def _file_lock(path: str) -> Iterator[None]:
+def file_lock(path: str) -> Iterator[None]:
+    """Run the block while no other process runs one for the database in the file `path`."""
     with Path(f"{path}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

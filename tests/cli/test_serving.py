@@ -282,7 +282,7 @@ def test_a_taken_port_is_said_in_one_sentence(machine: Machine) -> None:
         f"Error: Port {machine.port} is in use: stop the other program or choose another port "
         f"with PORT={machine.port + 1 if machine.port < 65535 else machine.port - 1}."
     )
-    [line] = machine.refuses_to_serve(HOST="192.0.2.1")
+    [line] = machine.refuses_to_serve(HOST="192.0.2.1", REACHABLE_DEVELOPMENT="1")
     assert line == "Error: HOST 192.0.2.1 is not an address of this machine: 127.0.0.1 always is."
 
 

@@ -16,6 +16,7 @@ from app.authz.lint.policy_check import check_policy
 from app.authz.polar.parser import parse
 from app.config import ROOT
 from app.kernel import database as kernel
+from app.kernel.schema import migrate
 from app.seeding.loader import load_cast
 from tests.running import restored
 
@@ -69,7 +70,7 @@ def cast_in_memory() -> Iterator[None]:
     with restored():
         kernel.bind("sqlite:///:memory:")
         with kernel.connected():
-            kernel.migrate()
+            migrate()
             load_cast()
             yield
 

@@ -14,7 +14,8 @@ from app.authz.engine.source import PolicySource, policy_folders
 from app.authz.lint.decision_tables import run_tables
 from app.authz.lint.findings import Finding, RuleId
 from app.authz.lint.linter import lint
-from app.kernel.database import bind, connected, migrate
+from app.kernel.database import bind, connected
+from app.kernel.schema import migrate
 from app.seeding.fixtures import PACK_FILES, FixtureError, read_pack, unread
 from app.seeding.loader import load_cast, load_pack
 from app.vocabulary import DIRECTORY_KINDS
