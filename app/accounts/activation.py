@@ -29,14 +29,14 @@ def create_account(name: str, address: str) -> None:
     person = person_with_address(address)
     if person is not None and person.state == PersonState.INVITED:
         # Somebody who lost their invitation gets a new one: a first exams officer has nobody to ask.
-        queue(address, *letters.account_created(person.name, new_invitation(person, None, by=None)))
+        queue(address, *letters.account_created(person.name, new_invitation(person, None, by=None)), urgent=True)
         record(EventName.INVITATION_SENT, by=GUEST, subject=person.reference)
         return
     if person is not None:
-        queue(address, *letters.account_exists(person.name, is_open=person.state == PersonState.ACTIVE))
+        queue(address, *letters.account_exists(person.name, is_open=person.state == PersonState.ACTIVE), urgent=True)
         return
     person = new_person(name, address)
-    queue(address, *letters.account_created(name, new_invitation(person, None, by=None)))
+    queue(address, *letters.account_created(name, new_invitation(person, None, by=None)), urgent=True)
     record(EventName.ACCOUNT_CREATED, by=GUEST, subject=person.reference)
 
 

@@ -72,7 +72,7 @@ def change_password(person: Person, password_hash: str, *, keep: Session | None,
     PasswordReset.update(used_at=clock.now()).where(
         PasswordReset.person == person, PasswordReset.used_at.is_null()
     ).execute()
-    queue(primary_address(person), *letters.password_changed(person.name))
+    queue(primary_address(person), *letters.password_changed(person.name), urgent=True)
     record(EventName.PASSWORD_CHANGED, by=by, subject=person.reference)
 
 
@@ -89,7 +89,7 @@ def ask_password_reset(address: str) -> None:
     PasswordReset.create(
         token_hash=hash_token(token), person=person, created_at=clock.now(), ends_at=clock.now() + RESET_LASTS
     )
-    queue(address, *letters.password_reset(person.name, token))
+    queue(address, *letters.password_reset(person.name, token), urgent=True)
     record(EventName.PASSWORD_RESET_ASKED, by=GUEST, subject=person.reference)
 
 

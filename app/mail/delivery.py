@@ -3,13 +3,13 @@
 import os
 import smtplib
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from time import monotonic
 from urllib.parse import unquote, urlsplit
 
 from app.mail.models import Mail
@@ -18,6 +18,10 @@ from app.runtime import settings
 
 TIMEOUT = 20
 """How long to wait for a reply of the mail server, in seconds."""
+_REST_SECONDS = 5
+"""How long a connection is kept for the next mail."""
+_MOST_MAILS = 50
+"""How many mails go over one connection; some servers take no more than a hundred."""
 _PORTS = {"smtps": 465, "smtp": 25}
 _SUBMISSION_PORT = 587
 _BAD_ADDRESS = 553
@@ -34,16 +38,64 @@ class MailRefusedError(Exception):
         self.code = code
 
 
-def deliver(mail: Mail) -> None:
-    """Deliver `mail`.
+class Delivery:
+    """Delivers one mail after the other, and keeps the connection to the mail server for a while."""
 
-    Raises `MailRefusedError` for a permanent failure, and OSError or SMTPException for one that may pass.
-    """
-    message = _message(mail)
-    if settings().smtp_url:
-        _send(message, settings().smtp_url)
-    else:
-        _write_file(message, mail.message_id)
+    def __init__(self) -> None:
+        self._smtp: smtplib.SMTP | None = None
+        self._sent = 0
+        self._used = 0.0
+
+    def deliver(self, mail: Mail) -> None:
+        """Deliver `mail`.
+
+        Raises `MailRefusedError` for a permanent failure, and OSError or SMTPException for one that may pass.
+        """
+        message = _message(mail)
+        if not settings().smtp_url:
+            _write_file(message, mail.message_id)
+            return
+        try:
+            _send(message, self._connection())
+        except MailRefusedError:
+            raise
+        except BaseException:
+            # Whatever it was in the middle of, a new connection is at the beginning.
+            self.close()
+            raise
+        self._sent += 1
+        self._used = monotonic()
+
+    def rest(self) -> None:
+        """Close the connection if nothing was sent for a while."""
+        if self._smtp is not None and monotonic() - self._used > _REST_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection, if there is one. Mail that was accepted stays accepted, even if that fails."""
+        smtp, self._smtp, self._sent = self._smtp, None, 0
+        if smtp is not None:
+            with suppress(smtplib.SMTPException, OSError):
+                smtp.quit()
+            smtp.close()
+
+    def _connection(self) -> smtplib.SMTP:
+        if self._sent >= _MOST_MAILS:
+            self.close()
+        if self._smtp is not None and not _answers(self._smtp):
+            self.close()
+        if self._smtp is None:
+            self._smtp = _connect(settings().smtp_url)
+        return self._smtp
+
+
+def _answers(smtp: smtplib.SMTP) -> bool:
+    """Return whether the mail server has kept the connection since the last mail."""
+    try:
+        code, _words = smtp.noop()
+    except (smtplib.SMTPException, OSError):
+        return False
+    return code < 400
 
 
 def _message(mail: Mail) -> EmailMessage:
@@ -67,26 +119,24 @@ def _address(text: str) -> Address:
         raise MailRefusedError(_BAD_ADDRESS) from error
 
 
-def _send(message: EmailMessage, url: str) -> None:
-    with _connection(url) as smtp:
-        try:
-            smtp.send_message(message, from_addr=parseaddr(settings().mail_from)[1])
-        except smtplib.SMTPRecipientsRefused as error:
-            code = max((code for code, _answer in error.recipients.values()), default=0)
-            if code >= 500:
-                raise MailRefusedError(code) from error
-            raise
-        except smtplib.SMTPDataError as error:
-            if error.smtp_code >= 500:
-                raise MailRefusedError(error.smtp_code) from error
-            raise
-        except smtplib.SMTPNotSupportedError as error:
-            # The local part of the address is not ASCII, and the server lacks SMTPUTF8.
-            raise MailRefusedError(_BAD_ADDRESS) from error
+def _send(message: EmailMessage, smtp: smtplib.SMTP) -> None:
+    try:
+        smtp.send_message(message, from_addr=parseaddr(settings().mail_from)[1])
+    except smtplib.SMTPRecipientsRefused as error:
+        code = max((code for code, _answer in error.recipients.values()), default=0)
+        if code >= 500:
+            raise MailRefusedError(code) from error
+        raise smtplib.SMTPResponseException(code, "") from error
+    except smtplib.SMTPDataError as error:
+        if error.smtp_code >= 500:
+            raise MailRefusedError(error.smtp_code) from error
+        raise
+    except smtplib.SMTPNotSupportedError as error:
+        # The local part of the address is not ASCII, and the server lacks SMTPUTF8.
+        raise MailRefusedError(_BAD_ADDRESS) from error
 
 
-@contextmanager
-def _connection(url: str) -> Iterator[smtplib.SMTP]:
+def _connect(url: str) -> smtplib.SMTP:
     """Connect to the mail server at `url`, with the encryption and credentials that `url` says."""
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -102,12 +152,10 @@ def _connection(url: str) -> Iterator[smtplib.SMTP]:
                 smtp.starttls(context=_tls(verify=bool(parts.username)))
         if parts.username:
             smtp.login(unquote(parts.username), unquote(parts.password or ""))
-        yield smtp
-    finally:
-        # Mail that was accepted stays accepted, even if QUIT fails.
-        with suppress(smtplib.SMTPException, OSError):
-            smtp.quit()
+    except BaseException:
         smtp.close()
+        raise
+    return smtp
 
 
 def _tls(*, verify: bool) -> ssl.SSLContext:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from peewee import CharField, IntegerField, TextField
+from peewee import SQL, BooleanField, CharField, IntegerField, TextField
 from playhouse.fields import EnumField
 
 from app.kernel.database import BaseModel, UTCDateTimeField
@@ -27,7 +27,13 @@ class Mail(BaseModel):
     state = EnumField(MailState, max_length=20, default=MailState.WAITING)
     created_at = UTCDateTimeField()
     due_at = UTCDateTimeField()
-    """When a worker may try next; while a worker sends the mail, the end of its lease."""
+    """When a worker may try next; while one sends the mail, the end of its lease."""
+    claimed_by = CharField(max_length=60, null=True)
+    """The worker that sends the mail just now."""
+    urgent = BooleanField(default=False, constraints=[SQL("default false")])
+    """Whether somebody waits for it."""
+    last_reply = CharField(max_length=60, null=True)
+    """The code of the mail server, or the type of the error, for which it was not sent last time."""
     tries = IntegerField(default=0)
     sent_at = UTCDateTimeField(null=True)
 

@@ -1,6 +1,7 @@
 """Changes to the mail queue."""
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.audit.operations import record
@@ -8,62 +9,75 @@ from app.kernel import clock
 from app.kernel.database import change
 from app.kernel.ids import new_public_id
 from app.mail.models import Mail, MailState
+from app.mail.queries import LONGEST_WAIT, has_come
 from app.vocabulary import EventName
 
 WORKER = "mail worker"
 """How events name the worker."""
 LEASE = timedelta(seconds=120)
-"""How long a claim holds: longer than sending takes. If a server is slow at every line, sending may take longer; then a
-second worker may send the mail as well, with the same Message-ID."""
+"""How long a claim keeps a worker of an earlier release away, unless it is renewed."""
+_AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
+"""When a new mail is due: in the past, whatever the clocks of the machines say."""
+_LONGEST_SUBJECT = 200
 _FIRST_WAIT = timedelta(seconds=5)
-_LONGEST_WAIT = timedelta(minutes=15)
 _DOUBLINGS = 8
 """The number of doublings after which the longest wait is reached."""
+_KEPT = timedelta(days=90)
+"""For how long it is known which mails were sent or refused."""
+_FORGOTTEN_AT_ONCE = 500
 
 
 @change
-def queue(to_address: str, subject: str, body: str) -> Mail:
-    """Queue a mail, in the transaction of the change that causes it."""
-    moment = clock.now()
+def queue(to_address: str, subject: str, body: str, *, urgent: bool = False) -> Mail:
+    """Queue a mail, in the transaction of the change that causes it. An `urgent` one overtakes the others."""
+    # A line break in a name must not start a new header.
+    subject = " ".join(subject.split())
     return Mail.create(
         message_id=f"<{new_public_id()}@tessera.invalid>",
         to_address=to_address,
-        # A line break in a name must not start a new header.
-        subject=" ".join(subject.split()),
+        subject=subject if len(subject) <= _LONGEST_SUBJECT else f"{subject[: _LONGEST_SUBJECT - 1]}…",
         body=body,
-        created_at=moment,
-        due_at=moment,
+        created_at=clock.now(),
+        due_at=_AT_ONCE,
+        urgent=urgent,
     )
 
 
 @change
-def claim() -> Mail | None:
-    """Lease the mail that has waited longest for `LEASE`, and return it, or None. Records no event: nothing was sent.
+def claim(worker: str, silent: Collection[str] = ()) -> Mail | None:
+    """Have `worker` send the mail that is most urgent and has waited longest; return it, or None.
 
-    The mail of a worker that dies is free again when its lease ends. Two workers cannot get the same mail, because
-    the write lock admits one at a time.
+    A mail of one of the workers that are `silent` counts as one that nobody sends. Records no event: nothing was sent.
+    Two workers cannot get the same mail, because the write lock admits one at a time.
     """
     mail: Mail | None = (
         Mail.select()
-        .where(Mail.state == MailState.WAITING, Mail.due_at <= clock.now())
-        .order_by(Mail.due_at, Mail.id)
+        .where(Mail.state == MailState.WAITING, has_come() | Mail.claimed_by.in_(list(silent)))
+        .order_by(Mail.urgent.desc(), Mail.due_at, Mail.id)
         .first()
     )
     if mail is not None:
         mail.due_at = clock.now() + LEASE
+        mail.claimed_by = worker
         mail.tries += 1
-        mail.save(only=[Mail.due_at, Mail.tries])
+        mail.save(only=[Mail.due_at, Mail.claimed_by, Mail.tries])
     return mail
 
 
 @change
-def postpone(mail: Mail) -> None:
-    """Try a claimed mail again later, with exponential back-off. Records no event: nothing was sent."""
-    wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(mail.tries - 1, _DOUBLINGS))
-    # After the end of the lease, another worker may have claimed it.
-    Mail.update(due_at=clock.now() + wait).where(
-        Mail.id == mail.id, Mail.state == MailState.WAITING, Mail.due_at == mail.due_at
-    ).execute()
+def renew(mail: Mail) -> None:
+    """Show that the worker that has claimed `mail` is still at it. Records no event: nothing was sent."""
+    Mail.update(due_at=clock.now() + LEASE).where(*_still_mine(mail)).execute()
+
+
+@change
+def postpone(mail: Mail, reply: str) -> None:
+    """Try a claimed mail again later, with exponential back-off, and keep what the server said to it.
+
+    Records no event: nothing was sent.
+    """
+    wait = min(LONGEST_WAIT, _FIRST_WAIT * 2 ** min(mail.tries - 1, _DOUBLINGS))
+    Mail.update(due_at=clock.now() + wait, claimed_by=None, last_reply=reply).where(*_still_mine(mail)).execute()
 
 
 @change
@@ -78,9 +92,35 @@ def mark_refused(mail: Mail, code: int) -> None:
     _finish(mail, MailState.REFUSED, EventName.MAIL_REFUSED, code=code)
 
 
+@change
+def forget_old() -> int:
+    """Delete some of the mails that were sent or refused long ago, and return how many. Records no event.
+
+    What is long ago, the newest mail says as well as the clock, which may be wrong.
+    """
+    newest = Mail.select(Mail.created_at).order_by(Mail.id.desc()).limit(1).scalar()
+    if newest is None:
+        return 0
+    before = min(clock.now(), newest.replace(tzinfo=UTC)) - _KEPT
+    old = Mail.select(Mail.id).where(Mail.state != MailState.WAITING, Mail.created_at < before)
+    forgotten: int = Mail.delete().where(Mail.id.in_(old.limit(_FORGOTTEN_AT_ONCE))).execute()
+    return forgotten
+
+
+def _still_mine(mail: Mail) -> tuple[Any, ...]:
+    """Return what holds as long as no other worker has claimed or sent `mail`."""
+    return Mail.id == mail.id, Mail.state == MailState.WAITING, Mail.claimed_by == mail.claimed_by
+
+
 def _finish(mail: Mail, state: MailState, event: EventName, **details: Any) -> None:
     finished = (
-        Mail.update(state=state, sent_at=clock.now() if state is MailState.SENT else None, body="")
+        Mail.update(
+            state=state,
+            sent_at=clock.now() if state is MailState.SENT else None,
+            body="",
+            claimed_by=None,
+            last_reply=str(details["code"]) if details else None,
+        )
         .where(Mail.id == mail.id, Mail.state == MailState.WAITING)
         .execute()
     )

@@ -3,14 +3,19 @@
 import os
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from app.kernel import clock
 from app.mail.models import Mail, MailState
 
+LONGEST_WAIT = timedelta(minutes=15)
+"""How long a mail waits at most between two tries."""
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By how much the clocks of two machines may differ without a mail being tried too early."""
 OUTBOX = "outbox"
 """The folder below the data folder for mails that are written to files instead of being sent."""
 
@@ -28,9 +33,38 @@ class OutboxMail:
     body: str
 
 
+def has_come() -> Any:
+    """Return the condition under which the time of a waiting mail has come, and nobody sends it.
+
+    A time that is further away than mails ever wait comes from a clock that was wrong.
+    """
+    moment = clock.now()
+    is_due = (Mail.due_at <= moment) | (Mail.due_at > moment + LONGEST_WAIT + CLOCKS_DIFFER)
+    return is_due & Mail.claimed_by.is_null()
+
+
 def is_mail_due() -> bool:
     """Return whether a mail is due. Reads without the write lock, so another worker may claim it first."""
-    return Mail.select().where(Mail.state == MailState.WAITING, Mail.due_at <= clock.now()).exists()
+    return Mail.select().where(Mail.state == MailState.WAITING, has_come()).exists()
+
+
+def claims() -> dict[str, datetime]:
+    """Return until when mails are claimed, by worker: a claim that goes on moves this on."""
+    query = Mail.select(Mail.claimed_by, Mail.due_at).where(
+        Mail.state == MailState.WAITING, Mail.claimed_by.is_null(is_null=False)
+    )
+    return {str(mail.claimed_by): mail.due_at for mail in query.order_by(Mail.due_at)}
+
+
+def unsent_mails(limit: int) -> list[Mail]:
+    """Return up to `limit` mails that wait or were refused, the newest first."""
+    return list(Mail.select().where(Mail.state != MailState.SENT).order_by(Mail.id.desc()).limit(limit))
+
+
+def undelivered(address: str) -> Mail | None:
+    """Return the newest mail to `address` if a mail server would not take it, for now or for good, else None."""
+    mail: Mail | None = Mail.select().where(Mail.to_address == address).order_by(Mail.id.desc()).first()
+    return mail if mail is not None and mail.last_reply else None
 
 
 def outbox_mails(data_dir: Path, *, limit: int = 200) -> list[OutboxMail]:

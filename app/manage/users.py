@@ -11,6 +11,7 @@ from app.authz import facts
 from app.authz.information import directory
 from app.kernel import clock
 from app.kernel.paging import page_of
+from app.mail.queries import undelivered
 from app.manage import blueprint, url_loaders
 from app.manage.forms import RolesForm
 from app.manage.why import service_access
@@ -106,14 +107,16 @@ def _user_page(membership: Membership, grants: list[Grant], form: RolesForm) -> 
     organisation, person, fact = membership.organisation, membership.person, guarded_fact()
     invitation = waiting_invitations(organisation, [person]).get(membership.person_id)
     own = person == signed_in_person()
+    address = primary_address(person)
     return render_template(
         "manage/user.html",
         membership=membership,
         person=person,
         organisation=organisation,
-        address=primary_address(person),
+        address=address,
         fact=fact,
         invitation=invitation,
+        undelivered=undelivered(address) if invitation else None,
         ran_out=_has_run_out(invitation),
         services=service_access(fact) if membership.is_known else [],
         form=form,

@@ -1,4 +1,5 @@
 import smtplib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from app.accounts.activation import create_account
 from app.config import Settings
 from app.kernel.database import changing
 from app.kernel.errors import ProblemError
-from app.mail.delivery import MailRefusedError, deliver
+from app.mail.delivery import Delivery, MailRefusedError
 from app.mail.models import Mail
 from app.mail.operations import queue
 from app.mail.queries import outbox_mail, outbox_mails
@@ -15,6 +16,11 @@ from tests.mail.conftest import MailServer
 from tests.running import change_settings
 
 ADDRESS = "ada@example.org"
+
+
+def deliver(mail: Mail) -> None:
+    with closing(Delivery()) as delivery:
+        delivery.deliver(mail)
 
 
 def test_a_mail_arrives_as_it_was_written(by_smtp: MailServer) -> None:

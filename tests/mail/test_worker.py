@@ -5,9 +5,9 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 import time_machine
@@ -15,15 +15,15 @@ import time_machine
 from app.audit.models import Event
 from app.config import Settings
 from app.kernel import clock
-from app.kernel.database import changing
 from app.kernel.database import database as bound
 from app.mail import worker
 from app.mail.models import Mail, MailState
-from app.mail.operations import LEASE, claim, mark_sent, postpone, queue
-from app.mail.worker import send_next
+from app.mail.operations import claim, forget_old, mark_sent, postpone, queue, renew
+from app.mail.worker import Worker
 from app.vocabulary import EventName
 from tests.mail.conftest import MailServer
 from tests.running import change_settings
+from tests.waiting import wait_until
 
 ADDRESS = "ada@example.org"
 MOMENT = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
@@ -35,19 +35,18 @@ def clock_hand() -> Iterator[time_machine.Traveller]:
         yield traveller
 
 
+def send_next() -> bool:
+    """Send as a worker that begins."""
+    with closing(Worker()) as one:
+        return one.send_next()
+
+
 def only_mail() -> Mail:
     return Mail.get()
 
 
 def events() -> list[tuple[EventName, str, str]]:
     return [(event.name, event.by, event.subject) for event in Event.select().order_by(Event.revision)]
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    end = monotonic() + seconds
-    while not is_so():
-        assert monotonic() < end, "it did not happen"
-        sleep(0.02)
 
 
 def test_a_sent_mail_is_marked_and_forgets_its_text(by_smtp: MailServer) -> None:
@@ -68,7 +67,7 @@ def test_a_mail_that_is_put_off_is_tried_again(
     by_smtp.answers[command] = "450 later"
     send_next()
     put_off = only_mail()
-    assert (put_off.state, put_off.body, put_off.tries) == (MailState.WAITING, "Text", 1)
+    assert (put_off.state, put_off.body, put_off.tries, put_off.last_reply) == (MailState.WAITING, "Text", 1, "450")
     assert events() == []
     by_smtp.answers.clear()
     assert send_next() is False
@@ -106,28 +105,91 @@ def test_the_wait_grows_to_a_quarter_of_an_hour_and_a_mail_is_never_given_up(
     queue(ADDRESS, "Hello", "Text")
     waits = []
     for _ in range(12):
-        mail = claim()
+        mail = claim("worker")
         assert mail is not None
-        postpone(mail)
+        postpone(mail, "450")
         waits.append((only_mail().due_at - clock.now()).total_seconds())
         clock_hand.shift(waits[-1])
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900, 900]
 
 
-def test_a_claim_keeps_others_away_until_it_ends(database: None, clock_hand: time_machine.Traveller) -> None:
+def test_a_claim_keeps_others_away_while_its_worker_is_heard_of(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue(ADDRESS, "Hello", "Text")
-    first = claim()
-    assert claim() is None
-    clock_hand.shift(LEASE)
-    second = claim()
+    first = claim("slow")
     assert first is not None
-    assert second is not None
+    moment = 1000.0
+    monkeypatch.setattr(worker, "monotonic", lambda: moment)
+    other = Worker()
+    for _ in range(4):
+        assert other.send_next() is False
+        moment += 9
+        renew(first)
+    # From here on it says nothing more; however the clocks are put, ten seconds later it has died.
+    with time_machine.travel(MOMENT + timedelta(days=30)):
+        assert other.send_next() is False
+        moment += 11
+        assert other.send_next() is True
+    assert only_mail().state == MailState.SENT
     # The slow one comes back: what it says about a mail that is somebody else's now changes nothing.
-    postpone(first)
-    assert only_mail().due_at == second.due_at
-    mark_sent(second)
+    postpone(first, "450")
     mark_sent(first)
     assert [name for name, _by, _subject in events()] == [EventName.MAIL_SENT]
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=2), timedelta(days=-2), timedelta(minutes=1)])
+def test_a_clock_that_was_wrong_delays_nothing(
+    by_smtp: MailServer, clock_hand: time_machine.Traveller, jump: timedelta
+) -> None:
+    clock_hand.shift(jump)
+    queue(ADDRESS, "New", "Text")
+    queue("put.off@example.org", "Put off", "Text")
+    by_smtp.answers["RCPT"] = "450 later"
+    while send_next():
+        pass
+    by_smtp.answers.clear()
+    clock_hand.shift(-jump + timedelta(minutes=16))
+    while send_next():
+        pass
+    assert {mail.state for mail in Mail.select()} == {MailState.SENT}
+
+
+def test_a_link_that_somebody_waits_for_overtakes_invitations(by_smtp: MailServer) -> None:
+    for number in range(3):
+        queue(ADDRESS, f"Invitation {number}", "Text")
+    queue(ADDRESS, "Choose a new password", "Text", urgent=True)
+    assert send_next()
+    assert [message["Subject"] for message in by_smtp.accepted] == ["Choose a new password"]
+
+
+def test_one_connection_serves_many_mails_and_is_made_anew_when_it_is_gone(by_smtp: MailServer) -> None:
+    with closing(Worker()) as one:
+        for command in ("", "", "NOOP", "RCPT", ""):
+            by_smtp.answers = {command: "421 closing"} if command else {}
+            queue(ADDRESS, "Hello", "Text")
+            one.send_next()
+    greetings = sum(command.upper().startswith("EHLO") for command in by_smtp.commands)
+    # The first, after the failed NOOP, and after the refusal that ended the connection.
+    assert greetings == 3
+    assert len(by_smtp.accepted) == 4
+
+
+def test_what_was_sent_long_ago_is_forgotten_but_not_by_a_clock_alone(
+    by_smtp: MailServer, clock_hand: time_machine.Traveller
+) -> None:
+    queue(ADDRESS, "Hello", "Text")
+    send_next()
+    clock_hand.shift(timedelta(days=100))
+    assert forget_old() == 0
+    queue(ADDRESS, "Another", "Text")
+    assert forget_old() == 1
+    assert only_mail().subject == "Another"
+
+
+def test_a_subject_is_cut_to_what_both_databases_take(database: None) -> None:
+    queue(ADDRESS, "x" * 300, "Text")
+    assert len(only_mail().subject) == 200
 
 
 def test_mail_goes_out_in_the_order_in_which_it_is_due(by_smtp: MailServer) -> None:
@@ -145,7 +207,7 @@ def test_trouble_with_the_database_does_not_end_the_worker(
     queue(ADDRESS, "Hello", "Text")
     bound.execute_sql("alter table mail rename to mail_away")
     stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread = threading.Thread(target=Worker().run, args=(stop,))
     thread.start()
     wait_until(lambda: "waits after an error" in caplog.text)
     bound.execute_sql("alter table mail_away rename to mail")
@@ -192,8 +254,7 @@ def test_no_mail_is_lost_when_workers_are_killed_in_the_middle(
         by_smtp.pause_at = ""
         by_smtp.go_on.set()
         by_smtp.go_on.clear()
-    with changing():
-        Mail.update(due_at=clock.now()).where(Mail.state == MailState.WAITING).execute()  # the leases of the dead end
+    # Within seconds, without anybody's help, it is clear that the three are dead.
     workers = [start_worker() for _ in range(3)]
     wait_until(lambda: not Mail.select().where(Mail.state != MailState.SENT).exists())
     for process in workers:

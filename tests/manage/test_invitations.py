@@ -8,6 +8,7 @@ from app.accounts.activation import INVITATION_LASTS, invite
 from app.accounts.models import Invitation, Person
 from app.accounts.throttling import MAILS_PER_ADDRESS
 from app.mail.models import Mail
+from app.mail.operations import claim, mark_refused, postpone
 from app.organisations.models import Organisation
 from app.vocabulary import MembershipState, PersonState
 from tests.browsing import Browser, mailed_link, mails_to
@@ -31,6 +32,20 @@ def test_sending_again_makes_a_new_link_and_kills_the_old_one(olivia: Browser, n
     assert "a newer one was sent" in page.text
     assert ben.get(second).status == 200
     assert "Olivia Marsh has added you to Northfield Academy" in ben.page.text
+
+
+def test_what_did_not_arrive_does_not_look_sent(olivia: Browser) -> None:
+    olivia.get(BEN)
+    olivia.press("Send the invitation again")
+    assert "arrive" not in olivia.get(BEN).text
+    mail = claim("worker")
+    assert mail
+    postpone(mail, "450")
+    assert "It has not arrived yet" in olivia.get(BEN).text
+    mark_refused(mail, 550)
+    assert f"no mail is taken for {ADDRESS}" in olivia.get(BEN).text
+    olivia.press("Send the invitation again")
+    assert "arrive" not in olivia.get(BEN).text
 
 
 class TestRunningOut:
