@@ -1,7 +1,6 @@
 """The wiring diagram: settings, database, policy, then one surface after the other."""
 
 from contextlib import nullcontext, suppress
-from datetime import timedelta
 
 from flask import Flask, g, request
 from flask_bootstrap import Bootstrap5
@@ -81,7 +80,8 @@ def _application(runtime: Runtime) -> Flask:
         SESSION_COOKIE_SECURE=settings.secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_TIME_LIMIT=timedelta(hours=12).seconds,
+        # The session that a form belongs to ends by itself, and machines whose clocks differ share it.
+        WTF_CSRF_TIME_LIMIT=None,
         BOOTSTRAP_SERVE_LOCAL=True,
     )
     app.jinja_env.undefined = StrictUndefined

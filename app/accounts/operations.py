@@ -31,9 +31,17 @@ def start_session(person: Person) -> str:
 
 
 def touch_session(session: Session) -> None:
-    """Note that the browser is in use: once a minute at most, so that pages rarely wait for the write lock."""
-    if clock.now() - session.seen_at > _SEEN_EVERY:
-        Session.update(seen_at=clock.now()).where(Session.id == session.id).execute()
+    """Note that the browser is in use: once a minute at most, so that pages rarely wait for the write lock.
+
+    A session that began or was used in the future, by a clock that was wrong, would not end in time, and begins now.
+    """
+    moment, is_steady = clock.now(), clock.is_steady()
+    if is_steady and max(session.started_at, session.seen_at) > moment + clock.CLOCKS_DIFFER:
+        Session.update(started_at=min(session.started_at, moment), seen_at=moment).where(
+            Session.id == session.id
+        ).execute()
+    elif moment - session.seen_at > _SEEN_EVERY:
+        Session.update(seen_at=moment).where(Session.id == session.id).execute()
 
 
 @change

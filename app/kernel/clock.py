@@ -8,8 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta
+from math import inf
+from time import monotonic
 from time import time as seconds
 from zoneinfo import ZoneInfo
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By how much the clocks of two machines may differ. What is further ahead comes from a clock that was wrong."""
+_STEADY_SECONDS = 600
+_JUMP_SECONDS = 5
 
 _pinned: ContextVar[datetime | None] = ContextVar("pinned", default=None)
 
@@ -33,6 +40,29 @@ def pinned(moment: datetime) -> Iterator[None]:
         yield
     finally:
         _pinned.reset(token)
+
+
+class _Steadiness:
+    """How long the clock of this machine has gone without a jump, as far as this process has seen."""
+
+    def __init__(self) -> None:
+        self._difference = inf
+        self._since = 0.0
+
+    def is_steady(self) -> bool:
+        count = monotonic()
+        difference = seconds() - count
+        if abs(difference - self._difference) > _JUMP_SECONDS:
+            self._difference, self._since = difference, count
+        return count - self._since > _STEADY_SECONDS
+
+
+_steadiness = _Steadiness()
+
+
+def is_steady() -> bool:
+    """Return whether the clock has not jumped for ten minutes; before, nothing is undone because of what it says."""
+    return _steadiness.is_steady()
 
 
 def start_of_day(day: date, time_zone: str) -> datetime:

@@ -14,8 +14,6 @@ from app.mail.models import Mail, MailState
 
 LONGEST_WAIT = timedelta(minutes=15)
 """How long a mail waits at most between two tries."""
-CLOCKS_DIFFER = timedelta(minutes=5)
-"""By how much the clocks of two machines may differ without a mail being tried too early."""
 OUTBOX = "outbox"
 """The folder below the data folder for mails that are written to files instead of being sent."""
 
@@ -39,7 +37,7 @@ def has_come() -> Any:
     A time that is further away than mails ever wait comes from a clock that was wrong.
     """
     moment = clock.now()
-    is_due = (Mail.due_at <= moment) | (Mail.due_at > moment + LONGEST_WAIT + CLOCKS_DIFFER)
+    is_due = (Mail.due_at <= moment) | (Mail.due_at > moment + LONGEST_WAIT + clock.CLOCKS_DIFFER)
     return is_due & Mail.claimed_by.is_null()
 
 

@@ -38,3 +38,16 @@ def test_a_decision_has_one_moment() -> None:
             assert clock.now() == moment + timedelta(days=1)
         assert clock.now() == moment
     assert clock.now() > moment
+
+
+def test_a_clock_is_steady_once_it_has_not_jumped_for_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = wall = 1_000_000.0
+    monkeypatch.setattr(clock, "monotonic", lambda: count)
+    monkeypatch.setattr(clock, "seconds", lambda: wall)
+    monkeypatch.setattr(clock, "_steadiness", clock._Steadiness())
+    heard = []
+    for passed, jump in ((0, 0), (599, 0), (2, 0), (10, 172_800), (10, -172_800), (599, 0), (2, 0)):
+        count += passed
+        wall += passed + jump
+        heard.append(clock.is_steady())
+    assert heard == [False, False, True, False, False, False, True]
