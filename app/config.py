@@ -26,7 +26,7 @@ class DecisionLogging(StrEnum):
     """What the decision log promises."""
 
     REQUIRED = "required"
-    """Every answer is logged first. If the process is killed, at most its last 200 milliseconds are lost."""
+    """Every answer is logged. If the process is killed, at most the answers of 200 milliseconds are lost."""
     BEST_EFFORT = "best_effort"
     """Decisions that cannot be logged are answered all the same, and counted."""
     DURABLE = "durable"
@@ -160,7 +160,18 @@ class Settings:
         "What happens to an answer whose decision cannot be logged: `required` refuses it; `best_effort` gives it, and"
         " counts it; `durable` refuses it, and also holds each answer back until its decision is on disk.",
     ] = DecisionLogging.REQUIRED
-    decision_log_days: Annotated[int, _whole_number(1, 3650), "How many days decisions are kept."] = 90
+    decision_log_days: Annotated[
+        int,
+        _whole_number(1, 3650),
+        "How many days decisions are kept. A smaller number takes effect slowly: of what is too old, two days are"
+        " deleted in a day.",
+    ] = 90
+    decision_log_max_bytes: Annotated[
+        int,
+        _whole_number(0, 10**15),
+        "How many bytes the decision log may take, packed; indexes come on top. Beyond it, its oldest decisions are"
+        " deleted, however young they are; from four fifths on, `/health` and the log say so. 0 sets no limit.",
+    ] = 0
     event_days: Annotated[int, _whole_number(30, 36_500), "How many days events, who did what to whom, are kept."] = (
         1_100
     )

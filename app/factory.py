@@ -61,6 +61,7 @@ def build_runtime(settings: Settings, engine: Engine) -> Runtime:
             settings.decision_log,
             days=settings.decision_log_days,
             event_days=settings.event_days,
+            max_bytes=settings.decision_log_max_bytes,
             steps_of=steps_of if settings.decision_log_facts else None,
         ),
         token_buckets=TokenBuckets(settings.rate_limit),

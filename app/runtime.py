@@ -4,8 +4,10 @@ A WSGI application activates its runtime for the length of a request. Outside of
 the process itself, the runtime that the process `use`s counts.
 """
 
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from peewee import Database
@@ -66,3 +68,13 @@ def is_in_use() -> bool:
 def settings() -> Settings:
     """Return the settings of the current runtime."""
     return current().settings
+
+
+def thread(run: Callable[[], None], name: str, *, daemon: bool = True) -> Thread:
+    """Return a thread that runs `run` on the current runtime, to be started.
+
+    Nothing else of the request under way concerns it, such as the moment that its clock is pinned to.
+    """
+    context = Context()
+    context.run(active.set, current())
+    return Thread(target=context.run, args=(run,), name=name, daemon=daemon)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -27,6 +27,12 @@ it."""
 LeafReference = tuple[str, int | Steps]
 """A policy and the number of a leaf in its recording, which is meaningful only in the process whose recording it is; or
 the steps to a decision that was not recorded."""
+
+PathReference = tuple[str, int, str]
+"""A policy, the number of a leaf in its recording, and the digest of the path to it."""
+
+NamedPath = tuple[str, str, Steps]
+"""The digest of a path, its policy, and its steps."""
 
 _DECISIONS_PER_TEXT = 200
 """No other thread runs while a text is encoded, so each must be short."""
@@ -75,26 +81,46 @@ def leaves_in(entries: Iterable[LoggedRequest]) -> set[LeafReference]:
     return {(item[6], item[8]) for entry in entries for item in entry[4] if item[8] is not None}
 
 
-def pack(entries: Sequence[LoggedRequest], paths: Mapping[LeafReference, str]) -> bytes:
-    """Return `entries` as stored; `paths` has the digests of the paths to their leaves."""
+def entries_text(entries: Sequence[LoggedRequest], paths: Mapping[LeafReference, str]) -> bytes:
+    """Return `entries` as JSON texts with commas between them; `paths` has the digests of the paths to their leaves."""
     plain = [_without_steps(entry, paths) for entry in entries]
+    return b",".join(_text(some)[1:-1].encode() for some in _in_short_texts(plain))
+
+
+def pack(texts: Iterable[bytes], references: Iterable[PathReference]) -> bytes:
+    """Return what is stored of the entries in `texts` (see `entries_text`), whose leaves stand for `references`."""
     stream = zlib.compressobj(_COMPRESSION_LEVEL)
     parts = [stream.compress(b'{"entries":[')]
-    for number, some in enumerate(_in_short_texts(plain)):
-        # Without the brackets of each part: together they are one list.
-        parts.append(stream.compress(b"," * (number > 0) + _text(some)[1:-1].encode()))
-    found = [[*leaf, digest] for leaf, digest in paths.items() if isinstance(leaf[1], int)]
-    parts += [stream.compress(f'],"paths":{_text(found)}}}'.encode()), stream.flush()]
+    for number, text in enumerate(texts):
+        parts.append(stream.compress(b"," * (number > 0) + text))
+    parts += [stream.compress(f'],"paths":{_text(list(references))}}}'.encode()), stream.flush()]
     return b"".join(parts)
+
+
+def without(text: bytes, numbers: Collection[int]) -> bytes:
+    """Return entries (see `entries_text`) without the requests with these `numbers`."""
+    return _text([entry for entry in json.loads(b"[%b]" % text) if entry[0] not in numbers])[1:-1].encode()
 
 
 def unpack(payload: bytes, number: int, place: int) -> Packed | None:
     """Return the decision at a position, counted from 1, of the request with this number, or None."""
     stored = json.loads(zlib.decompress(payload))
-    for entry in stored["entries"]:
+    return _packed_in(stored["entries"], stored["paths"], number, place)
+
+
+def unpack_text(text: bytes, references: Iterable[PathReference], number: int, place: int) -> Packed | None:
+    """Return the same as `unpack` of entries as text (see `entries_text`), whose leaves stand for `references`."""
+    return _packed_in(json.loads(b"[%b]" % text), references, number, place)
+
+
+def _packed_in(
+    entries: Iterable[Sequence[Any]], references: Iterable[PathReference], number: int, place: int
+) -> Packed | None:
+    """Return the same as `unpack` of entries that are at hand."""
+    for entry in entries:
         if entry[0] == number and place <= len(entry[4]):
             item = entry[4][place - 1]
-            paths = {(policy, leaf): digest for policy, leaf, digest in stored["paths"]}
+            paths = {(policy, leaf): digest for policy, leaf, digest in references}
             return Packed(entry, item, item[8] if isinstance(item[8], str) else paths.get((item[6], item[8])))
     return None
 

@@ -1,18 +1,14 @@
-"""Records events, and stores answered decisions."""
+"""Records events, and deletes old ones."""
 
 import secrets
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from peewee import Expression
-
 from app.audit import queries
-from app.audit.decision_codec import Steps
-from app.audit.models import DecisionBatch, DecisionPath, Event
+from app.audit.models import Event
 from app.kernel import clock
 from app.kernel.change_feed import CHANNEL
-from app.kernel.database import BaseModel, appending, change, database, is_postgresql, notify
+from app.kernel.database import appending, change, database, is_postgresql, notify
 from app.vocabulary import EventName
 
 OPERATOR = "operator"
@@ -60,51 +56,6 @@ def next_revision(newest: int) -> int:
     return ((newest >> NONCE_BITS) + 1 << NONCE_BITS) | secrets.randbits(NONCE_BITS)
 
 
-def store_decisions(
-    writer: str,
-    *,
-    first: int,
-    last: int,
-    started_at: datetime,
-    ended_at: datetime,
-    payload: bytes,
-    paths: Mapping[str, tuple[str, Steps]],
-) -> None:
-    """Store a batch of answered decisions, and those paths (policy and steps, by digest) that are not stored yet.
-
-    A batch with the same beginning replaces one that is stored already: after a lost connection the first try may have
-    arrived, and more decisions may have been added since. No event is written, as nothing changes.
-    """
-    # In one order, so that no two writers block each other.
-    rows = [
-        {"digest": digest, "policy": policy, "steps": steps, "used_at": ended_at}
-        for digest, (policy, steps) in sorted(paths.items())
-    ]
-    with appending():
-        if rows:
-            DecisionPath.insert_many(rows).on_conflict(
-                conflict_target=[DecisionPath.digest], preserve=[DecisionPath.used_at]
-            ).execute()
-        DecisionBatch.insert(
-            writer=writer, first=first, last=last, started_at=started_at, ended_at=ended_at, payload=payload
-        ).on_conflict(
-            conflict_target=[DecisionBatch.writer, DecisionBatch.first],
-            preserve=[DecisionBatch.last, DecisionBatch.started_at, DecisionBatch.ended_at, DecisionBatch.payload],
-        ).execute()
-
-
-def delete_decisions(before: datetime, *, limit: int) -> int:
-    """Delete at most `limit` batches of decisions from before a moment, and return how many were deleted.
-
-    Paths that nothing else refers to are deleted too. No event is written: how long decisions are stored is a setting.
-    """
-    with appending():
-        deleted = _delete_some(DecisionBatch, DecisionBatch.ended_at < before, limit)
-        # The use of a path is noted once an hour.
-        _delete_some(DecisionPath, DecisionPath.used_at < before - timedelta(days=1), limit)
-    return deleted
-
-
 def delete_events(before: datetime, *, limit: int) -> int:
     """Delete at most `limit` events from before a moment, but never the newest, and return how many were deleted.
 
@@ -114,8 +65,3 @@ def delete_events(before: datetime, *, limit: int) -> int:
         old = Event.select(Event.revision).where(Event.at < before, Event.revision < queries.revision())
         some = old.order_by(Event.revision).limit(limit)
         return int(Event.delete().where(Event.revision.in_(some)).execute())
-
-
-def _delete_some(model: type[BaseModel], condition: Expression, limit: int) -> int:
-    some = model.select(model.id).where(condition).order_by(model.id).limit(limit)
-    return int(model.delete().where(model.id.in_(some)).execute())

@@ -155,13 +155,14 @@ def open_database(url: str) -> Database:
 
     Databases that are open in one process at the same time have to be of one kind.
     """
-    opened = _open_sqlite(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else _open_postgresql(url)
+    opened = open_sqlite(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else _open_postgresql(url)
     # Fields for JSON and bytes adapt to the kind of database.
     database.initialize(opened)
     return opened
 
 
-def _open_sqlite(path: str) -> Database:
+def open_sqlite(path: str) -> Database:
+    """Return an unconnected database in the file at `path`, which need not be there."""
     file = (SqliteDatabase if path == MEMORY else SqliteFile)(
         path,
         # A deferred transaction that reads and then writes fails at once when another writer came between.
@@ -214,19 +215,16 @@ def is_postgresql() -> bool:
     return isinstance(database.obj, PostgresqlDatabase)
 
 
+def sqlite_file() -> Path | None:
+    """Return the file of the bound database; None on PostgreSQL, and for a database in memory."""
+    is_file = not is_postgresql() and database.obj.database != MEMORY
+    return Path(database.obj.database) if is_file else None
+
+
 def release() -> None:
     """Give up the connections that this process keeps for later."""
     if isinstance(database.obj, PooledDatabase):
         database.obj.close_all()
-
-
-def wait_for_writers(seconds: float) -> None:
-    """Have this thread's connection wait for other writers no longer than so many seconds at a time.
-
-    On PostgreSQL writers who only append do not wait for others.
-    """
-    if not is_postgresql():
-        database.execute_sql(f"pragma busy_timeout = {round(seconds * 1000)}")
 
 
 @contextmanager

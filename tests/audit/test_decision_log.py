@@ -8,19 +8,17 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-import time_machine
 from flask.testing import FlaskClient
 
-from app.audit import decision_codec, decision_log
+from app.audit import decision_codec, decision_log, decision_mover, decision_store, journal
 from app.audit.decision_codec import LoggedDecision, Steps
 from app.audit.decision_log import DecisionLog, NotLoggedError
 from app.audit.models import DecisionBatch, DecisionPath, Event
-from app.audit.operations import delete_decisions, delete_events, record
+from app.audit.operations import delete_events, record
 from app.audit.queries import find
 from app.config import DecisionLogging
 from app.kernel import clock
-from app.kernel.database import changing, connected, is_postgresql
-from app.kernel.database import database as bound
+from app.kernel.database import connected
 from app.vocabulary import EventName, Reason
 from tests.api.conftest import KEY, question
 from tests.conftest import ON_POSTGRESQL
@@ -77,16 +75,31 @@ def in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def away() -> Iterator[None]:
-    """The table is away, as for a program the whole database can be."""
-    bound.execute_sql("alter table decision_batch rename to decision_batch_away")
+def away(database: None) -> Iterator[None]:
+    """The disk takes nothing: a file is in the place of the journal."""
+    journal.folder().write_text("")
     yield
     come_back()
 
 
 def come_back() -> None:
-    if not bound.table_exists("decision_batch"):
-        bound.execute_sql("alter table decision_batch_away rename to decision_batch")
+    if journal.folder().is_file():
+        journal.folder().unlink()
+
+
+def rows(log: DecisionLog) -> list[DecisionBatch]:
+    """Return what is kept, once the log has ended and nothing is left in the journal."""
+    log.close()
+    assert journal.segments() == []
+    return decision_store.all_rows()
+
+
+def paths() -> list[DecisionPath]:
+    found: list[DecisionPath] = []
+    for one in decision_store._all():
+        with decision_store._open(one) as store:
+            found += DecisionPath.select().execute(store)
+    return found
 
 
 def test_a_decision_is_found_again_with_everything_that_was_written(log: DecisionLog) -> None:
@@ -123,8 +136,7 @@ def test_every_decision_of_a_batch_has_an_id_of_its_own(log: DecisionLog) -> Non
 
 def test_no_questions_are_no_decisions(log: DecisionLog) -> None:
     assert log.write_all(AT, CLIENT, 1, []) == []
-    log.flush()
-    assert DecisionBatch.select().count() == 0
+    assert rows(log) == []
 
 
 @pytest.mark.parametrize(
@@ -160,27 +172,22 @@ def test_keeping_decisions_changes_nothing(log: DecisionLog) -> None:
     assert Event.select().count() == 0
 
 
-def test_what_comes_together_is_one_row_in_the_order_of_the_answers(log: DecisionLog) -> None:
-    with changing() if not is_postgresql() else bound.atomic():
-        # Nothing is kept meanwhile: the lock of SQLite is ours; PostgreSQL waits for the table.
-        if is_postgresql():
-            bound.execute_sql("lock table decision_batch in access exclusive mode")
-        first = log.write(AT, CLIENT, 1, item())
-        wait_until(lambda: not log._entries)
-        for number in range(50):
-            log.write(AT + number, CLIENT, 1, item(number))
+def test_what_is_written_in_several_batches_becomes_one_row_in_the_order_of_the_answers(log: DecisionLog) -> None:
+    first = log.write(AT, CLIENT, 1, item())
     log.flush()
-    rows = DecisionBatch.select().order_by(DecisionBatch.id)
-    assert [(row.writer, row.first, row.last) for row in rows] == [(log.writer, 1, 1), (log.writer, 2, 51)]
-    assert (rows[1].started_at, rows[1].ended_at) == (MOMENT, MOMENT + timedelta(seconds=49))
+    for number in range(50):
+        log.write(AT + number, CLIENT, 1, item(number))
+        log.flush()
+    [row] = rows(log)
+    assert (row.writer, row.first, row.last) == (log.writer, 1, 51)
+    assert (row.started_at, row.ended_at) == (MOMENT, MOMENT + timedelta(seconds=49))
     assert find(first)
 
 
 def test_a_long_row_is_divided(log: DecisionLog) -> None:
     log.write_all(AT, CLIENT, 1, [item()] * 4_000)
     ids = [log.write_all(AT, CLIENT, 1, [item(number)] * 4_000)[-1] for number in range(4)]
-    log.flush()
-    assert DecisionBatch.select().count() > 1
+    assert len(rows(log)) > 1
     assert [found and found.subject for found in map(find, ids)] == [f"person:{number}" for number in range(4)]
 
 
@@ -216,81 +223,22 @@ def test_whatever_a_caller_asks_about_comes_back_as_it_was(log: DecisionLog, tex
     assert (found.action, found.resource) == (text, text)
 
 
-# A database that is away
+# A disk that takes nothing
 
 
 @pytest.mark.slow
-def test_a_database_that_is_away_for_a_while_loses_nothing(
+def test_a_disk_that_takes_nothing_for_a_while_loses_nothing(
     log: DecisionLog, away: None, in_time: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ids = []
-    for _ in range(3):
-        ids.append(log.write(AT, CLIENT, 1, item()))
-        before = caplog.text.count("waits after an error")
-        wait_until(lambda before=before: caplog.text.count("waits after an error") > before)
+    ids = [log.write(AT, CLIENT, 1, item()) for _ in range(3)]
+    rounds = log._rounds_begun
+    wait_until(lambda: log._rounds_begun > rounds + 1)
     come_back()
     log.flush()
     assert all(map(find, ids))
+    # Every attempt fails alike, and is said once.
+    assert caplog.text.count("decisions cannot be written: ") == 1
     assert "person:7" not in caplog.text
-
-
-@pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite has no connection to cut")
-def test_a_connection_that_is_cut_loses_nothing(log: DecisionLog) -> None:
-    log.write(AT, CLIENT, 1, item())
-    log.flush()
-    cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid()"
-    [(others,)] = bound.execute_sql(f"{cut} and datname = current_database()").fetchall()
-    assert others == 1
-    given = log.write(AT, CLIENT, 1, item())
-    log.flush()
-    assert find(given)
-
-
-def test_a_batch_that_arrived_although_its_writer_did_not_hear_so_is_kept_once(
-    log: DecisionLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep = decision_log.store_decisions
-    calls: list[Any] = []
-
-    def store_and_break(*args: Any, **more: Any) -> None:
-        keep(*args, **more)
-        calls.append(more)
-        if len(calls) == 1:
-            raise ConnectionError
-
-    monkeypatch.setattr(decision_log, "store_decisions", store_and_break)
-    given = log.write(AT, CLIENT, 1, item())
-    log.flush()
-    assert len(calls) == 2
-    assert DecisionBatch.select().count() == 1
-    assert find(given)
-
-
-@pytest.mark.parametrize("promise", ["required", "durable"])
-def test_what_is_answered_while_it_is_not_known_whether_a_batch_arrived_is_kept_too(
-    database: None, monkeypatch: pytest.MonkeyPatch, promise: str
-) -> None:
-    log = DecisionLog(DecisionLogging(promise))
-    keep = decision_log.store_decisions
-    ids: list[str] = []
-    second = threading.Thread(target=lambda: ids.append(log.write(AT, CLIENT, 1, item(8))))
-
-    def store_and_break(*args: Any, **more: Any) -> None:
-        keep(*args, **more)
-        if not second.ident:
-            second.start()
-            while not log._entries:
-                pass
-            raise ConnectionError
-
-    monkeypatch.setattr(decision_log, "store_decisions", store_and_break)
-    ids.append(log.write(AT, CLIENT, 1, item(7)))
-    log.flush()
-    second.join()
-    log.close()
-    assert len(ids) == 2
-    assert all(map(find, ids))
-    assert DecisionBatch.select().count() == 1
 
 
 def test_nothing_is_answered_when_the_buffer_is_full(new_log: NewLog, away: None, in_time: None) -> None:
@@ -318,7 +266,7 @@ def test_an_answer_waits_while_earlier_ones_are_not_kept_and_is_refused_in_the_e
     monkeypatch.setattr(decision_log, "_PATIENCE_SECONDS", {DecisionLogging.REQUIRED: 0.1})
     log = new_log()
     ids = [log.write(AT, CLIENT, 1, item())]
-    monkeypatch.setattr(log, "_stored_until", monotonic() - 0.3)
+    monkeypatch.setattr(log, "_written_until", monotonic() - 0.3)
     for write in (lambda: log.write(AT, CLIENT, 1, item()), lambda: log.write_all(AT, CLIENT, 1, [item()])):
         with pytest.raises(NotLoggedError):
             write()
@@ -336,10 +284,12 @@ def test_nobody_waits_for_long_when_nothing_has_been_kept_for_long(
     monkeypatch.setattr(decision_log, "_PATIENCE_SECONDS", {DecisionLogging(promise): 1000})
     log = new_log(promise)
     waited: list[float] = []
-    monkeypatch.setattr(log, "flush", waited.append)
+    monkeypatch.setattr(log, "_wait_for_round", lambda seconds, _number: waited.append(seconds) or True)
     log.write(AT, CLIENT, 1, item())
     waited.clear()
-    monkeypatch.setattr(log, "_stored_until", monotonic() - 1000)
+    monkeypatch.setattr(log, "_written_until", monotonic() - 1000)
+    monkeypatch.setattr(log, "_synced_until", monotonic() - 1000)
+    monkeypatch.setattr(decision_log, "_SYNC_SECONDS", 10_000)
     log.write(AT, CLIENT, 1, item())
     log.write_all(AT, CLIENT, 1, [item()] * 2)
     assert waited == [decision_log._LATE_SECONDS] * 2
@@ -356,11 +306,11 @@ def test_a_log_says_whether_what_is_answered_now_can_be_kept(
     assert log.keeps_up
     with suppress(NotLoggedError):
         log.write(AT, CLIENT, 1, item())
-    wait_until(lambda: monotonic() - log._stored_until > 0.2)
+    monkeypatch.setattr(decision_log, "_SYNC_SECONDS", 0.2)
+    wait_until(lambda: monotonic() - log._written_until > 0.2)
     assert log.keeps_up is said
     come_back()
-    log.flush()
-    assert log.keeps_up
+    wait_until(lambda: log.keeps_up)
 
 
 def test_with_best_effort_everything_is_answered_and_what_is_not_kept_is_counted(
@@ -369,17 +319,17 @@ def test_with_best_effort_everything_is_answered_and_what_is_not_kept_is_counted
     log = new_log("best_effort", capacity=100)
     kept = [log.write(AT, CLIENT, 1, item()) for _ in range(100)]
     wait_until(lambda: not log._entries)
-    lost = [*log.write_all(AT, CLIENT, 1, [item()] * 20), log.write(AT, CLIENT, 1, item())]
-    assert log.dropped == 21
+    lost = [*log.write_all(AT, CLIENT, 1, [item()] * 2), log.write(AT, CLIENT, 1, item())]
+    assert log.dropped == 3
     come_back()
     log.flush()
     assert all(map(find, kept))
     assert not any(map(find, lost))
-    wait_until(lambda: "has dropped 21 decisions" in caplog.text)
+    wait_until(lambda: "has dropped 3 decisions" in caplog.text)
     after = log.write(AT, CLIENT, 1, item())
     log.flush()
     assert find(after)
-    assert log.dropped == 21
+    assert log.dropped == 3
 
 
 def test_a_buffer_that_is_half_full_does_not_wait_for_its_time(
@@ -387,8 +337,8 @@ def test_a_buffer_that_is_half_full_does_not_wait_for_its_time(
 ) -> None:
     monkeypatch.setattr(decision_log, "_INTERVAL_SECONDS", 60)
     log = new_log(capacity=100)
-    first = log.write(AT, CLIENT, 1, item())
-    wait_until(lambda: find(first) is not None)
+    log.write(AT, CLIENT, 1, item())
+    log.flush()
     ids = [log.write(AT, CLIENT, 1, item()) for _ in range(60)]
     wait_until(lambda: find(ids[0]) is not None)
 
@@ -426,7 +376,8 @@ def test_those_who_wait_for_a_durable_log_share_their_batches(new_log: NewLog) -
         thread.join()
     assert len(set(ids)) == 160
     assert all(map(find, ids))
-    assert DecisionBatch.select().count() < 120
+    [path] = journal.segments(log.writer)
+    assert len(list(journal.frames(path))) < 120
 
 
 # The end of a process
@@ -510,17 +461,19 @@ def test_what_a_request_pins_its_clock_to_does_not_stop_the_clock_of_the_log(
 ) -> None:
     limits: list[datetime] = []
 
-    def deleting(before: datetime, *, limit: int) -> int:
-        limits.append(before)
-        return 0
+    def seen(now: datetime, *_more: Any) -> None:
+        limits.append(now)
 
-    monkeypatch.setattr(decision_log, "delete_decisions", deleting)
-    monkeypatch.setattr(decision_log, "_FIRST_RETENTION_SECONDS", 0)
-    log = new_log(days=90)
+    monkeypatch.setattr(decision_mover, "deletable_before", seen)
+    monkeypatch.setattr(decision_mover, "_FIRST_RETENTION_SECONDS", 0)
+    before = new_log()
+    before.write(AT, CLIENT, 1, item())
+    before.close()
+    (journal.folder() / "retention").unlink(missing_ok=True)
     with clock.pinned(MOMENT - timedelta(days=400)):
-        log.write(AT, CLIENT, 1, item())
+        new_log().write(AT, CLIENT, 1, item())
     wait_until(lambda: bool(limits))
-    assert limits[0] > MOMENT - timedelta(days=100)
+    assert limits[0] > MOMENT - timedelta(days=1)
 
 
 # What was read
@@ -543,7 +496,9 @@ def test_what_was_read_is_found_too_where_no_recording_holds_it(new_log: NewLog)
     log.flush()
     assert [found and found.steps for found in map(find, ids)] == [STEPS[:1], STEPS[1:], STEPS, STEPS[:1]]
     # There may be a million of them, so they are not remembered.
-    assert len(log._stored_paths) == 1
+    assert log._files is not None
+    assert log._files._segment is not None
+    assert len(log._files._segment.digests) == 1
     masked = new_log()
     given = masked.write(AT, CLIENT, 1, item(leaf=tuple(STEPS)))
     masked.flush()
@@ -561,21 +516,16 @@ def test_the_same_leaf_number_means_another_path_in_another_process(new_log: New
     assert [found and found.steps for found in map(find, ids)] == [STEPS[:1], STEPS[1:]]
 
 
-def test_a_path_is_kept_once(new_log: NewLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = decision_log.store_decisions
-    written: list[int] = []
-
-    def store_and_count(*args: Any, paths: Any, **more: Any) -> None:
-        written.append(len(paths))
-        keep(*args, paths=paths, **more)
-
-    monkeypatch.setattr(decision_log, "store_decisions", store_and_count)
+def test_a_path_is_kept_once(new_log: NewLog) -> None:
     one, other = (new_log(steps_of=lambda _policy, _leaf: STEPS) for _ in range(2))
     for log in (one, one, other):
         log.write_all(AT, CLIENT, 1, [item(leaf=0)] * 5)
         log.flush()
-    assert written == [1, 0, 1]
-    assert DecisionPath.select().count() == 1
+    [path] = journal.segments(one.writer)
+    assert [len(frame.paths) for frame in journal.frames(path)] == [1, 0]
+    other.close()
+    assert len(rows(one)) == 2
+    assert len(paths()) == 1
 
 
 def test_a_leaf_that_comes_to_mean_another_path_is_not_mistaken(new_log: NewLog) -> None:
@@ -595,7 +545,8 @@ def test_what_was_read_is_not_kept_where_it_is_masked(log: DecisionLog) -> None:
     found = find(given)
     assert found is not None
     assert found.steps is None
-    assert DecisionPath.select().count() == 0
+    log.close()
+    assert paths() == []
 
 
 def test_a_path_that_cannot_be_told_keeps_nothing_from_being_kept(
@@ -615,54 +566,10 @@ def test_a_path_that_cannot_be_told_keeps_nothing_from_being_kept(
 # Forgetting
 
 
-def test_decisions_are_forgotten_after_their_days(new_log: NewLog) -> None:
-    now = datetime.now(UTC)
-    log = new_log(days=30, steps_of=lambda _policy, leaf: STEPS[:leaf])
-    ids = []
-    for age in (32, 29):
-        ids.append(log.write((now - timedelta(days=age)).timestamp(), CLIENT, 1, item(leaf=age % 2)))
-        log.flush()
-    assert [find(one) is not None for one in ids] == [True, True]
-    log._retention_at = monotonic()
-    wait_until(lambda: find(ids[0]) is None)
-    assert find(ids[1])
-    wait_until(lambda: log._retention_at > monotonic() + 3000)
-    assert [path.steps for path in DecisionPath.select()] == [[list(STEPS[0])]]
-
-
-def test_only_so_much_is_forgotten_at_a_time(log: DecisionLog) -> None:
-    for _ in range(5):
-        log.write(AT, CLIENT, 1, item())
-        log.flush()
-    after = MOMENT + timedelta(seconds=1)
-    assert [delete_decisions(after, limit=2) for _ in range(4)] == [2, 2, 1, 0]
-    assert Event.select().count() == 0
-
-
-def test_a_path_that_stays_in_use_is_not_forgotten(new_log: NewLog) -> None:
-    log = new_log(steps_of=lambda _policy, _leaf: STEPS)
-    with time_machine.travel(MOMENT, tick=True) as clock:
-        log.write(clock_now(), CLIENT, 1, item(leaf=0))
-        log.flush()
-        clock.shift(timedelta(days=95))
-        log._retention_at = 0
-        wait_until(lambda: log._retention_at > 0)
-        given = log.write(clock_now(), CLIENT, 1, item(leaf=0))
-        log.flush()
-        found = find(given)
-    assert found is not None
-    assert found.steps == STEPS
-    assert DecisionPath.select().count() == 1
-
-
-def clock_now() -> float:
-    return datetime.now(UTC).timestamp()
-
-
 def test_a_payload_is_small(log: DecisionLog) -> None:
     log.write_all(AT, CLIENT, 1, [item(number) for number in range(1_000)])
-    log.flush()
-    payload = bytes(DecisionBatch.get().payload)
+    [row] = rows(log)
+    payload = bytes(row.payload)
     assert len(payload) * 10 < len(zlib.decompress(payload))
 
 
@@ -676,11 +583,11 @@ def test_events_are_deleted_after_their_days_but_never_the_newest(database: None
     assert [event.revision for event in Event.select()] == [new]
 
 
-def test_the_log_deletes_old_events_too(new_log: NewLog) -> None:
+def test_the_log_deletes_old_events_too(new_log: NewLog, monkeypatch: pytest.MonkeyPatch) -> None:
     with clock.pinned(clock.now() - timedelta(days=100)):
         record(EventName.SERVICE_ADDED, by="operator", subject="service:a")
     newest = record(EventName.SERVICE_ADDED, by="operator", subject="service:a")
+    monkeypatch.setattr(decision_mover, "_FIRST_RETENTION_SECONDS", 0)
     log = new_log(event_days=30)
     log.write(clock.timestamp(), CLIENT, 1, item())
-    log._retention_at = monotonic()
     wait_until(lambda: [event.revision for event in Event.select()] == [newest])

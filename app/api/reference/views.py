@@ -1,6 +1,7 @@
 """What authors of programs read: the OpenAPI document, the page drawn from it, where AuthZEN finds what, and health."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from flask import render_template, request
@@ -14,13 +15,15 @@ from app.audit import decision_log
 from app.audit.decision_log import NotLoggedError
 from app.authz.decision_point import policy
 from app.authz.polar.names import policy_name
-from app.kernel.database import database
+from app.kernel.database import database, sqlite_file
+from app.kernel.disk import DiskCheck
 from app.runtime import settings
 from app.seeding.fixtures import FixtureError, read_pack
 from app.ui.authorization import public
 
 _NO_SECRET = "how to ask is no secret"  # noqa: S105  (the opposite)
 _KEPT_SECONDS = 300
+_disk = DiskCheck()
 
 
 @json_route("/openapi.json", "GET", "HEAD")
@@ -56,7 +59,18 @@ def health() -> ResponseReturnValue:
     log = decision_log.current()
     if not log.keeps_up:
         raise NotLoggedError("what is answered could not be kept")
-    return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": log.dropped}))
+    try:
+        warnings = _disk.warnings(_folders())
+    except OSError as error:
+        raise NotLoggedError("what is answered could not be kept") from error
+    warnings = warnings + [log.warning] * bool(log.warning)
+    return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": log.dropped, "warnings": warnings}))
+
+
+def _folders() -> list[Path]:
+    """Return the folders in which a portal writes."""
+    file = sqlite_file()
+    return [settings().data_dir] if file is None else [settings().data_dir, file.parent]
 
 
 @json_route("/docs", "GET", "HEAD")

@@ -223,7 +223,7 @@ def test_a_program_works_as_it_stands_and_takes_every_trouble_for_a_no(address: 
 
 def test_health_is_well_while_database_and_policy_are_there(client: FlaskClient) -> None:
     answer = client.get("/health")
-    assert (answer.status_code, answer.json) == (200, {"status": "ok", "decisions_dropped": 0})
+    assert (answer.status_code, answer.json) == (200, {"status": "ok", "decisions_dropped": 0, "warnings": []})
     assert answer.headers["Cache-Control"] == "no-store"
 
 

@@ -74,3 +74,12 @@ class HealthSchema(Schema):
         required=True,
         metadata={"description": "How many answers this process has given and not kept.", "examples": [0]},
     )
+    warnings = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "What an operator should look at before it becomes a problem: little room on a disk, or a"
+            " decision log near its largest size.",
+            "examples": [[]],
+        },
+    )
