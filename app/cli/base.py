@@ -31,6 +31,7 @@ with_reason = click.option(
 )
 
 COMMANDS = (
+    "backup",
     "client",
     "decision",
     "demo",
@@ -40,6 +41,7 @@ COMMANDS = (
     "organisation",
     "person",
     "policy",
+    "restore",
     "role",
     "serve",
     "service",

@@ -8,6 +8,7 @@ while transactions commit in another. And what a writer read before it writes is
 
 import fcntl
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -183,6 +184,8 @@ def open_sqlite(path: str) -> Database:
         # The file remembers it. Of several that do this at once, SQLite turns all but one away without any wait.
         with file_lock(path), file.connection_context():
             file.execute_sql("pragma journal_mode = wal")
+            # Until nobody in this process has the database any more, none is put in its place.
+            weakref.finalize(file, os.close, _shared_use(path))
     return file
 
 
@@ -308,6 +311,26 @@ def change(operation: Callable[P, R]) -> Callable[P, R]:
             return operation(*args, **kwargs)
 
     return in_one_transaction
+
+
+@contextmanager
+def unshared(path: str) -> Iterator[bool]:
+    """Run the block while no process opens the SQLite database at `path`, and say whether none has it open."""
+    with file_lock(path):
+        descriptor = os.open(f"{path}.use", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(descriptor)
+
+
+def _shared_use(path: str) -> int:
+    descriptor = os.open(f"{path}.use", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 @contextmanager

@@ -6,7 +6,7 @@ that takes something away comes a release later, and has `contract` in its name:
 that has it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def migrate() -> list[str]:
 
     Raises `ProblemError` when a later release has changed them so that this one cannot work with them.
     """
-    with connected(), _migration_lock():
+    with connected(), migration_lock():
         refuse_later_schema()
         return list(runner.run(database.obj, str(MIGRATIONS)))
 
@@ -36,11 +36,19 @@ def pending_migrations() -> list[str]:
     return [migration.name for migration in status if not migration.applied]
 
 
+def applied_migrations() -> list[str]:
+    """Return the names of what has been applied, by this release or another. Needs an open connection."""
+    return list(runner.Runner(database.obj, str(MIGRATIONS)).applied())
+
+
+def unknown_migrations(names: Iterable[str]) -> list[str]:
+    """Return those of `names` that this release does not know, in their order."""
+    return sorted(set(names) - {path.stem for path in MIGRATIONS.glob("[0-9]*.py")})
+
+
 def later_migrations() -> list[str]:
     """Return the names of what later releases have applied. Needs an open connection."""
-    names = runner.Runner(database.obj, str(MIGRATIONS)).applied()
-    known = {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
-    return sorted(set(names) - known)
+    return unknown_migrations(applied_migrations())
 
 
 def refuse_later_schema() -> None:
@@ -54,7 +62,8 @@ def refuse_later_schema() -> None:
 
 
 @contextmanager
-def _migration_lock() -> Iterator[None]:
+def migration_lock() -> Iterator[None]:
+    """Run the block while nobody migrates, so that no portal starts. Needs an open connection."""
     if is_postgresql():
         # However long the one that migrates takes, the others wait.
         database.execute_sql("set lock_timeout = 0")

@@ -1,0 +1,1 @@
+"""Backups: one file with everything that a portal has stored, and putting it back."""
