@@ -10,7 +10,7 @@ from app.cli.base import answer, as_json, examples, own_database
 _TARGET = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command(epilog=examples("tessera backup /backups/tessera-$(date +%F).zip"))
+@click.command(epilog=examples("tessera backup /backups/tessera-2027-05-04.zip"))
 @click.argument("file", type=_TARGET)
 @as_json
 def backup(file: Path, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from app.kernel.schema import migrate
 from app.organisations.models import Organisation
 from app.runtime import Runtime, use
 
-_SOURCE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_SOURCE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(epilog=examples("tessera restore /backups/tessera-2027-05-04.zip"))

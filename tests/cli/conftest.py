@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 from dataclasses import fields
 from typing import Any
 
@@ -48,6 +49,16 @@ class CommandLine:
         assert done.stderr.count("\n") == 1
         assert done.stderr.endswith(".\n")
         return done.stderr.removeprefix("Error: ").strip()
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A port that is free, where commands listen if they do."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        number: int = trial.getsockname()[1]
+    monkeypatch.setenv("PORT", str(number))
+    return number
 
 
 @pytest.fixture

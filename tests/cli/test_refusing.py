@@ -41,7 +41,7 @@ def only_a_crowd() -> None:
 @pytest.mark.one_database
 @pytest.mark.parametrize("demo", [only_keys, only_people, only_a_crowd])
 def test_the_demo_is_not_served_outside_development(
-    tessera: CommandLine, settings: Settings, database: None, demo: Callable[[], None]
+    tessera: CommandLine, port: int, settings: Settings, database: None, demo: Callable[[], None]
 ) -> None:
     demo()
     assert "people or keys of the demo" in tessera.refuses("serve", env=OUTSIDE)
@@ -55,7 +55,7 @@ def test_a_directory_of_real_people_may_be_served(settings: Settings, database: 
     create_app(replace(settings, development=False, public_url=OUTSIDE["PUBLIC_URL"]))
 
 
-def test_every_command_refuses_what_it_cannot_work_with(tessera: CommandLine, database: None) -> None:
+def test_every_command_refuses_what_it_cannot_work_with(tessera: CommandLine, port: int, database: None) -> None:
     kernel.database.execute_sql(
         "insert into schema_migration (name, applied) values ('9002_contract_less', '2030-01-01')"
     )
