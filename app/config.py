@@ -95,7 +95,10 @@ class Settings:
         "`http://HOST:PORT`, which only development allows",
     ] = "http://127.0.0.1:8000"
     data_dir: Annotated[
-        Path, _FOLDER, "Holds the SQLite database, the secret key and mails that become files. A pack uses a subfolder."
+        Path,
+        _FOLDER,
+        "Holds the SQLite database, the decision log or what is on its way there, the secret key, and mails that become"
+        " files. It has to outlive the processes. A pack uses a subfolder.",
     ] = ROOT / "var"
     database_url: Annotated[
         str,
@@ -175,6 +178,12 @@ class Settings:
     event_days: Annotated[int, _whole_number(30, 36_500), "How many days events, who did what to whom, are kept."] = (
         1_100
     )
+    answer_without_database: Annotated[
+        int,
+        _whole_number(0, 300),
+        "How many seconds questions about people and resources in memory are still answered while the database is away;"
+        " each answer says how old its facts may be. Whoever lost a role meanwhile keeps it for so long.",
+    ] = 0
     decision_log_facts: Annotated[bool, _FLAG, "Whether a decision is logged with the facts it was based on."] = True
 
     @property

@@ -113,8 +113,10 @@ def _connect() -> None:
         if request.blueprint != "api":
             _ = request.form
     finally:
-        # The page that says that something went wrong needs its style, above all when it is the database.
-        with suppress(PeeweeException) if authorization.is_static() else nullcontext():
+        # The page that says that something went wrong needs its style, above all when it is the database; and health
+        # says more of that than its absence.
+        is_without = authorization.is_static() or request.endpoint == "api.health"
+        with suppress(PeeweeException) if is_without else nullcontext():
             g.opened_database = database.database.connect(reuse_if_open=True)
 
 

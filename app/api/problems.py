@@ -20,6 +20,7 @@ from app.api.errors import (
 )
 from app.audit.decision_log import NotLoggedError
 from app.authz.information.cache import NotFreshError
+from app.kernel.outage import is_outage
 from app.kernel.rate_limit import RateLimitedError
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -66,9 +67,16 @@ PROBLEMS: Mapping[type[Exception], Problem] = MappingProxyType(
 )
 
 
+_AWAY = Problem(
+    503,
+    _SOON,
+    "The directory cannot be read at the moment, so no answer is given. Take it as a no, and ask again soon.",
+)
+
+
 def problem_of(error: Exception) -> Problem | None:
     """Return how `error` is answered; None for one that was not expected."""
-    problem = PROBLEMS.get(type(error))
+    problem = _AWAY if is_outage(error) else PROBLEMS.get(type(error))
     if problem is None:
         return None
     headers = problem.headers

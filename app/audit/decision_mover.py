@@ -13,7 +13,7 @@ from time import monotonic
 from app.audit import decision_store, journal, queries
 from app.audit.operations import delete_events
 from app.kernel import clock
-from app.kernel.database import connected
+from app.kernel.database import connected, release_idle
 from app.kernel.log import Throttle
 
 _LOOK_SECONDS = 1
@@ -69,6 +69,7 @@ class DecisionMover:
                 self._check_size()
                 self._delete_old()
         except Exception as error:  # noqa: BLE001  (it goes on when the problem is over, whatever it was)
+            release_idle()
             self._errors.error("decisions stay in the journal for now: %s", type(error).__name__)
             return _RETRY_SECONDS
         return _LOOK_SECONDS

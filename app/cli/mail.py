@@ -1,6 +1,5 @@
 """`tessera mail`: the worker that empties the outbox, and what it could not send."""
 
-import logging
 import signal
 import threading
 from typing import Any
@@ -35,7 +34,6 @@ def mail(context: click.Context, parent: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # The signal may come while the worker holds the lock of the event, and would then wait for itself for ever.
         signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
-    logging.basicConfig(format="[mail] %(message)s", level=logging.INFO)
     with migrated_database():
         pass
     Worker().run(stop)

@@ -62,6 +62,8 @@ def web(address: str, parent: int) -> None:
         # Addresses of pages and of people do not belong in a log; what happened is in the events.
         log_access=False,
         log_level=LogLevels.error,
+        # Its lines look like all others.
+        log_dictconfig={"loggers": {}},
     )
     # Loaded once, for all of them and for those that take their place.
     load = partial(_load, os.getpid(), verify_settings(settings))

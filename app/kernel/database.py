@@ -15,8 +15,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
+import psycopg
 from peewee import (
     AutoField,
     Database,
@@ -102,8 +104,29 @@ A query that takes long is not affected, because the machine still acknowledges 
 
 For the server, how long we may be silent in the middle of a change: a writer that was stopped, or whose machine is
 gone, would keep the lock and block everybody else."""
+_SLOW_SECONDS = 0.5
+_REST_SECONDS = 1
+"""After a server did not respond for longer than `_SLOW_SECONDS`, until it is tried again."""
 _CONNECTION_LIMIT = 12
 """For each process. PostgreSQL allows 100 in all by default."""
+
+
+class _PostgresqlPool(PooledPostgresqlDatabase):
+    """Connections to a server. While it does not respond, one thread at a time waits for it, and the others do not."""
+
+    def _connect(self) -> Any:
+        if monotonic() < self._next_try:
+            raise OperationalError("The database did not respond a moment ago.")
+        began = monotonic()
+        try:
+            return super()._connect()
+        except psycopg.OperationalError:
+            # To be refused takes no time.
+            if monotonic() - began > _SLOW_SECONDS:
+                self._next_try = monotonic() + _REST_SECONDS
+            raise
+
+    _next_try = 0.0
 
 
 class SqliteFile(SqliteDatabase):
@@ -190,7 +213,7 @@ def open_sqlite(path: str) -> Database:
 
 
 def _open_postgresql(url: str) -> Database:
-    pool: Database = PooledPostgresqlDatabase(
+    pool: Database = _PostgresqlPool(
         **{**TIMEOUTS, **parse_url(url)},
         prefer_psycopg3=True,
         autoconnect=False,
@@ -222,6 +245,12 @@ def sqlite_file() -> Path | None:
     """Return the file of the bound database; None on PostgreSQL, and for a database in memory."""
     is_file = not is_postgresql() and database.obj.database != MEMORY
     return Path(database.obj.database) if is_file else None
+
+
+def release_idle() -> None:
+    """Give up the connections that this process keeps for later and nobody uses: they may have been cut."""
+    if isinstance(database.obj, PooledDatabase):
+        database.obj.close_idle()
 
 
 def release() -> None:

@@ -10,12 +10,16 @@ _INTERVAL_SECONDS = 10
 
 
 def configure() -> None:
-    """Have every line of this process say when it was written (UTC), how grave it is, and which module wrote it."""
+    """Have every line of this process say when it was written (UTC), how grave it is, and which module wrote it.
+
+    Does nothing where somebody else, such as another web server, has said how lines look.
+    """
     formatter = logging.Formatter(_FORMAT, "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("app").setLevel(logging.INFO)
 
 
 class Throttle:

@@ -7,11 +7,12 @@ from flask import Flask, abort, current_app, g, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from peewee import PeeweeException
-from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable
 
 from app.audit.operations import record
 from app.authz import facts
 from app.authz.polar.names import wire_name
+from app.kernel.outage import is_outage, note_outage
 from app.ui.authentication import continue_as_guest, signed_in_person
 from app.ui.authorization import RefusedError
 from app.ui.current_organisation import acting_organisation
@@ -26,6 +27,10 @@ _MESSAGES = {
     405: ("This did not work", "This address cannot be used in this way. Go back and try again."),
     413: ("This is too much", "What was sent is too large."),
     429: ("Too many tries", "Wait 15 minutes, then try again."),
+    503: (
+        "We cannot reach our records",
+        "This is our fault, not yours. What you just sent may not have been saved. Try again in a minute.",
+    ),
     500: ("Something went wrong", "This is our fault, not yours. Nothing was changed. Try again in a moment."),
 }
 
@@ -117,6 +122,8 @@ def _failed(error: HTTPException) -> ResponseReturnValue:
 
 
 def _broken(error: Exception) -> ResponseReturnValue:
+    if is_outage(error):
+        return _away(error)
     # The number lets the support desk find the log line without the person describing anything.
     number = secrets.token_hex(4)
     current_app.logger.error("error %s at %s: %s", number, request.endpoint, type(error).__name__, exc_info=error)
@@ -131,3 +138,12 @@ def _broken(error: Exception) -> ResponseReturnValue:
         continue_as_guest()
         page = render_template("errors/error.html", **message)
     return page, InternalServerError.code
+
+
+def _away(error: Exception) -> ResponseReturnValue:
+    """Answer with a page for which nothing is looked up."""
+    note_outage(error)
+    continue_as_guest()
+    title, sentence = _MESSAGES[ServiceUnavailable.code]
+    page = render_template("errors/error.html", title=title, sentence=sentence)
+    return page, ServiceUnavailable.code, {"Retry-After": "60"}

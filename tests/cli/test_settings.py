@@ -190,9 +190,9 @@ def test_every_setting_is_shown_with_its_value_and_source(
     assert shown["DECISION_LOG"] == ("required", "default")
     lines = tessera.does("settings").splitlines()
     assert len(lines) == len(SETTINGS)
-    assert "PORT                    environment  8123" in lines
-    assert "DECISION_LOG_FACTS      default      1" in lines
-    assert "PACK_DIR                default" in lines
+    assert "PORT                     environment  8123" in lines
+    assert "DECISION_LOG_FACTS       default      1" in lines
+    assert "PACK_DIR                 default" in lines
 
 
 def test_settings_that_cannot_be_used_are_not_shown(tessera: CommandLine) -> None:

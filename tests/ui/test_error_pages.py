@@ -58,7 +58,7 @@ def test_without_the_database_pages_still_say_what_is_wrong_and_keep_their_style
     finally:
         app.testing = True
     page = Page(answer)
-    assert (page.status, page.heading) == (500, "Something went wrong")
+    assert (page.status, page.heading) == (503, "We cannot reach our records")
     assert page.faults() == []
     assert "Content-Security-Policy" in answer.headers
 

@@ -49,7 +49,9 @@ def evaluate(caller: Caller, request: EvaluationRequest, *, explain: bool = Fals
     explanation = explanation_message(caller.client, _asked(outcome), decision) if explain else None
     log = current().decision_log
     answer_id = log.write(clock.timestamp(), caller.reference, revision, _logged_decision(outcome))
-    return Answer(answer_id, decision, revision, explanation)
+    freshness = resolver.view.freshness
+    stale = freshness.stale_seconds() if freshness.is_stale else None
+    return Answer(answer_id, decision, revision, explanation, stale)
 
 
 def evaluate_all(caller: Caller, batch: Batch) -> list[Answer | FailedItem]:
@@ -67,7 +69,12 @@ def evaluate_all(caller: Caller, batch: Batch) -> list[Answer | FailedItem]:
     revision = resolver.revision
     items = [_logged_decision(one) for one in outcomes if isinstance(one, _Outcome)]
     ids = iter(current().decision_log.write_all(clock.timestamp(), caller.reference, revision, items))
-    return [one if isinstance(one, FailedItem) else Answer(next(ids), one.decision, revision) for one in outcomes]
+    freshness = resolver.view.freshness
+    stale = freshness.stale_seconds() if freshness.is_stale else None
+    return [
+        one if isinstance(one, FailedItem) else Answer(next(ids), one.decision, revision, stale_seconds=stale)
+        for one in outcomes
+    ]
 
 
 def _batch_outcomes(

@@ -37,8 +37,9 @@ _STATUSES = {
     429: f"The key asks too much at once; a search or an explanation counts as {LONG_COUNTS} questions. Ask again in "
     "as many seconds as Retry-After says.",
     500: "Something went wrong here. No answer was recorded, so none is given. Take it as a no; you may ask again.",
-    503: "The revision that you insist on is not known here, answering several questions took too long, or answers "
-    "cannot be recorded. Take it as a no, and ask again in as many seconds as Retry-After says.",
+    503: "The revision that you insist on is not known here, answering several questions took too long, answers cannot "
+    "be recorded, or the directory cannot be read. Take it as a no, and ask again in as many seconds as Retry-After "
+    "says.",
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "WWWAuthenticate"},

@@ -15,9 +15,10 @@ from app.audit import decision_log
 from app.audit.decision_log import NotLoggedError
 from app.authz.decision_point import policy
 from app.authz.polar.names import policy_name
-from app.kernel.database import database, sqlite_file
+from app.kernel.database import connected, database, sqlite_file
 from app.kernel.disk import DiskCheck
-from app.runtime import settings
+from app.kernel.outage import is_outage
+from app.runtime import current, settings
 from app.seeding.fixtures import FixtureError, read_pack
 from app.ui.authorization import public
 
@@ -55,16 +56,31 @@ def authzen_configuration() -> ResponseReturnValue:
 def health() -> ResponseReturnValue:
     """Say whether questions can be answered here."""
     policy()
-    database.execute_sql("select 1")
+    warnings = _database_warnings()
     log = decision_log.current()
     if not log.keeps_up:
         raise NotLoggedError("what is answered could not be kept")
     try:
-        warnings = _disk.warnings(_folders())
+        warnings += _disk.warnings(_folders())
     except OSError as error:
         raise NotLoggedError("what is answered could not be kept") from error
-    warnings = warnings + [log.warning] * bool(log.warning)
+    warnings += [log.warning] * bool(log.warning)
     return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": log.dropped, "warnings": warnings}))
+
+
+def _database_warnings() -> list[str]:
+    """Return a sentence if the database is away and questions are answered without it. Raises what it raises."""
+    try:
+        with connected():
+            database.execute_sql("select 1")
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        freshness = current().view.freshness
+        # Raises when it has been away for too long.
+        freshness.renew()
+        return [f"The database is away: answers may be {freshness.stale_seconds()} seconds old, and pages do not work."]
+    return []
 
 
 def _folders() -> list[Path]:

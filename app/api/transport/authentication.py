@@ -19,7 +19,7 @@ def authenticate(authorization: str) -> Caller:
     caller = None
     if scheme.lower() == "bearer" and 0 < len(key) <= _LONGEST_KEY:
         view = current().view
-        view.fresh()
+        view.freshness.renew()
         caller = view.caller(key)
     if caller is None:
         raise UnauthenticatedError(

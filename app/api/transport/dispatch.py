@@ -12,6 +12,7 @@ from app.api.problems import problem_of
 from app.api.transport.authentication import authenticate
 from app.api.transport.request_body import JSON, check_content_type, check_encoding, read_body
 from app.api.wire.strict_json import parse_object
+from app.kernel.outage import is_outage, note_outage
 from app.runtime import current
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def problem_response(error: Exception, address: str) -> tuple[int, bytes, Mappin
     """Return status, body and headers of the answer to a request that ended in `error` at `address`."""
     problem = problem_of(error)
     if problem is not None:
+        if is_outage(error):
+            note_outage(error)
         return problem.status, problem_body(problem.message), problem.headers
     number = secrets.token_hex(4)
     _log.error("error %s at %s: %s", number, address, type(error).__name__, exc_info=error)

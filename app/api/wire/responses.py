@@ -19,12 +19,16 @@ _ID, _REVISION = "\0id", 7_700_770_077
 
 
 class Answer(Struct, frozen=True):
-    """A decision that is recorded under `id`, the revision that it includes, and its explanation if one was wanted."""
+    """A decision that is recorded under `id`, the revision that it includes, and its explanation if one was wanted.
+
+    While the database is away, `stale_seconds` is how old its facts may be; otherwise None.
+    """
 
     id: str
     decision: Decision
     revision: int
     explanation: dict[str, Any] | None = None
+    stale_seconds: int | None = None
 
 
 class SearchResult(Struct, frozen=True):
@@ -40,7 +44,10 @@ class SearchResult(Struct, frozen=True):
 def answer_json(answer: Answer) -> bytes:
     """Return the answer to one evaluation as a message."""
     decision = answer.decision
-    return (_template(decision.allowed, decision.reason, decision.policy) % (answer.id, answer.revision)).encode()
+    text = _template(decision.allowed, decision.reason, decision.policy) % (answer.id, answer.revision)
+    if answer.stale_seconds is not None:
+        text = text.replace('"revision": ', f'"stale_seconds": {answer.stale_seconds}, "revision": ', 1)
+    return text.encode()
 
 
 def explained_json(answer: Answer) -> bytes:
@@ -53,6 +60,8 @@ def explained_json(answer: Answer) -> bytes:
         "reason": _reason(decision.reason),
         "explanation": answer.explanation,
     }
+    if answer.stale_seconds is not None:
+        context["stale_seconds"] = answer.stale_seconds
     return json.dumps(ExplainedAnswerSchema().dump({"decision": decision.allowed, "context": context})).encode()
 
 

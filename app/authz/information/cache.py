@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet
 
 from app.audit.queries import changes, events_after, is_recorded
 from app.authz import facts
 from app.authz.information import directory
+from app.authz.information.freshness import Freshness
 from app.authz.information.people import LoadedPerson
 from app.authz.information.record_cache import RecordCache
 from app.authz.information.relevance import IRRELEVANT_EVENTS
-from app.kernel.change_feed import PostgresqlWatch, SqliteWatch, watch
 from app.kernel.database import database, reading, staying_connected
 from app.kernel.tokens import hash_token
 from app.records.queries import record_named, records_after
@@ -90,10 +90,8 @@ class DirectoryView:
         """Begin to look for changes in this process: what another one watches with, or holds, must not be shared."""
         self._lock = RLock()
         """Held while loading or invalidating; a cache hit needs no lock."""
-        self._looking = Lock()
-        self._watch: SqliteWatch | PostgresqlWatch | None = None
-        self._is_behind = True
-        """Whether a change was noticed that has not been read yet."""
+        self.freshness = Freshness(self._catch_up)
+        """Whether everything here is as the database holds it."""
 
     @property
     def revision(self) -> int:
@@ -102,8 +100,7 @@ class DirectoryView:
 
     def close(self) -> None:
         """Stop watching the database."""
-        if self._watch is not None:
-            self._watch.close()
+        self.freshness.close()
 
     def snapshots(self, at_least: int = 0, *, is_fresh: bool = False) -> Iterator[int]:
         """Yield the revision at which the loop's body reads this view, again until all that it read is of one revision.
@@ -113,7 +110,7 @@ class DirectoryView:
         pass is enough; another one follows if a change invalidated entries meanwhile. Raises `NotFreshError`.
         """
         while True:
-            if not is_fresh or (at_least and at_least not in self._included):
+            if not is_fresh or (at_least and (self.freshness.is_stale or at_least not in self._included)):
                 self.fresh(at_least)
             seen = self._seen
             yield seen[0]
@@ -125,15 +122,11 @@ class DirectoryView:
 
         On PostgreSQL news of a change takes a few milliseconds; `at_least` makes certain. Raises `NotFreshError` when
         the database does not hold that revision: nobody made it, or in another history.
+
+        While the database is away, what is known goes on to count for as long as the setting ANSWER_WITHOUT_DATABASE
+        says, but never for `at_least`. Raises `DatabaseAwayError` after that.
         """
-        # A look at the watch resets it, so the other threads wait until the change has been read; and when that fails,
-        # the next thread has to try again.
-        with self._looking:
-            self._watch = self._watch or watch()
-            self._is_behind = self._watch.has_changed() or self._is_behind
-            if self._is_behind:
-                self._catch_up()
-                self._is_behind = False
+        self.freshness.renew(is_certain=at_least > 0)
         if at_least and at_least not in self._included:
             self._look_for(at_least)
         return self.revision

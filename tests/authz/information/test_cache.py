@@ -531,7 +531,7 @@ def test_after_very_many_events_nothing_is_missed(view: DirectoryView, monkeypat
 @pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite needs no listener")
 def test_while_the_listener_is_cut_off_every_question_looks_into_the_database(view: DirectoryView) -> None:
     now_of(view)
-    watch = view._watch
+    watch = view.freshness._watch
     assert isinstance(watch, PostgresqlWatch)
     give_up = monotonic() + 10
     while not watch._listens and monotonic() < give_up:

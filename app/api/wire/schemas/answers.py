@@ -23,6 +23,11 @@ class AnswerContextSchema(Schema):
     revision = fields.Integer(
         required=True, metadata={"description": "The newest change that the answer is certain to know of."}
     )
+    stale_seconds = fields.Integer(
+        metadata={
+            "description": "There only while our database is away: changes of as many seconds may not be known here."
+        }
+    )
     reason = fields.Nested(ReasonSchema, required=True, metadata={"description": "Why."})
 
 

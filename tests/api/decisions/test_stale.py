@@ -1,0 +1,66 @@
+"""How long what a view knows counts while the database is away."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from app.authz.information import freshness
+from app.authz.information.cache import DirectoryView
+from app.kernel.database import database, sqlite_file
+from app.kernel.outage import DatabaseAwayError
+from app.runtime import current
+from tests.api.conftest import Ask
+from tests.running import change_settings
+
+pytestmark = pytest.mark.one_database
+
+
+@pytest.fixture
+def away(app: object, ask: Ask) -> Iterator[DirectoryView]:
+    """A database that is away for a view that has answered once, and that goes on for a minute."""
+    change_settings(answer_without_database=60)
+    assert "stale_seconds" not in ask("olivia-marsh").json["context"]
+    view = current().view
+    file = sqlite_file()
+    assert file is not None
+    database.close()
+    aside = file.rename(file.with_suffix(".aside"))
+    view.freshness._is_behind = True
+    yield view
+    aside.rename(file)
+    database.connect()
+
+
+def test_what_is_known_counts_for_as_long_as_is_set_and_no_longer(away: DirectoryView, ask: Ask) -> None:
+    assert ask("olivia-marsh").json["context"]["stale_seconds"] >= 1
+    # Nobody who is not known is let in.
+    assert ask("thomas-reed").status_code == 503
+    away.freshness._fresh_at -= 30
+    assert ask("olivia-marsh").json["context"]["stale_seconds"] >= 31
+    away.freshness._fresh_at -= 30
+    answer = ask("olivia-marsh")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+def test_a_database_that_does_not_respond_counts_as_away(
+    away: DirectoryView, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freshness, "_LOOK_SECONDS", 0.05)
+    # Somebody waits for it.
+    with away.freshness._looking:
+        assert ask("olivia-marsh").json["context"]["stale_seconds"] >= 1
+        change_settings(answer_without_database=0)
+        away.freshness._fresh_at -= 1
+        assert ask("olivia-marsh").status_code == 503
+
+
+def test_an_outage_is_said_once(away: DirectoryView, caplog: pytest.LogCaptureFixture) -> None:
+    change_settings(answer_without_database=0)
+    for _ in range(20):
+        away.freshness._look_at = 0
+        with pytest.raises(DatabaseAwayError):
+            away.fresh()
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) <= 1
+    assert not any(record.exc_info for record in errors)
