@@ -22,6 +22,13 @@ class SettingError(Exception):
     """A setting is wrong. The message is one sentence that says which and what to do."""
 
 
+class LogFormat(StrEnum):
+    """How lines of the log look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class DecisionLogging(StrEnum):
     """What the decision log promises."""
 
@@ -88,6 +95,11 @@ class Settings:
     ] = False
     host: Annotated[str, _TEXT, "The address to listen at."] = "127.0.0.1"
     port: Annotated[int, _whole_number(1, 65535), "The port to listen at."] = 8000
+    metrics_host: Annotated[str, _TEXT, "The address at which Prometheus finds /metrics."] = "127.0.0.1"
+    metrics_port: Annotated[int, _whole_number(0, 65535), "Its port. 0 offers no metrics."] = 0
+    log_format: Annotated[
+        LogFormat, Kind("text or json", LogFormat), "How lines of the log look: for people, or as JSON."
+    ] = LogFormat.TEXT
     public_url: Annotated[
         str,
         Kind("`https://HOST`", mask=_hide_passwords),
@@ -250,6 +262,11 @@ CHANGE_COUNTS = 20
 """How many evaluations the registering or deleting of a resource counts as."""
 LONG_COUNTS = 100
 """How many evaluations a search or an explanation counts as. It makes about as many, or takes about as long."""
+
+
+def wants_json_lines() -> bool:
+    """Return whether the log of this process is for programs: known before all other settings are."""
+    return os.environ.get("LOG_FORMAT") == LogFormat.JSON
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:

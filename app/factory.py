@@ -1,6 +1,9 @@
 """The wiring diagram: settings, database, policy, then one surface after the other."""
 
 from contextlib import nullcontext, suppress
+from threading import Thread
+from time import sleep
+from typing import NoReturn
 
 from flask import Flask, g, request
 from flask_bootstrap import Bootstrap5
@@ -17,14 +20,15 @@ from app.authz.information.cache import DirectoryView
 from app.authz.lint.verify import verify_settings
 from app.config import Settings
 from app.demo.leftovers import refuse_demo
-from app.kernel import database
+from app.kernel import database, metrics
 from app.kernel.errors import ProblemError
 from app.kernel.rate_limit import TokenBuckets
 from app.kernel.schema import pending_migrations, refuse_later_schema
-from app.runtime import EXTENSION, Runtime, use
+from app.runtime import EXTENSION, Runtime, current, use
 from app.ui import authentication, authorization, error_pages, headers, page_context
 
 _LARGEST_FORM = 1024 * 1024
+_SAMPLE_SECONDS = 1
 
 
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Flask:
@@ -107,6 +111,8 @@ def _application(runtime: Runtime) -> Flask:
 
 
 def _connect() -> None:
+    if request.endpoint == "api.live":
+        return
     try:
         # Whoever takes their time to send a form is not to keep a connection to the database meanwhile. What programs
         # send is no form, and nothing may read it before its own limits are checked.
@@ -115,7 +121,7 @@ def _connect() -> None:
     finally:
         # The page that says that something went wrong needs its style, above all when it is the database; and health
         # says more of that than its absence.
-        is_without = authorization.is_static() or request.endpoint == "api.health"
+        is_without = authorization.is_static() or request.endpoint in ("api.health", "api.ready")
         with suppress(PeeweeException) if is_without else nullcontext():
             g.opened_database = database.database.connect(reuse_if_open=True)
 
@@ -123,3 +129,24 @@ def _connect() -> None:
 def _disconnect(_error: BaseException | None) -> None:
     if g.pop("opened_database", False):
         database.database.close()
+
+
+def start_sampling() -> None:
+    """Have a thread say every second how the caches and the decision log of this process are, for its metrics."""
+    runtime = current()
+    pack = runtime.settings.pack_dir
+    metrics.policy_info.labels(runtime.engine.digest, pack.name if pack else "").set(1)
+    Thread(target=_sample, args=(runtime,), name="metrics", daemon=True).start()
+
+
+def _sample(runtime: Runtime) -> NoReturn:
+    view, log = runtime.view, runtime.decision_log
+    while True:
+        metrics.people.set(view.size)
+        metrics.revision.set(view.revision)
+        metrics.revision_age.set(view.freshness.age_seconds())
+        pending, oldest = log.pending
+        metrics.log_pending.set(pending)
+        metrics.log_oldest.set(oldest)
+        metrics.database_connections.set(database.connections())
+        sleep(_SAMPLE_SECONDS)

@@ -9,6 +9,7 @@ from app.audit.operations import GUEST, record
 from app.kernel import clock
 from app.kernel.database import change
 from app.kernel.errors import ProblemError
+from app.kernel.metrics import sign_ins
 from app.kernel.tokens import hash_token, new_token
 from app.mail import letters
 from app.mail.operations import queue
@@ -26,6 +27,7 @@ def start_session(person: Person) -> str:
     Session.create(token_hash=hash_token(token), person=person, started_at=moment, seen_at=moment)
     person.last_sign_in_at = moment
     person.save(only=[Person.last_sign_in_at])
+    sign_ins.labels("signed_in").inc()
     record(EventName.SIGNED_IN, by=person.reference, subject=person.reference)
     return token
 
@@ -54,6 +56,7 @@ def end_session(session: Session) -> None:
 @change
 def note_failed_sign_in(person: Person | None) -> None:
     """Record a failed sign-in, with the person if the address is known. The address itself is not recorded."""
+    sign_ins.labels("failed").inc()
     record(EventName.SIGN_IN_FAILED, by=GUEST, subject=person.reference if person else "person:unknown")
 
 

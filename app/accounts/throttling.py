@@ -11,6 +11,7 @@ from app.accounts.models import Attempts
 from app.kernel import clock
 from app.kernel.database import change
 from app.kernel.errors import ProblemError
+from app.kernel.metrics import throttled
 from app.kernel.tokens import hash_token
 
 WINDOW = timedelta(minutes=15)
@@ -56,6 +57,7 @@ def _forget(*keys: str) -> None:
 
 def _count(*limits: tuple[str, int]) -> None:
     if any(_attempts(key) > limit for key, limit in limits):
+        throttled.labels(limits[0][0].partition(" ")[0]).inc()
         raise TooManyAttemptsError
 
 

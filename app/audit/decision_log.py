@@ -31,7 +31,8 @@ from app.audit.decision_mover import DecisionMover
 from app.audit.decision_writer import DecisionWriter
 from app.config import DecisionLogging
 from app.kernel.ids import new_public_id
-from app.kernel.log import Throttle
+from app.kernel.log import Throttle, in_words
+from app.kernel.metrics import log_dropped
 
 _INTERVAL_SECONDS = 0.1
 """Between two batches. A process that is killed loses the answers of this time, and of that which a batch takes."""
@@ -139,6 +140,12 @@ class DecisionLog:
         return not self._over and is_written and not self._is_disk_stuck()
 
     @property
+    def pending(self) -> tuple[int, float]:
+        """How many decisions wait to be written, and for how many seconds at most."""
+        number = len(self._entries) + self._elsewhere
+        return number, monotonic() - self._written_until if number else 0.0
+
+    @property
     def warning(self) -> str:
         """What an operator should know of the size of the log, in a sentence; mostly empty."""
         return self._mover.warning
@@ -195,10 +202,7 @@ class DecisionLog:
         """Log what has been written, and accept nothing more."""
         self._closing = True
         self._wake.set()
-        if self._thread is None:
-            self._accept_no_more()
-        else:
-            self._thread.join()
+        self._thread.join() if self._thread else self._accept_no_more()
 
     def _has_room(self, size: int, waiting: int) -> bool:
         """Return whether the buffer has room for `size` more decisions."""
@@ -212,6 +216,7 @@ class DecisionLog:
     def _refuse(self, size: int) -> None:
         if self.promise is not DecisionLogging.BEST_EFFORT:
             raise NotLoggedError("the decision log is full or has ended, or the disk does not respond")
+        log_dropped.inc(size)
         with self._lock:
             self.dropped += size
 
@@ -269,7 +274,7 @@ class DecisionLog:
             try:
                 self._write_round()
             except Exception as error:  # noqa: BLE001  (it goes on when the problem is over, whatever it was)
-                self._errors.error("decisions cannot be written: %s", _words(error))
+                self._errors.error("decisions cannot be written: %s", in_words(error))
                 self._notice_end()
                 if monotonic() >= self._give_up_at:
                     self._give_up()
@@ -360,7 +365,7 @@ class DecisionLog:
             except OSError as error:
                 with self._progress:
                     self._rounds_lost = self._rounds_written
-                self._errors.error("the disk does not keep decisions: %s", _words(error))
+                self._errors.error("the disk does not keep decisions: %s", in_words(error))
                 sleep(_RETRY_SECONDS)
                 continue
             with self._progress:
@@ -369,7 +374,8 @@ class DecisionLog:
 
     def _give_up(self) -> None:
         assert self._files is not None
-        lost = len(self._entries) + self._elsewhere
+        lost, _seconds = self.pending
+        log_dropped.inc(lost)
         with self._lock:
             self.dropped += lost
         with self._progress:
@@ -377,10 +383,6 @@ class DecisionLog:
             self._has_ended = True
             self._progress.notify_all()
         _log.error("the decision log ends and loses %d decisions", lost)
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def current() -> DecisionLog:

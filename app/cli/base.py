@@ -49,7 +49,7 @@ COMMANDS = (
     "staff",
     "why",
 )
-_HIDDEN = ("web",)
+_HIDDEN = ("metrics", "web")
 
 
 class Commands(click.Group):

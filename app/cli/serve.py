@@ -23,6 +23,7 @@ from app.demo.welcome import load_cast_if_empty, sign_in_hints
 from app.kernel import database
 from app.kernel.errors import ProblemError
 from app.kernel.files import is_left_over
+from app.kernel.metrics import FOLDER as METRICS_FOLDER
 from app.kernel.schema import migrate
 from app.organisations.models import Organisation
 from app.seeding import loader
@@ -69,7 +70,7 @@ def serve(pack: Path | None) -> None:
         database.release()
         parent = Supervisor(
             web=_command("web", "--address", address),
-            helpers={"mail worker": _command("mail")},
+            helpers=_helpers(settings),
             place=(address, settings.port),
             # The web processes read their settings for themselves.
             environ={
@@ -78,6 +79,19 @@ def serve(pack: Path | None) -> None:
             },
         )
         sys.exit(parent.run(lambda: click.echo(words)))
+
+
+def _helpers(settings: Settings) -> dict[str, list[str]]:
+    """Return the commands that run beside the web server, and have them all count into one folder if that is wanted."""
+    helpers = {"mail worker": _command("mail")}
+    if settings.metrics_port:
+        folder = settings.data_dir / f"metrics-{settings.port}"
+        # What an earlier portal counted: counters begin at 0 when one starts, and Prometheus knows that.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        os.environ[METRICS_FOLDER] = str(folder)
+        helpers["metrics server"] = _command("metrics")
+    return helpers
 
 
 def free_address(host: str, port: int) -> str:

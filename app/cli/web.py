@@ -19,7 +19,7 @@ from app.authz.engine.engine import Engine
 from app.authz.lint.verify import verify_settings
 from app.cli.processes import end_with
 from app.config import read_settings
-from app.factory import create_app
+from app.factory import create_app, start_sampling
 
 _THREADS = 64
 """Requests that one web process answers at a time. Few are in progress at any moment, but a client that sends a form
@@ -90,4 +90,5 @@ def _load(starter: int, engine: Engine) -> Any:
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Old decisions are deleted even if no more requests come.
     decision_log.current().start()
+    start_sampling()
     return app

@@ -10,7 +10,7 @@ import fcntl
 import os
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -33,6 +33,7 @@ from playhouse.db_url import parse as parse_url
 from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase
 
 from app.config import Settings
+from app.kernel.metrics import database_seconds
 from app.runtime import Runtime, current, is_in_use, use
 
 _WRITER_LOCK = 4242001
@@ -304,7 +305,7 @@ def changing() -> Iterator[None]:
 
     Triggers count the changes that are made without an event; these are none of them.
     """
-    with database.atomic():
+    with nullcontext() if database.in_transaction() else database_seconds.time(), database.atomic():
         if is_postgresql():
             lock = "select pg_advisory_xact_lock(%s), set_config('tessera.recorded', 'on', true)"
             database.execute_sql(lock, (_WRITER_LOCK,))
@@ -313,6 +314,12 @@ def changing() -> Iterator[None]:
             (unrecorded,) = database.execute_sql("select number from unrecorded_changes").fetchone()
             yield
             database.execute_sql("update unrecorded_changes set number = ?", (unrecorded,))
+
+
+def connections() -> int:
+    """Return how many connections of the pool are in use; on SQLite each thread has one of its own, and none counts."""
+    pool = database.obj
+    return len(pool._in_use) if isinstance(pool, PooledDatabase) else 0  # noqa: SLF001  (peewee has no other way)
 
 
 def notify(channel: str) -> None:

@@ -1,25 +1,84 @@
 """What processes write to standard error: one form for all of them, and never more than a disk can take."""
 
+import json
 import logging
+import re
+import secrets
 import time
+from contextvars import ContextVar
 from threading import Lock
 from time import monotonic
+from typing import Any
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+_DATE_FORMAT = "%Y-%m-%dT%H:%M:%S"
 _INTERVAL_SECONDS = 10
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_OWN_ID = "tessera.request_id"
+
+request: ContextVar[dict[str, Any] | None] = ContextVar("request", default=None)
+"""The WSGI environment of the request that this thread answers, or has answered last."""
 
 
-def configure() -> None:
-    """Have every line of this process say when it was written (UTC), how grave it is, and which module wrote it.
+class _Text(logging.Formatter):
+    """A line for people: when (UTC), how grave, which module, what, and in which request."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__(_FORMAT, _DATE_FORMAT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's own)
+        """Return the line without the traceback."""
+        identity = _request_id()
+        return f"{super().formatMessage(record)}{f' [request {identity}]' if identity else ''}"
+
+
+class _Json(logging.Formatter):
+    """A JSON object on a line, for programs."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__(datefmt=_DATE_FORMAT)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        members: dict[str, Any] = {
+            "time": f"{self.formatTime(record, self.datefmt)}.{record.msecs:03.0f}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "process": record.process,
+        }
+        identity = _request_id()
+        if identity:
+            members["request_id"] = identity
+        if record.exc_info:
+            members["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(members)
+
+
+def configure(*, as_json: bool) -> None:
+    """Have every line of this process say when it was written, how grave it is, and which module wrote it.
 
     Does nothing where somebody else, such as another web server, has said how lines look.
     """
-    formatter = logging.Formatter(_FORMAT, "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
     handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
+    handler.setFormatter(_Json() if as_json else _Text())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("app").setLevel(logging.INFO)
+
+
+def _request_id() -> str:
+    """Return the id of the request: the one that it brought along, or one that is made when it is first needed."""
+    environ = request.get()
+    if environ is None:
+        return ""
+    brought = str(environ.get("HTTP_X_REQUEST_ID", ""))
+    if _REQUEST_ID.fullmatch(brought):
+        return brought
+    return str(environ.setdefault(_OWN_ID, secrets.token_hex(8)))
 
 
 class Throttle:
@@ -47,3 +106,8 @@ class Throttle:
             self._next_at = monotonic() + _INTERVAL_SECONDS
             left_out, self._left_out = self._left_out, 0
         self._log.log(level, f"{message}%s", *args, f" ({left_out} times more before)" if left_out else "")
+
+
+def in_words(error: Exception) -> str:
+    """Return what the log says of an error: what the system says, or its type, because a message may be personal."""
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -7,6 +7,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from app.kernel.database import release_idle
 from app.kernel.log import Throttle
+from app.kernel.metrics import database_errors
 
 _SQLITE_ERROR = 1
 """What SQLite says of a statement that it does not understand (`SQLITE_ERROR`)."""
@@ -33,6 +34,7 @@ def is_outage(error: Exception) -> bool:
 
 def note_outage(error: Exception) -> None:
     """Log an outage, every ten seconds at most, and give up the connections that it may have cut."""
+    database_errors.inc()
     if not isinstance(error, DatabaseAwayError):
         release_idle()
         _log.error("the database cannot be used: %s", str(error).partition("\n")[0].strip() or type(error).__name__)

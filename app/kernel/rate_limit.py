@@ -7,6 +7,7 @@ from threading import Lock, RLock
 from time import monotonic
 
 from app.config import BURST_SECONDS
+from app.kernel.metrics import rate_limited
 
 FREE_SECONDS = 0.002
 """What takes less is paid for by the tokens that it took before."""
@@ -56,6 +57,7 @@ class TokenBuckets:
             enough = left >= tokens
             self._buckets[client] = (left - tokens if enough else left, now)
         if not enough:
+            rate_limited.labels(client).inc()
             missing = tokens - left
             raise RateLimitedError(
                 f"Rate limit exceeded: {self._rate:,} evaluations per second for this key. Take it as a no, and ask"
@@ -89,9 +91,11 @@ class TokenBuckets:
             if not is_full:
                 self._turns[client] = (turn, waiting + 1)
         if is_full:
+            rate_limited.labels(client).inc()
             raise RateLimitedError(_TOO_MANY, 1)
         try:
             if not turn.acquire(timeout=_TURN_SECONDS):
+                rate_limited.labels(client).inc()
                 raise RateLimitedError(_TOO_MANY, 1)
             try:
                 yield

@@ -8,6 +8,7 @@ from app.audit.operations import record
 from app.kernel import clock
 from app.kernel.database import change
 from app.kernel.ids import new_public_id
+from app.kernel.metrics import mails
 from app.mail.models import Mail, MailState
 from app.mail.queries import LONGEST_WAIT, has_come
 from app.vocabulary import EventName
@@ -76,6 +77,7 @@ def postpone(mail: Mail, reply: str) -> None:
 
     Records no event: nothing was sent.
     """
+    mails.labels("postponed").inc()
     wait = min(LONGEST_WAIT, _FIRST_WAIT * 2 ** min(mail.tries - 1, _DOUBLINGS))
     Mail.update(due_at=clock.now() + wait, claimed_by=None, last_reply=reply).where(*_still_mine(mail)).execute()
 
@@ -126,4 +128,5 @@ def _finish(mail: Mail, state: MailState, event: EventName, **details: Any) -> N
     )
     # If two workers sent the mail, because the first one was too slow, it is finished once.
     if finished:
+        mails.labels(str(state)).inc()
         record(event, by=WORKER, subject=f"mail:{mail.message_id.strip('<>')}", tries=mail.tries, **details)

@@ -9,6 +9,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from peewee import fn
+
 from app.kernel import clock
 from app.mail.models import Mail, MailState
 
@@ -57,6 +59,13 @@ def claims() -> dict[str, datetime]:
 def unsent_mails(limit: int) -> list[Mail]:
     """Return up to `limit` mails that wait or were refused, the newest first."""
     return list(Mail.select().where(Mail.state != MailState.SENT).order_by(Mail.id.desc()).limit(limit))
+
+
+def waiting_since() -> tuple[int, datetime | None]:
+    """Return how many mails wait, and since when the oldest of them has."""
+    query: Any = Mail.select(fn.COUNT(Mail.id), fn.MIN(Mail.created_at)).where(Mail.state == MailState.WAITING)
+    ((count, oldest),) = query.tuples()
+    return count, None if oldest is None else Mail.created_at.python_value(oldest)
 
 
 def undelivered(address: str) -> Mail | None:

@@ -107,6 +107,8 @@ def test_while_a_server_is_away_what_is_known_is_answered_where_that_is_wanted(
     assert {(reply.status, reply.headers["Retry-After"]) for reply in replies} == {(503, "1")}
     assert "Take it as a no" in replies[0].body
     assert fetch(f"{strict.address}/health").status == 503
+    # A reason to send nobody there, and none to start it anew.
+    assert [fetch(f"{strict.address}/health/{name}").status for name in ("ready", "live")] == [503, 200]
     for page in (fetch(f"{portal.address}/") for portal in (strict, lenient)):
         assert (page.status, page.headers["Retry-After"]) == (503, "60")
         assert "We cannot reach our records" in page.body

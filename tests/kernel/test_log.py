@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -5,9 +6,9 @@ import sys
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ [a-z_.]+: .+")
 
 PROGRAM = """
-import logging
+import logging, sys
 from app.kernel import log
-log.configure()
+log.configure(as_json=len(sys.argv) > 1)
 throttle = log.Throttle(logging.getLogger("app.somewhere"))
 for number in range(3):
     throttle.error("it is %s", "away")
@@ -29,3 +30,28 @@ def test_every_line_has_a_time_a_level_and_a_module_and_what_repeats_is_counted(
         "INFO app.mail: of ours",
         "WARNING peewee: of somebody else",
     ]
+
+
+def test_lines_for_programs_are_json_with_the_id_of_the_request() -> None:
+    program = (
+        PROGRAM
+        + """
+log.request.set({"HTTP_X_REQUEST_ID": "abc-1"})
+logging.getLogger("app.api").warning("in a request")
+log.request.set({"HTTP_X_REQUEST_ID": "a name, perhaps"})
+try:
+    raise OSError("x")
+except OSError as error:
+    logging.getLogger("app.api").error("failed", exc_info=error)
+    logging.getLogger("app.api").error("failed again")
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", program, "json"], check=True, capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {"time", "level", "logger", "message", "process"} <= set(lines[0])
+    assert "request_id" not in lines[0]
+    inside, failed, again = lines[-3:]
+    assert inside["request_id"] == "abc-1"
+    assert "OSError: x" in failed["traceback"]
+    assert failed["request_id"] == again["request_id"]
+    assert re.fullmatch("[0-9a-f]{16}", failed["request_id"])

@@ -62,6 +62,8 @@ GET      /demo-service/<string:service_slug>
      ANY /docs
 GET POST /forgotten-password
      ANY /health
+     ANY /health/live
+     ANY /health/ready
 GET      /open/<string:service_slug>
 GET      /open/<string:service_slug>/why
      ANY /openapi.json

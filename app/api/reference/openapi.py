@@ -213,7 +213,9 @@ def _paths(address: str, example: Example) -> dict[str, dict[str, Any]]:
         },
         "/records/{type}/{id}": _registering(),
         "/.well-known/authzen-configuration": {"get": _metadata()},
-        "/health": {"get": _health()},
+        "/health": {"get": _health("health")},
+        "/health/ready": {"get": _health("ready")},
+        "/health/live": {"get": _live()},
     }
 
 
@@ -299,9 +301,9 @@ def _metadata() -> dict[str, Any]:
     }
 
 
-def _health() -> dict[str, Any]:
+def _health(name: str) -> dict[str, Any]:
     return {
-        "operationId": "health",
+        "operationId": name,
         "tags": ["Operation"],
         "summary": "Find out whether questions can be answered",
         "security": [],
@@ -309,6 +311,16 @@ def _health() -> dict[str, Any]:
             "200": _response("The database answers and the rules are loaded.", answers.HealthSchema),
             "503": _response("Questions cannot be answered at the moment.", answers.ErrorSchema),
         },
+    }
+
+
+def _live() -> dict[str, Any]:
+    return {
+        "operationId": "live",
+        "tags": ["Operation"],
+        "summary": "Find out whether a process answers at all",
+        "security": [],
+        "responses": {"200": _response("It does. Nothing else was looked at.", answers.LiveSchema)},
     }
 
 

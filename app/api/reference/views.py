@@ -68,6 +68,20 @@ def health() -> ResponseReturnValue:
     return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": log.dropped, "warnings": warnings}))
 
 
+@json_route("/health/ready", "GET", "HEAD")
+@public("a load balancer has no key")
+def ready() -> ResponseReturnValue:
+    """Say whether questions can be answered here: what `/health` says."""
+    return health()
+
+
+@json_route("/health/live", "GET", "HEAD")
+@public("what watches over processes has no key")
+def live() -> ResponseReturnValue:
+    """Say that this process answers, whatever it may have to wait for otherwise: no reason to start it anew."""
+    return json_response({"status": "ok"})
+
+
 def _database_warnings() -> list[str]:
     """Return a sentence if the database is away and questions are answered without it. Raises what it raises."""
     try:

@@ -81,7 +81,7 @@ def _broken(error: Exception) -> ResponseReturnValue:
     is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if is_ours and request.endpoint == "api.docs":
         return InternalServerError()
-    if is_ours and request.endpoint == "api.health":
+    if is_ours and request.endpoint in ("api.health", "api.ready"):
         return json_response(problem_body("Questions cannot be answered at the moment."), 503)
     return json_response(body, status, headers)
 

@@ -19,6 +19,7 @@ from app.authz.engine.tree import Path as Conversed
 from app.authz.facts import Context, Fact, Record, declared_kind
 from app.authz.polar.names import wire_name
 from app.kernel import clock
+from app.kernel.metrics import decision_path
 
 
 class PolicyLoadError(PolicyError):
@@ -134,4 +135,5 @@ class Engine:
         allowed, conversation = self.ask_polar(actor, action, resource, context, now)
         path = conversation.path
         kept = self.recording.add(actor, action, resource, path, allowed=allowed) if conversation.is_known else None
+        decision_path.labels("recorded" if kept else "asked_polar").inc()
         return kept or Leaf(None, path, allowed=allowed)

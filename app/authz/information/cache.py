@@ -28,6 +28,7 @@ from app.authz.information.people import LoadedPerson
 from app.authz.information.record_cache import RecordCache
 from app.authz.information.relevance import IRRELEVANT_EVENTS
 from app.kernel.database import database, reading, staying_connected
+from app.kernel.metrics import people_cache
 from app.kernel.tokens import hash_token
 from app.records.queries import record_named, records_after
 from app.runtime import current as current_runtime
@@ -92,6 +93,11 @@ class DirectoryView:
         """Held while loading or invalidating; a cache hit needs no lock."""
         self.freshness = Freshness(self._catch_up)
         """Whether everything here is as the database holds it."""
+
+    @property
+    def size(self) -> int:
+        """How many people are cached."""
+        return len(self._people)
 
     @property
     def revision(self) -> int:
@@ -262,6 +268,7 @@ class DirectoryView:
 
     def _evict_person(self, public_id: str) -> None:
         self._evicted += 1
+        people_cache.labels("evicted").inc()
         self._people.pop(public_id, None)
         for address in self._addresses_by_id.pop(public_id, ()):
             self._ids_by_address.pop(address, None)
@@ -305,6 +312,7 @@ class DirectoryView:
         """Cache the people that were found under a name, and return the first."""
         first = None
         for person, addresses in found:
+            people_cache.labels("loaded").inc()
             _make_room(self._people, self._people_capacity, self._evict_person)
             self._people[person.public_id] = person
             self._addresses_by_id[person.public_id] = addresses

@@ -31,6 +31,10 @@ class Freshness:
         """When the view was last certain to be fresh."""
         self._look_at = 0.0
 
+    def age_seconds(self) -> float:
+        """Return how long ago the view was last certain to be fresh; 0 before it was used for the first time."""
+        return 0.0 if self._fresh_at == -inf else monotonic() - self._fresh_at
+
     def stale_seconds(self) -> int:
         """Return how old at most what the view knows is."""
         # On PostgreSQL a notification that is lost is unnoticed for a second.

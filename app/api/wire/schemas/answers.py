@@ -71,10 +71,15 @@ class ErrorSchema(Schema):
     message = fields.String(required=True, metadata={"description": "What is wrong, in a sentence."})
 
 
-class HealthSchema(Schema):
-    """Whether questions can be answered."""
+class LiveSchema(Schema):
+    """That a process answers."""
 
     status = fields.String(required=True, metadata={"description": "Always ok.", "examples": ["ok"]})
+
+
+class HealthSchema(LiveSchema):
+    """Whether questions can be answered."""
+
     decisions_dropped = fields.Integer(
         required=True,
         metadata={"description": "How many answers this process has given and not kept.", "examples": [0]},
