@@ -256,17 +256,15 @@ def _declarations() -> Iterator[Setting]:
 SETTINGS = tuple(_declarations())
 """All settings, in the order of their fields."""
 
+SECRETS = ("DATABASE_URL", "SECRET_KEY", "SMTP_URL")
+"""Settings that may be read from a file that another environment variable names."""
+
 BURST_SECONDS = 2
 """For how many seconds a client can save up the evaluations that it does not ask."""
 CHANGE_COUNTS = 20
 """How many evaluations the registering or deleting of a resource counts as."""
 LONG_COUNTS = 100
 """How many evaluations a search or an explanation counts as. It makes about as many, or takes about as long."""
-
-
-def wants_json_lines() -> bool:
-    """Return whether the log of this process is for programs: known before all other settings are."""
-    return os.environ.get("LOG_FORMAT") == LogFormat.JSON
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -281,6 +279,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 def settings_in(env: Mapping[str, str]) -> Settings:
     """Return the settings in `env`, before `check`. Raises `SettingError` for a value that cannot be parsed."""
+    env = {**env, **_from_files(env)}
     chosen = Settings(**{one.field: one.parse(env[one.name]) for one in SETTINGS if env.get(one.name)})
     data_dir = chosen.data_dir
     if chosen.pack_dir is not None:
@@ -294,6 +293,22 @@ def settings_in(env: Mapping[str, str]) -> Settings:
         database_url=chosen.database_url or f"sqlite:///{data_dir / 'tessera.db'}",
         secret_key=chosen.secret_key or _kept_secret(data_dir),
     )
+
+
+def _from_files(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets that are in files, as systemd, Docker and Kubernetes hand them over: `SECRET_KEY_FILE`."""
+    found = {}
+    for name in SECRETS:
+        path = env.get(f"{name}_FILE")
+        if not path:
+            continue
+        if env.get(name):
+            raise SettingError(f"{name} and {name}_FILE are both set: give one of them.")
+        try:
+            found[name] = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"{name}_FILE names {path}, which cannot be read.") from error
+    return found
 
 
 def check(settings: Settings) -> None:

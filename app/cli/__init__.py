@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from app.cli.base import Commands, examples
-from app.config import wants_json_lines
 from app.kernel import log
 
 
@@ -30,6 +29,6 @@ def main(pack: Path | None) -> None:
     Settings are environment variables (PUBLIC_URL, DATABASE_URL, DATA_DIR, SMTP_URL and others): docs/settings.md
     describes them, and `tessera settings` prints them. DEVELOPMENT=1 allows http.
     """
-    log.configure(as_json=wants_json_lines())
+    log.configure()
     if pack is not None:
         os.environ["PACK_DIR"] = str(pack.absolute())

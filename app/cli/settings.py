@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from app.cli.base import answer, as_json, examples
-from app.config import SETTINGS, Settings, check, settings_in
+from app.config import SECRETS, SETTINGS, Settings, check, settings_in
 
 
 @click.command(
@@ -40,11 +40,17 @@ def _values(chosen: Settings) -> list[dict[str, Any]]:
         {
             "name": one.name,
             "value": one.shown(chosen),
-            "source": "environment" if os.environ.get(one.name) else "default",
+            "source": _source(one.name),
             "description": one.description,
         }
         for one in SETTINGS
     ]
+
+
+def _source(name: str) -> str:
+    if os.environ.get(name):
+        return "environment"
+    return "file" if name in SECRETS and os.environ.get(f"{name}_FILE") else "default"
 
 
 def _text(value: bool | int | str | None) -> str:
@@ -62,6 +68,9 @@ def _documentation() -> str:
             "Each setting is an environment variable, read once at start. One that is empty counts as not set. With a",
             "value that cannot be used, nothing starts, and one sentence says why. `tessera settings` prints",
             "the values in force.",
+            "",
+            "A secret may be in a file, which the same name with `_FILE` at its end names: `DATABASE_URL_FILE`,",
+            "`SECRET_KEY_FILE` and `SMTP_URL_FILE`. White space around it does not count.",
             "",
             "This page is generated from `app/config.py` with `make docs`.",
             "",

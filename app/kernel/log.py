@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import secrets
 import time
@@ -9,6 +10,8 @@ from contextvars import ContextVar
 from threading import Lock
 from time import monotonic
 from typing import Any
+
+from app.config import LogFormat
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 _DATE_FORMAT = "%Y-%m-%dT%H:%M:%S"
@@ -59,13 +62,14 @@ class _Json(logging.Formatter):
         return json.dumps(members)
 
 
-def configure(*, as_json: bool) -> None:
+def configure() -> None:
     """Have every line of this process say when it was written, how grave it is, and which module wrote it.
 
-    Does nothing where somebody else, such as another web server, has said how lines look.
+    The setting LOG_FORMAT is looked up at once, because reading the others may have to be logged. Does nothing where
+    somebody else, such as another web server, has said how lines look.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if as_json else _Text())
+    handler.setFormatter(_Json() if os.environ.get("LOG_FORMAT") == LogFormat.JSON else _Text())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("app").setLevel(logging.INFO)
 

@@ -236,3 +236,14 @@ def test_settings_that_cannot_be_used_are_printed_before_it_is_said_why(tessera:
     assert done.exit_code == 1
     assert "PUBLIC_URL" in done.stdout
     assert done.stderr.startswith("Error: PUBLIC_URL must start with https://")
+
+
+def test_a_secret_may_be_in_a_file(tessera: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "smtp"
+    path.write_text("smtps://user:secret@mail.example.org\n")
+    monkeypatch.setenv("SMTP_URL_FILE", str(path))
+    [shown] = [one for one in tessera.tells("settings")["settings"] if one["name"] == "SMTP_URL"]
+    assert (shown["value"], shown["source"]) == ("smtps://user:***@mail.example.org", "file")
+    assert "both set" in tessera.refuses("migrate", env={"SMTP_URL": "smtp://localhost"})
+    path.unlink()
+    assert "cannot be read" in tessera.refuses("migrate")

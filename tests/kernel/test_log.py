@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -6,9 +7,9 @@ import sys
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ [a-z_.]+: .+")
 
 PROGRAM = """
-import logging, sys
+import logging
 from app.kernel import log
-log.configure(as_json=len(sys.argv) > 1)
+log.configure()
 throttle = log.Throttle(logging.getLogger("app.somewhere"))
 for number in range(3):
     throttle.error("it is %s", "away")
@@ -46,7 +47,13 @@ except OSError as error:
     logging.getLogger("app.api").error("failed again")
 """
     )
-    done = subprocess.run([sys.executable, "-c", program, "json"], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"LOG_FORMAT": "json"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert {"time", "level", "logger", "message", "process"} <= set(lines[0])
     assert "request_id" not in lines[0]
