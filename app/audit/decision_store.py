@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from peewee import Database, Expression, SchemaManager, fn
+from peewee import EXCLUDED, Database, Expression, SchemaManager, fn
 
 from app.audit import journal
 from app.audit.decision_codec import PathReference, Steps, pack, without
@@ -49,7 +49,12 @@ def keep(writer: str, frames: Sequence[Frame]) -> None:
             )
             used.execute(store)
         for row in rows:
-            DecisionBatch.insert(row).on_conflict_ignore().execute(store)
+            # A backup may have the same file when it was shorter.
+            DecisionBatch.insert(row).on_conflict(
+                conflict_target=[DecisionBatch.writer, DecisionBatch.first],
+                preserve=[DecisionBatch.last, DecisionBatch.ended_at, DecisionBatch.payload],
+                where=(EXCLUDED.last > DecisionBatch.last),
+            ).execute(store)
 
 
 def find_rows(writer: str, number: int) -> Iterator[bytes]:

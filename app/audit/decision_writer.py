@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from itertools import count
 from time import monotonic
 
 from app.audit.decision_codec import (
@@ -35,6 +36,7 @@ class DecisionWriter:
 
     def __init__(self, writer: str, steps_of: Callable[[str, int], Steps | None] | None) -> None:
         self._writer = writer
+        self._numbers = count(1)
         self._steps_of = steps_of
         self._segment: Segment | None = None
         self._finished: deque[Segment] = deque()
@@ -111,7 +113,7 @@ class DecisionWriter:
             self._segment = None
 
     def _begin(self) -> Segment:
-        begun = Segment(self._writer, monotonic())
+        begun = Segment(self._writer, next(self._numbers), monotonic())
         if self._segment is not None:
             self._finished.append(self._segment)
         self._segment = begun

@@ -16,7 +16,6 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,10 +50,10 @@ class Frame(NamedTuple):
 class Segment:
     """A file of the journal that this process appends to. One thread may append while another one syncs.
 
-    Raises OSError when it cannot be made.
+    A `number` is for one file of its writer: a name never means another file. Raises OSError when it cannot be made.
     """
 
-    def __init__(self, writer: str, begun: float) -> None:
+    def __init__(self, writer: str, number: int, begun: float) -> None:
         self.begun = begun
         """When it was begun, on the clock of its owner."""
         self.size = 0
@@ -62,7 +61,7 @@ class Segment:
         self.digests: dict[tuple[str, int], str] = {}
         """Which leaves stand for which paths in it."""
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = _new_file(writer)
+        self._file = _new_file(writer, number)
         self._length = self._synced = 0
         self._is_named = self._is_closed = False
 
@@ -149,16 +148,17 @@ def _packed(frame: Frame) -> bytes:
     return _HEADER.pack(len(body), checksum, *frame[:5]) + body
 
 
-def _new_file(writer: str) -> int:
-    for number in count(len(segments(writer)) + 1):
-        path = folder() / f"{writer}-{number:09}{_SUFFIX}"
-        with suppress(FileExistsError):
-            file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-            # Another process may have found it without its lock, and deleted it as empty.
-            if _is_locked_now(file):
-                return file
-            os.close(file)
-    raise AssertionError
+def _new_file(writer: str, number: int) -> int:
+    file = os.open(_path(writer, number), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+    if _is_locked_now(file):
+        return file
+    # Another process has found it without its lock, and deletes it as empty.
+    os.close(file)
+    raise FileExistsError
+
+
+def _path(writer: str, number: int) -> Path:
+    return folder() / f"{writer}-{number:09}{_SUFFIX}"
 
 
 def _is_locked_now(file: int) -> bool:

@@ -64,8 +64,10 @@ def restore_backup(source: Path, file: Path | None) -> str:
         for name in archive.namelist():
             if name.startswith(JOURNAL):
                 journal.folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-                # The name comes from a file: it must not lead out of the folder.
-                extract(archive, name, journal.folder() / Path(name).name)
+                # The name comes from a file: it must not lead out of the folder. One that is there has as much or more.
+                target = journal.folder() / Path(name).name
+                if not target.exists():
+                    extract(archive, name, target)
     return f"What was there before is in {kept}: delete it once you do not need it." if kept else ""
 
 

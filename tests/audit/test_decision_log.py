@@ -560,7 +560,7 @@ def test_a_path_that_cannot_be_told_keeps_nothing_from_being_kept(
     log.flush()
     assert find(given)
     assert "LookupError" in caplog.text
-    assert "42" not in caplog.text
+    assert "secret" not in caplog.text
 
 
 # Forgetting

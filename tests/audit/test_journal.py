@@ -99,6 +99,17 @@ def test_a_file_in_use_stays_where_it_is(database: None) -> None:
     assert find("living-1")
 
 
+def test_a_file_that_was_moved_when_it_was_shorter_loses_nothing(written: Write) -> None:
+    path = written("grown", NOW, NOW)
+    whole = list(journal.frames(path))
+    for frames in (whole[:1], whole, whole[:1]):
+        decision_store.keep("grown", frames)
+    path.unlink()
+    [row] = kept("grown")
+    assert (row.first, row.last) == (1, 2)
+    assert find("grown-2")
+
+
 def test_what_was_refused_is_not_in_the_log(
     database: None, stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
