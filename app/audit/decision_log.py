@@ -146,9 +146,9 @@ class DecisionLog:
         return number, monotonic() - self._written_until if number else 0.0
 
     @property
-    def warning(self) -> str:
-        """What an operator should know of the size of the log, in a sentence; mostly empty."""
-        return self._mover.warning
+    def warnings(self) -> list[str]:
+        """What an operator should know of where decisions are kept, in sentences."""
+        return self._mover.warnings
 
     def write(self, at: float, client: str, revision: int, item: LoggedDecision) -> str:
         """Log the decision with which a request of `client` (`client:ID`) is about to be answered, and return its id.

@@ -6,7 +6,6 @@ It waits for databases, so that no other thread has to.
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
-from math import inf
 from threading import Event
 from time import monotonic
 
@@ -14,6 +13,7 @@ from app.audit import decision_store, journal, queries
 from app.audit.operations import delete_events
 from app.kernel import clock
 from app.kernel.database import connected, release_idle
+from app.kernel.disk import little_room
 from app.kernel.log import Throttle
 
 _LOOK_SECONDS = 1
@@ -28,7 +28,7 @@ _DELETED_AT_ONCE = timedelta(hours=2)
 _QUIET = timedelta(days=1)
 """If the newest entry is older than this, nothing is deleted: no clock is right that nothing else confirms."""
 _SIZE_SECONDS = 60
-"""Between two looks at how large the log is."""
+"""Between two looks at how large the log is, and how much room there is for it."""
 _DELETE_LIMIT = 500
 """Rows that are deleted at a time, so that other writers do not wait."""
 _NEARLY = 0.8
@@ -45,15 +45,19 @@ class DecisionMover:
 
     def __init__(self, *, days: int, event_days: int, max_bytes: int) -> None:
         self.stop = Event()
-        self.warning = ""
-        """What an operator should know, in a sentence."""
+        self._too_large = self._not_moved = ""
         self._days = timedelta(days=days)
         self._event_days = timedelta(days=event_days)
         self._max_bytes = max_bytes
         self._sizes: dict[datetime, int] = {}
         self._retention_at = monotonic() + _FIRST_RETENTION_SECONDS
-        self._size_at = monotonic() if max_bytes else inf
-        self._errors = Throttle(_log)
+        self._size_at = monotonic()
+        self._errors, self._notes = Throttle(_log), Throttle(_log)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What an operator should know, in sentences."""
+        return [warning for warning in (self._too_large, self._not_moved) if warning]
 
     def run(self) -> None:
         """Run until `stop` is set, and move what can be moved once more after that."""
@@ -65,11 +69,13 @@ class DecisionMover:
         """Do what is due, and return how many seconds to wait until the next time."""
         try:
             move_all()
+            self._not_moved = ""
             if not self.stop.is_set():
                 self._check_size()
                 self._delete_old()
         except Exception as error:  # noqa: BLE001  (it goes on when the problem is over, whatever it was)
             release_idle()
+            self._not_moved = "Decisions stay in the journal for now, because they cannot be moved to the database."
             self._errors.error("decisions stay in the journal for now: %s", type(error).__name__)
             return _RETRY_SECONDS
         return _LOOK_SECONDS
@@ -78,16 +84,20 @@ class DecisionMover:
         if monotonic() < self._size_at:
             return
         self._size_at = monotonic() + _SIZE_SECONDS
-        self._sizes = decision_store.sizes(self._sizes)
-        size = sum(self._sizes.values())
+        if journal.folder().exists() and (warning := little_room(journal.folder())):
+            self._notes.warning("%s", warning)
+        if self._max_bytes:
+            self._sizes = decision_store.sizes(self._sizes)
+            self._bound(sum(self._sizes.values()))
+
+    def _bound(self, size: int) -> None:
+        self._too_large = ""
         if size > _NEARLY * self._max_bytes:
-            self.warning = (
+            self._too_large = (
                 f"The decision log has {size:,} bytes; beyond {self._max_bytes:,} (DECISION_LOG_MAX_BYTES) its oldest"
                 " decisions are deleted."
             )
-            self._errors.warning("%s", self.warning)
-        else:
-            self.warning = ""
+            self._notes.warning("%s", self._too_large)
         while size > self._max_bytes and not self.stop.is_set():
             deleted = decision_store.delete_oldest(size - self._max_bytes, limit=_DELETE_LIMIT)
             if not deleted:

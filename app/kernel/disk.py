@@ -42,7 +42,10 @@ class DiskCheck:
             self._error = error
             return
         self._error = None
-        free = {folder: shutil.disk_usage(folder).free for folder in folders}
-        self._warnings = [
-            f"The disk of {folder} has {room:,} bytes left." for folder, room in free.items() if room < _LITTLE_BYTES
-        ]
+        self._warnings = [warning for folder in folders if (warning := little_room(folder))]
+
+
+def little_room(folder: Path) -> str:
+    """Return a sentence if the disk of `folder` has little room, nothing otherwise."""
+    free = shutil.disk_usage(folder).free
+    return f"The disk of {folder} has {free:,} bytes left." if free < _LITTLE_BYTES else ""

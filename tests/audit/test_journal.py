@@ -141,6 +141,31 @@ def test_a_decision_is_found_beside_any_number_of_others_of_its_process(written:
     assert list(decision_store.find_rows("old", 7)) == [payload]
 
 
+def test_what_cannot_be_moved_is_said_until_it_is_and_keeps_nothing_else_from_it(
+    written: Write, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for writer in ("bad", "good"):
+        written(writer, NOW)
+    keep = decision_store.keep
+
+    def keep_good(writer: str, frames: list[journal.Frame]) -> None:
+        if writer == "bad":
+            raise ConnectionError
+        keep(writer, frames)
+
+    mover = DecisionMover(days=90, event_days=30, max_bytes=0)
+    with monkeypatch.context() as broken:
+        broken.setattr(decision_store, "keep", keep_good)
+        for _ in range(3):
+            mover._pass()
+    assert len(mover.warnings) == 1
+    assert caplog.text.count("decisions stay in the journal") == 1
+    assert [len(kept(writer)) for writer in ("bad", "good")] == [0, 1]
+    mover._pass()
+    assert mover.warnings == []
+    assert len(kept("bad")) == 1
+
+
 @pytest.mark.parametrize("days_old", [1, 100])
 def test_what_an_earlier_release_has_stored_is_found_and_deleted_in_its_time(written: Write, days_old: int) -> None:
     moment = NOW - timedelta(days=days_old)
@@ -200,5 +225,5 @@ def test_a_log_that_is_too_large_loses_its_oldest_and_says_so_before(written: Wr
     ):
         mover = DecisionMover(days=90, event_days=30, max_bytes=limit)
         mover._pass()
-        assert bool(mover.warning) is said
+        assert bool(mover.warnings) is said
         assert [find(f"day{day}-1.500") is not None for day in range(4)] == [day >= 4 - left for day in range(4)]

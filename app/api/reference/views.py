@@ -64,7 +64,7 @@ def health() -> ResponseReturnValue:
         warnings += _disk.warnings(_folders())
     except OSError as error:
         raise NotLoggedError("what is answered could not be kept") from error
-    warnings += [log.warning] * bool(log.warning)
+    warnings += log.warnings
     return json_response(HealthSchema().dump({"status": "ok", "decisions_dropped": log.dropped, "warnings": warnings}))
 
 

@@ -88,8 +88,8 @@ class HealthSchema(LiveSchema):
         fields.String(),
         required=True,
         metadata={
-            "description": "What an operator should look at before it becomes a problem: little room on a disk, or a"
-            " decision log near its largest size.",
+            "description": "What an operator should look at before it becomes a problem: little room on a disk, a"
+            " decision log near its largest size, or a database that is away.",
             "examples": [[]],
         },
     )
