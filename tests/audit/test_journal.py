@@ -59,7 +59,9 @@ def test_of_a_file_that_ends_in_the_middle_everything_before_counts(written: Wri
     path.write_bytes(whole[:-1])
     assert find("torn-1")
     assert find("torn-2") is None
-    path.write_bytes(whole[: len(whole) // 2] + bytes(40))
+    # A disk that lost its power may have kept the length and not the rest.
+    path.write_bytes(whole[:-10] + bytes(10))
+    assert find("torn-2") is None
     move_all()
     assert find("torn-1")
     assert find("torn-2") is None
@@ -129,16 +131,19 @@ def test_what_was_refused_is_not_in_the_log(
         log.close()
 
 
-def test_a_decision_is_found_beside_any_number_of_others_of_its_process(written: Write) -> None:
-    rows = [(number, number) for number in range(1, 2_000)]
-    payload = pack([entries_text([(7, NOW.timestamp(), "client:training", 1, [ITEM])], {})], [])
-    with decision_store._open(decision_store._current()) as store, store.atomic():
-        for first, last in rows:
-            row = {"writer": "old", "first": first, "last": last, "started_at": NOW, "ended_at": NOW}
-            DecisionBatch.insert(row, payload=payload if first == 7 else b"").execute(store)
-    assert find("old-7")
-    # Only the row that it is in is read.
-    assert list(decision_store.find_rows("old", 7)) == [payload]
+@pytest.mark.one_database
+def test_a_decision_is_found_at_once_beside_any_number_of_others_of_its_process(written: Write) -> None:
+    payload = pack([entries_text([(1_990, NOW.timestamp(), "client:training", 1, [ITEM])], {})], [])
+    with decision_store._open(decision_store._current()) as store:
+        with store.atomic():
+            for number in range(1, 2_000):
+                row = {"writer": "old", "first": number, "last": number, "started_at": NOW, "ended_at": NOW}
+                DecisionBatch.insert(row, payload=payload if number == 1_990 else b"").execute(store)
+        steps: list[None] = []
+        store.connection().set_progress_handler(lambda: steps.append(None), 10)
+        assert find("old-1990")
+    # Hundreds of steps of SQLite, and not tens of thousands.
+    assert 0 < len(steps) < 100
 
 
 def test_what_cannot_be_moved_is_said_until_it_is_and_keeps_nothing_else_from_it(
@@ -188,7 +193,7 @@ def test_a_clock_that_runs_ahead_deletes_next_to_nothing() -> None:
     ahead = NOW + 100 * day
     assert deletable_before(NOW, 90 * day, oldest, NOW) is None
     # Nothing was answered yet at that time, or something was, or the clock is right again after that.
-    assert deletable_before(ahead, 90 * day, oldest, NOW) is None
+    assert deletable_before(ahead, 90 * day, oldest - 5 * day, NOW) is None
     assert deletable_before(ahead, 90 * day, oldest, ahead) == oldest + timedelta(hours=2)
     assert deletable_before(NOW + day, 90 * day, oldest, ahead) == oldest + timedelta(hours=2)
     assert deletable_before(NOW, 30 * day, oldest, NOW) == oldest + timedelta(hours=2)
