@@ -97,7 +97,11 @@ class ClientScope(Struct):
         if reason is Reason.POLICY_ERROR:
             return UndecidedError("The policy could not say whether this may be asked.")
         if client.service is None or not client.kinds:
-            return NotPermittedError("This key may not ask about anything yet.")
+            missing = "no service" if client.service is None else "no types of resource"
+            return NotPermittedError(
+                f"This key may not ask about anything yet: it has {missing}. Whoever runs the portal can make one that"
+                " has; in a pack, `service` and `kinds` of the client say so."
+            )
         types = ", ".join(sorted(client.kinds))
         return NotPermittedError(
             f"This key may ask only about the service {client.service.slug}, and only about: {types}."

@@ -38,7 +38,11 @@ class Directory:
         mostly = st.sampled_from(STATES)
         self.places = [facts.Organisation(name, draw(mostly), "UTC") for name in "ab"]
         self.services = [facts.Service(name, draw(st.sampled_from(["live", "live", "hidden"]))) for name in "st"]
-        slugs = [(MANAGES, None), *((f"{service.slug}:{role}", service) for service in self.services for role in "12")]
+        slugs = [
+            (MANAGES, None),
+            ("portal:other", None),
+            *((f"{service.slug}:{role}", service) for service in self.services for role in "12"),
+        ]
         givable = {slug: draw(st.booleans()) for slug, _ in slugs}
 
         def role(slug: str, service: facts.Service | None, at: facts.Organisation | None) -> facts.Role:
