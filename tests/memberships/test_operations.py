@@ -186,3 +186,15 @@ def test_who_is_reactivated_must_be_suspended() -> None:
     membership = Membership.get(Membership.person == olivia())
     with pytest.raises(ProblemError, match="changed this meanwhile"):
         reactivate(membership, by=olivia())
+
+
+def test_the_longest_names_that_can_be_typed_fit_into_both_databases() -> None:
+    hill = set_up_organisation("H" * 200, "90110", "A" * 120, f"{'a' * 60}@{'b' * 60}.example.org", by=None)
+    # Somebody known and somebody new: each gets a mail with the longest subject there is.
+    people = [NewPerson("T" * 120, "thomas.reed@example.org", []), NewPerson("N" * 120, "nora.field@example.org", [])]
+    added = add_people(hill, people, by=None)
+    reason = "r" * 200
+    roles = [RoleGiven(role) for role in Role.select().where(Role.service.is_null(is_null=False)).limit(3)]
+    for membership in added:
+        change_roles(membership, give=roles, take=(), reason=reason, by=olivia())
+    assert Mail.select().count() == 3
