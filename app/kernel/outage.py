@@ -37,4 +37,4 @@ def note_outage(error: Exception) -> None:
     database_errors.inc()
     if not isinstance(error, DatabaseAwayError):
         release_idle()
-        _log.error("the database cannot be used: %s", str(error).partition("\n")[0].strip() or type(error).__name__)
+    _log.error("the database cannot be used: %s", str(error).partition("\n")[0].strip() or type(error).__name__)

@@ -1,7 +1,9 @@
 """From the journal to where decisions are kept, and what is deleted there."""
 
+import json
 import os
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from app.audit.models import DecisionBatch
 from app.audit.queries import find
 from app.config import DecisionLogging
 from app.vocabulary import Reason
+from tests.audit.test_decision_log import wait_until
 
 NOW = datetime(2027, 5, 3, 12, tzinfo=UTC)
 ITEM: LoggedDecision = ("person:7", "launch", "service:training", "", True, Reason.ALLOWED, "0123456789ab", 1, None)
@@ -129,6 +132,31 @@ def test_what_was_refused_is_not_in_the_log(
         assert find(f"{log.writer}-1") is None
         assert find(given)
         log.close()
+
+
+def test_a_disk_that_keeps_nothing_at_all_ends_the_answers_until_it_does(
+    database: None, stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_log, "_SYNC_SECONDS", 0.3)
+    log = DecisionLog()
+    given: list[str] = []
+
+    def answer_on() -> None:
+        while True:
+            given.append(log.write(NOW.timestamp(), "client:training", 1, ITEM))
+            log.flush()
+
+    with pytest.raises(NotLoggedError):
+        answer_on()
+    assert not log.keeps_up
+    stuck.set()
+    wait_until(lambda: log.keeps_up)
+    given.append(log.write(NOW.timestamp(), "client:training", 1, ITEM))
+    assert len(given) > 1
+    log.close()
+    # What was refused was not even written.
+    logged = [json.loads(zlib.decompress(bytes(row.payload)))["entries"] for row in kept(log.writer)]
+    assert sum(map(len, logged)) == len(given)
 
 
 @pytest.mark.one_database

@@ -49,6 +49,8 @@ class Freshness:
         began = monotonic()
         # One thread may be waiting for a database that does not respond; one is enough.
         if began < self._look_at or not self._looking.acquire(timeout=0 if self.is_stale else _LOOK_SECONDS):
+            if not self.is_stale:
+                note_outage(_silent())
             self._go_on(is_certain=is_certain)
             return
         try:
@@ -87,4 +89,8 @@ class Freshness:
     def _go_on(self, *, is_certain: bool) -> None:
         self.is_stale = True
         if is_certain or monotonic() - self._fresh_at > settings().answer_without_database:
-            raise DatabaseAwayError
+            raise _silent()
+
+
+def _silent() -> DatabaseAwayError:
+    return DatabaseAwayError("It does not respond.")
