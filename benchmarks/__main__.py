@@ -13,6 +13,7 @@ PARTS = {
     "revocation": "benchmarks.revocation",
     "hostile": "benchmarks.hostile",
     "pages": "benchmarks.pages",
+    "metrics": "benchmarks.metrics",
     "regression": "benchmarks.regression",
     "profile": "benchmarks.request_profile",
 }

@@ -52,6 +52,8 @@ def measure() -> list[Result]:
         folder = Path(name)
         (folder / "pack" / "policies").mkdir(parents=True)
         (folder / "pack" / "policies" / "blob.polar").write_text(_PACK)
+        # The hostile client registers its own, so the pack has none that a table could list.
+        (folder / "pack" / "policies" / "blob_test.toml").write_text("thing = []\n")
         hostile_key = _key_with_blobs(data, own)
         victim_key = portal.new_key(data, other)
         pack = {"PACK_DIR": str(folder / "pack"), "PACK_DATA_DIR": str(data), "RATE_LIMIT": "10000"}

@@ -8,13 +8,16 @@ import re
 import statistics
 import time
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import urlencode
 
-from benchmarks.portal import fill, serving
+from benchmarks.load import Connection
+from benchmarks.portal import fill, new_key, serving
 from benchmarks.results import Result
 
 OFFICER, PASSWORD, BIG = "officer@crowd.example.org", "correct horse tiles", "crowd-500"
 ROUNDS = 60
+SERVICE = "training"
 
 
 class Browser:
@@ -49,7 +52,9 @@ class Browser:
 def measure() -> list[Result]:
     """Measure everything of this part."""
     results = []
-    with serving(fill()) as server:
+    data = fill()
+    key = new_key(data, SERVICE)
+    with serving(data) as server:
         browser = Browser(server.port)
         browser.sign_in()
         for name, path, most in (
@@ -64,4 +69,24 @@ def measure() -> list[Result]:
                 took.append((time.perf_counter() - begun) * 1000)
                 assert status == 200, (path, status)
             results.append(Result(name, statistics.median(took), "ms", most=most))
+        took = _searches(Connection(server.port, key))
+        results.append(Result("A page of 50 of a search among 200,000 people", statistics.median(took), "ms", most=10))
     return results
+
+
+def _searches(client: Connection) -> list[float]:
+    """Return how many milliseconds each page took, one after the other, of those who may open a service."""
+    body: dict[str, Any] = {
+        "subject": {"type": "person"},
+        "action": {"name": "launch"},
+        "resource": {"type": "service", "id": SERVICE},
+        "page": {"limit": 50},
+    }
+    took = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        answer = client.post("/access/v1/search/subject", body)
+        took.append((time.perf_counter() - begun) * 1000)
+        assert len(answer["results"]) == 50, answer
+        body["page"] = {"limit": 50, "token": answer["page"]["next_token"]}
+    return took

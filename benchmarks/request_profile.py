@@ -52,7 +52,7 @@ def measure() -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
         load = Load(Path(folder), "single", PATH, bodies, key=key)
         with serving(data, WORKERS="2") as tessera, servers.wsgi(Path(folder), "echo", servers.ECHO) as echo:
-            ours, theirs = _processor_time(load, [tessera, echo])
+            ours, theirs = processor_time(load, [tessera, echo])
     stages, log = _stages(sample, key, bodies)
     table = _table(stages, log, ours, theirs)
     print(table)
@@ -157,7 +157,7 @@ def _log_thread(step: Callable[[], object], decisions: int) -> float:
     return ((time.process_time() - whole) - (time.thread_time() - own)) / REPEAT / decisions * 1e6
 
 
-def _processor_time(load: Load, tested: Iterable[Server]) -> list[float]:
+def processor_time(load: Load, tested: Iterable[Server]) -> list[float]:
     """Return the microseconds of processor time that each server uses for a request, the median of some rounds."""
     used: list[list[float]] = []
     for server in tested:
