@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from itertools import count
 from time import monotonic
 
@@ -23,6 +24,7 @@ _SHORT_SEGMENT_SECONDS = 1
 """The same for a file that has become long."""
 _LONG = 5000
 """Decisions."""
+_TRIES = 10
 
 _log = logging.getLogger(__name__)
 
@@ -113,12 +115,19 @@ class DecisionWriter:
             self._segment = None
 
     def _begin(self) -> Segment:
-        begun = Segment(self._writer, next(self._numbers), monotonic())
+        begun = self._new_segment()
         if self._segment is not None:
             self._finished.append(self._segment)
         self._segment = begun
         self._is_suspect = False
         return begun
+
+    def _new_segment(self) -> Segment:
+        for _ in range(_TRIES):
+            # Another process that looks for files to move may take a new one for one that is left.
+            with suppress(FileExistsError):
+                return Segment(self._writer, next(self._numbers), monotonic())
+        raise FileExistsError
 
     def _paths(self, batch: Sequence[LoggedRequest]) -> tuple[dict[LeafReference, str], dict[str, tuple[str, Steps]]]:
         """Return the digests of the paths in `batch`, and the paths by digest."""

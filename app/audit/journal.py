@@ -50,7 +50,8 @@ class Frame(NamedTuple):
 class Segment:
     """A file of the journal that this process appends to. One thread may append while another one syncs.
 
-    A `number` is for one file of its writer: a name never means another file. Raises OSError when it cannot be made.
+    A `number` is for one file of its writer: a name never means another file. Raises OSError when it cannot be made,
+    and FileExistsError when one with another number may be.
     """
 
     def __init__(self, writer: str, number: int, begun: float) -> None:

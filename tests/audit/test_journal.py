@@ -104,6 +104,17 @@ def test_a_file_in_use_stays_where_it_is(database: None) -> None:
     assert find("living-1")
 
 
+def test_a_new_file_that_another_process_takes_for_one_that_is_left_is_not_written_to(database: None) -> None:
+    journal.folder().mkdir(exist_ok=True)
+    first = journal.folder() / "taken-000000001.journal"
+    first.touch()
+    files = DecisionWriter("taken", None)
+    files.append([(1, NOW.timestamp(), "client:training", 1, [ITEM])])
+    files.close()
+    assert first.stat().st_size == 0
+    assert find("taken-1")
+
+
 def test_a_file_that_was_moved_when_it_was_shorter_loses_nothing(written: Write) -> None:
     path = written("grown", NOW, NOW)
     whole = list(journal.frames(path))
