@@ -13,7 +13,6 @@ from zipfile import ZipFile
 import pytest
 
 from tests.conftest import ON_POSTGRESQL
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +31,19 @@ for number in range(300):
 os._exit(9)
 """
 """Changes a name 300 times and ends like a process that is killed: what it wrote is still in the log of SQLite."""
+
+HOLDS_IT_OPEN = """
+import sys
+from app import config
+from app.kernel import database
+from app.runtime import Runtime, use
+settings = config.read_settings()
+use(Runtime(settings=settings, database=database.open_database(settings.database_url)))
+with database.connected():
+    print("open", flush=True)
+    sys.stdin.read()
+database.release()
+"""
 
 DIES_AT_A_STEP = """
 import os, pathlib, sys
@@ -129,12 +141,17 @@ def test_a_restore_is_the_backup(machine: Machine, backup: Path) -> None:
 
 
 def test_nothing_is_put_back_under_a_portal_that_runs(machine: Machine, backup: Path) -> None:
-    worker = machine.start("mail")
-    try:
-        wait_until(lambda: "in use" in (said := machine.refuses("restore", str(backup))) or "connected" in said)
-    finally:
-        worker.terminate()
-        worker.communicate(timeout=30)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDS_IT_OPEN],
+        env=machine.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == b"open\n"
+    said = machine.refuses("restore", str(backup))
+    assert ("connected" if ON_POSTGRESQL else "in use") in said
+    holder.communicate()
     machine.does("restore", str(backup))
 
 
