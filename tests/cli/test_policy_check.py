@@ -2,8 +2,12 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +23,7 @@ from app.config import ROOT, Settings
 from app.factory import create_app
 from app.vocabulary import PERMISSIONS
 from tests.cli.conftest import CommandLine
+from tests.machine import below, until
 
 # Each check is a process of its own, with a database of its own.
 pytestmark = [pytest.mark.slow, pytest.mark.one_database]
@@ -115,7 +120,35 @@ def test_rules_that_run_away_are_cut_off(tessera: CommandLine, folder: Path, mon
             '\nhas_permission(person: Person, "read", _service: Service) if endless(person);\n'
             'endless(person: Person) if endless(person) and person.state = "active";\n'
         )
-    assert tessera.refuses("policy", "check", str(folder)) == "The check of the policy took longer than 3 seconds."
+    assert (
+        tessera.refuses("policy", "check", str(folder))
+        == "The check of the policy took more than 3 seconds of a processor."
+    )
+
+
+def test_a_check_that_waits_for_a_busy_machine_is_not_cut_off(
+    tessera: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "_LIMIT_SECONDS", 5)
+
+    def hold_up() -> None:
+        until(lambda: checks(os.getpid()))
+        [check] = checks(os.getpid())
+        os.kill(check, signal.SIGSTOP)
+        # Longer than it may compute; it is what is tested.
+        time.sleep(5.5)
+        os.kill(check, signal.SIGCONT)
+
+    thread = threading.Thread(target=hold_up)
+    thread.start()
+    said = tessera.does("policy", "check", str(folder))
+    thread.join()
+    assert said == f"{folder}: nothing found.\n"
+
+
+def checks(pid: int) -> list[int]:
+    """Return the processes below `pid` that check a policy."""
+    return [child for child in below(pid) if "\0app.authz.lint\0" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def test_a_folder_that_is_not_there_is_refused(tessera: CommandLine, tmp_path: Path) -> None:
