@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -26,6 +27,7 @@ from app.kernel.schema import migrate
 from app.runtime import EXTENSION, Runtime, current, is_in_use
 from app.seeding.loader import is_empty, load_cast
 from tests.browsing import Browser
+from tests.machine import Machine, below
 from tests.running import change, portals, restored, run_on
 
 if TYPE_CHECKING:
@@ -211,3 +213,16 @@ def new_browser(app: Flask) -> Callable[[], Browser]:
 def browser(new_browser: Callable[[], Browser]) -> Browser:
     """A browser that sends forms as they stand on the page and finds fault with every page that is not a good one."""
     return new_browser()
+
+
+@pytest.fixture
+def machine(database_url: str, tmp_path: Path, policy_marker: Path) -> Iterator[Machine]:
+    """A machine on which nothing is left behind, and whose policy was checked before."""
+    shutil.copy(policy_marker, tmp_path)
+    machine = Machine(tmp_path, database_url)
+    yield machine
+    for process in machine.started:
+        for pid in {process.pid, *below(process.pid)}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()

@@ -30,5 +30,7 @@ def main(pack: Path | None) -> None:
     describes them, and `tessera settings` prints them. DEVELOPMENT=1 allows http.
     """
     log.configure()
+    # What is made in DATA_DIR is for nobody else to read.
+    os.umask(0o077)
     if pack is not None:
         os.environ["PACK_DIR"] = str(pack.absolute())

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from app.cli.base import answer_list, as_json, examples, migrated_database
-from app.cli.processes import end_with
 from app.mail.models import Mail
 from app.mail.queries import unsent_mails
 from app.mail.worker import Worker
+from app.server.processes import end_with
 
 _MOST_FOUND = 200
 

@@ -15,11 +15,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from app.cli.base import own_database
-from app.cli.processes import end_with
 from app.kernel import clock
 from app.kernel.database import connected
 from app.kernel.metrics import FOLDER
 from app.mail.queries import waiting_since
+from app.server.processes import end_with
 
 _PROCESS = re.compile(r"gauge_live.*_(\d+)\.db")
 

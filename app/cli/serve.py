@@ -5,29 +5,27 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
-from app.authz.lint.findings import PolicyRejectedError
-from app.authz.lint.verify import verify_settings
 from app.cli.base import examples, own_database
-from app.cli.supervisor import Supervisor
+from app.cli.policy_copy import PolicyCopy, remove_left_over_copies
+from app.cli.web import verified
 from app.config import SettingError, Settings
 from app.demo.leftovers import refuse_demo
 from app.demo.welcome import load_cast_if_empty, sign_in_hints
 from app.kernel import database
 from app.kernel.errors import ProblemError
-from app.kernel.files import is_left_over
 from app.kernel.metrics import FOLDER as METRICS_FOLDER
 from app.kernel.schema import migrate
 from app.organisations.models import Organisation
 from app.seeding import loader
 from app.seeding.fixtures import digest as fixtures_digest
+from app.server.listeners import open_listeners
+from app.server.release import Release
+from app.server.supervisor import Supervisor
 
 _LOADED = "fixtures-loaded"
 """The file in the data of a pack that says which fixtures it was filled from."""
@@ -48,17 +46,21 @@ _LOADED = "fixtures-loaded"
 def serve(pack: Path | None) -> None:
     """Start the portal: checks policy and settings, brings the database up to date, serves pages and sends mail.
 
-    Ctrl-C stops it. With DEVELOPMENT=1 an empty database gets the demo cast. A pack has a database of its own (in
-    var/packs), which gets the fixtures of the pack when it is empty.
+    Ctrl-C stops it; a HUP brings in a policy or a release that has changed, without a pause. With DEVELOPMENT=1 an
+    empty database gets the demo cast. A pack has a database of its own (in var/packs), which gets the fixtures of the
+    pack when it is empty.
     """
     if pack is not None:
         os.environ["PACK_DIR"] = str(pack.absolute())
     with ExitStack() as kept:
         with own_database() as settings:
-            address = free_address(settings.host, settings.port)
+            listeners = _listeners(settings)
+            for listener in listeners:
+                kept.enter_context(listener)
             kept.enter_context(_claim(settings.host, settings.port))
-            copy = kept.enter_context(_policy_copy(settings))
-            _verify(settings, copy)
+            remove_left_over_copies(settings.data_dir)
+            with closing(PolicyCopy(settings)) as copy:
+                verified(copy.settings, settings.policies_dir, settings.pack_dir)
             migrate()
             if not settings.development:
                 refuse_demo()
@@ -68,17 +70,13 @@ def serve(pack: Path | None) -> None:
                 load_cast_if_empty()
             words = _welcome(settings)
         database.release()
-        parent = Supervisor(
-            web=_command("web", "--address", address),
-            helpers=_helpers(settings),
-            place=(address, settings.port),
-            # The web processes read their settings for themselves.
-            environ={
-                "POLICIES_DIR": str(copy.policies_dir),
-                **({"PACK_DIR": str(copy.pack_dir), "PACK_DATA_DIR": str(settings.data_dir)} if copy.pack_dir else {}),
-            },
+        supervisor = Supervisor(
+            listeners,
+            _helpers(settings),
+            load=lambda: _release(settings),
+            reload=lambda: _release(settings, "--migrate"),
         )
-        sys.exit(parent.run(lambda: click.echo(words)))
+        sys.exit(supervisor.run(lambda: click.echo(words)))
 
 
 def _helpers(settings: Settings) -> dict[str, list[str]]:
@@ -94,19 +92,25 @@ def _helpers(settings: Settings) -> dict[str, list[str]]:
     return helpers
 
 
-def free_address(host: str, port: int) -> str:
-    """Return `host` as the numeric address to listen at. Raises `SettingError` if nobody can listen there now."""
+def _release(settings: Settings, *options: str) -> Release:
+    """Start to load the portal as it is now, with a copy of its policy as it is now."""
+    copy = PolicyCopy(settings)
+    sources = ["--policies", str(settings.policies_dir)]
+    if settings.pack_dir is not None:
+        sources += ["--pack", str(settings.pack_dir)]
+    return Release(_command("web", *sources, *options), copy.environ, on_close=copy.close)
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
+    """Return a socket for each web process. Raises `SettingError` if nobody can listen there now."""
     try:
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return open_listeners(settings.host, settings.port, settings.workers)
     except socket.gaierror as error:
-        raise SettingError(f"HOST {host} is not known: give an address of this machine, such as 127.0.0.1.") from error
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind(place)
-        except OSError as error:
-            raise SettingError(_refusal(error, host, port)) from error
-    return str(place[0])
+        raise SettingError(
+            f"HOST {settings.host} is not known: give an address of this machine, such as 127.0.0.1."
+        ) from error
+    except OSError as error:
+        raise SettingError(_refusal(error, settings.host, settings.port)) from error
 
 
 def _claim(host: str, port: int) -> AbstractContextManager[object]:
@@ -125,39 +129,6 @@ def _claim(host: str, port: int) -> AbstractContextManager[object]:
     return claim
 
 
-@contextmanager
-def _policy_copy(settings: Settings) -> Iterator[Settings]:
-    """Give the web server a copy of policy and pack, and return the settings that name it.
-
-    A web server that is started again after a crash decides as before, whatever is being edited meanwhile.
-    """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="serving-", dir=settings.data_dir) as folder:
-        policies = Path(folder, "policies")
-        _copy_files(settings.policies_dir, policies)
-        pack = settings.pack_dir and Path(folder, "pack", settings.pack_dir.name)
-        if settings.pack_dir and pack:
-            _copy_files(settings.pack_dir, pack)
-        yield replace(settings, policies_dir=policies, pack_dir=pack)
-
-
-def _copy_files(source: Path, target: Path) -> None:
-    """Copy what people wrote: a link as the file that it leads to, and one that leads nowhere as it is.
-
-    Volumes of containers consist of links, and what was checked is what has to be served.
-    """
-    target.mkdir(parents=True)
-    for path in source.iterdir():
-        if is_left_over(path):
-            continue
-        if path.is_dir():
-            _copy_files(path, target / path.name)
-        elif path.exists():
-            shutil.copyfile(path, target / path.name)
-        else:
-            (target / path.name).symlink_to(path.readlink())
-
-
 def _refusal(error: OSError, host: str, port: int) -> str:
     match error.errno:
         case errno.EADDRINUSE:
@@ -169,15 +140,6 @@ def _refusal(error: OSError, host: str, port: int) -> str:
             return f"HOST {host} is not an address of this machine: 127.0.0.1 always is."
         case _:
             return f"HOST {host} and PORT {port} cannot be used: {error.strerror}."
-
-
-def _verify(settings: Settings, copy: Settings) -> None:
-    try:
-        verify_settings(copy)
-    except PolicyRejectedError as rejected:
-        for finding in rejected.findings:
-            click.echo(finding.as_text(settings.policies_dir, settings.pack_dir), err=True)
-        raise ProblemError("The server does not start, because its policy has the findings above.") from None
 
 
 @database.change

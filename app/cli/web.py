@@ -1,92 +1,70 @@
-"""`tessera web`: the web server that `tessera serve` looks after."""
+"""`tessera web`: the fork server of the portal, which `tessera serve` looks after."""
 
-import gc
-import os
-import resource
-import signal
+import socket
+import subprocess
 import sys
-from functools import partial
-from typing import Any
+from pathlib import Path
 
 import click
-from granian import Granian
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
+from flask import Flask
 
 from app.audit import decision_log
 from app.authz.engine.engine import Engine
+from app.authz.lint.findings import PolicyRejectedError
 from app.authz.lint.verify import verify_settings
-from app.cli.processes import end_with
-from app.config import read_settings
+from app.config import Settings, read_settings
 from app.factory import create_app, start_sampling
+from app.kernel.errors import ProblemError
+from app.server import fork_server, worker
+from app.server.processes import end_with
 
-_THREADS = 64
-"""Requests that one web process answers at a time. Few are in progress at any moment, but a client that sends a form
-slowly keeps a thread waiting."""
-_CONNECTIONS = 4096
-"""Connections that one web process holds; more wait in the kernel. A browser keeps one or more open for a while, so
-these belong to the people of the last half minute."""
-_OTHER_FILES = 256
-"""Other files that a web process has open: the database, the log, the modules that it reads."""
-_HEADER_MILLISECONDS = 10_000
-"""How long a connection may take to send the headers of a request."""
 _SWITCH_SECONDS = 0.001
 """How long one thread may keep the others from running: a fifth of what Python gives it, because most answers take less
 and would wait for each long one. `make bench PART=hostile` measures what that does."""
-_SHUTDOWN_SECONDS = 5
-"""How long requests in progress may take to finish when the server stops, and the decision log after them."""
 
 
 @click.command(hidden=True)
-@click.option("--address", required=True, help="The numeric address to listen at.")
-@click.option("--parent", type=int, required=True, help="The process that this one must not outlive.")
-def web(address: str, parent: int) -> None:
-    """Answer requests until stopped.
+@click.option("--control", type=int, required=True, help="The file descriptor of a socket to the supervisor.")
+@click.option("--parent", type=int, required=True, help="The supervisor, which this process must not outlive.")
+@click.option("--policies", type=click.Path(path_type=Path), required=True, help="Where the policy was copied from.")
+@click.option("--pack", type=click.Path(path_type=Path), help="Where the pack was copied from.")
+@click.option("--migrate", "is_to_migrate", is_flag=True, help="Bring the database up to date first.")
+def web(control: int, parent: int, policies: Path, pack: Path | None, is_to_migrate: bool) -> None:
+    """Load the portal, and fork a process that answers whenever the supervisor asks for one.
 
-    The web processes are forked from this one: they share what it has imported, and it opens no database and no thread.
+    Loaded once, for all of them and for those that take their place. Opens no database and no thread.
     """
     end_with(parent)
     settings = read_settings()
-    server = Granian(
-        "wsgi:app",
-        address=address,
-        port=settings.port,
-        interface=Interfaces.WSGI,
-        workers=settings.workers,
-        blocking_threads=_THREADS,
-        backpressure=_connections(),
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLISECONDS),
-        respawn_failed_workers=True,
-        workers_kill_timeout=_SHUTDOWN_SECONDS,
-        # Addresses of pages and of people do not belong in a log; what happened is in the events.
-        log_access=False,
-        log_level=LogLevels.error,
-        # Its lines look like all others.
-        log_dictconfig={"loggers": {}},
+    engine = verified(settings, policies, pack)
+    if is_to_migrate:
+        # In a process of its own: what is forked must never have had a connection.
+        subprocess.run([sys.executable, "-P", "-m", "app.cli", "migrate"], stdout=subprocess.DEVNULL, check=True)
+    fork_server.run(
+        socket.socket(fileno=control),
+        parent,
+        lambda listener, heartbeat: worker.serve(
+            listener, heartbeat, lambda: _load(settings, engine), proxies=settings.proxies
+        ),
     )
-    # Loaded once, for all of them and for those that take their place.
-    load = partial(_load, os.getpid(), verify_settings(settings))
-    # To look for garbage writes to all that is looked at, and it would not be shared any more.
-    gc.collect()
-    gc.freeze()
-    server.serve(target_loader=load, wrap_loader=False)
 
 
-def _connections() -> int:
-    """Let this process and its children open as many files as they may, and return how many can be connections."""
-    _soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _CONNECTIONS + _OTHER_FILES
-    limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
-    return max(limit - _OTHER_FILES, _THREADS)
+def verified(settings: Settings, policies: Path, pack: Path | None) -> Engine:
+    """Return the engine of the policy of `settings`, which is a copy of what is in `policies` and `pack`.
+
+    Raises `ProblemError` after having said what is wrong.
+    """
+    try:
+        return verify_settings(settings)
+    except PolicyRejectedError as rejected:
+        for finding in rejected.findings:
+            click.echo(finding.as_text(policies, pack), err=True)
+        raise ProblemError("The server does not start, because its policy has the findings above.") from None
 
 
-def _load(starter: int, engine: Engine) -> Any:
+def _load(settings: Settings, engine: Engine) -> Flask:
     """Make the application, in the web process itself."""
-    # The one who watches over the web processes may be killed too, and the port must be free after that.
-    end_with(starter, signal.SIGKILL)
-    app = create_app(engine=engine)
+    app = create_app(settings, engine)
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Old decisions are deleted even if no more requests come.
     decision_log.current().start()
