@@ -71,5 +71,22 @@ def restore_backup(source: Path, file: Path | None) -> str:
     return f"What was there before is in {kept}: delete it once you do not need it." if kept else ""
 
 
+def refuse_damaged() -> None:
+    """Raise `ProblemError` when SQLite finds a fault in a database of the portal: what it says may be wrong."""
+    for path in _sqlite_files():
+        sqlite.check(path)
+
+
+def settle() -> None:
+    """Have each SQLite database of the portal, which nobody uses any more, be one file, which can be copied."""
+    for path in _sqlite_files():
+        sqlite.settle(path)
+
+
+def _sqlite_files() -> list[Path]:
+    file = sqlite_file()
+    return [] if file is None else [path for path in (file, _decisions()) if path.exists()]
+
+
 def _decisions() -> Path:
     return journal.folder() / "decisions.db"

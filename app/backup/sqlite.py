@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -75,14 +75,27 @@ def add_rows(archive: ZipFile, name: str, path: Path, tables: tuple[str, ...]) -
         draft.unlink(missing_ok=True)
 
 
-def ensure_intact(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise `ProblemError` when SQLite finds a fault in the database."""
+def check(path: Path) -> None:
+    """Look through all of the database at `path`, but for its indexes. Raises `ProblemError` if it is damaged."""
+    with _connected(path) as connection:
+        ensure_intact(connection, path, "quick_check")
+
+
+def settle(path: Path) -> None:
+    """Write what is in the log of the database at `path` into its file, unless somebody uses it or it is damaged."""
+    with suppress(sqlite3.DatabaseError), _connected(path) as connection:
+        connection.execute("pragma wal_checkpoint(truncate)")
+
+
+def ensure_intact(connection: sqlite3.Connection, path: Path, how: str = "integrity_check") -> None:
+    """Raise `ProblemError` when SQLite finds a fault in the database, looking as carefully as `how` says."""
     try:
-        answers = [answer for (answer,) in connection.execute("pragma integrity_check(1)")]
+        answers = [answer for (answer,) in connection.execute(f"pragma {how}(1)")]
     except sqlite3.DatabaseError as error:
         answers = [str(error)]
     if answers != ["ok"]:
-        raise ProblemError(f"The database {path} is damaged ({answers[0]}). Restore a backup: `tessera restore FILE`.")
+        reason = answers[0].splitlines()[-1]
+        raise ProblemError(f"The database {path} is damaged ({reason}). Restore a backup: `tessera restore FILE`.")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from app.backup.operations import refuse_damaged, settle
 from app.cli.base import examples, own_database
 from app.cli.policy_copy import PolicyCopy, remove_left_over_copies
 from app.cli.web import verified
@@ -61,6 +62,7 @@ def serve(pack: Path | None) -> None:
             remove_left_over_copies(settings.data_dir)
             with closing(PolicyCopy(settings)) as copy:
                 verified(copy.settings, settings.policies_dir, settings.pack_dir)
+            refuse_damaged()
             migrate()
             if not settings.development:
                 refuse_demo()
@@ -76,7 +78,9 @@ def serve(pack: Path | None) -> None:
             load=lambda: _release(settings),
             reload=lambda: _release(settings, "--migrate"),
         )
-        sys.exit(supervisor.run(lambda: click.echo(words)))
+        code = supervisor.run(lambda: click.echo(words))
+        settle()
+        sys.exit(code)
 
 
 def _helpers(settings: Settings) -> dict[str, list[str]]:
