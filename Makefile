@@ -45,15 +45,15 @@ policy: .venv/.installed-run ## Check the policy and its decision tables
 	$(bin)/tessera policy check
 
 suite: .venv/.installed-test ## The tests on SQLite
-	$(bin)/pytest -q -n 2 -m "not journey"
+	$(bin)/pytest -q -n 4 -m "not journey"
 
 suite-postgresql: .venv/.installed-test ## The tests on PostgreSQL, which comes with the test packages
-	TEST_DATABASE=postgresql $(bin)/pytest -q -n 2 -m "not journey"
+	TEST_DATABASE=postgresql $(bin)/pytest -q -n 4 -m "not journey"
 
 journeys: .venv/.installed-test browser ## The journeys through the portal in Chromium, on PostgreSQL
 	@if command -v chromium >/dev/null; then \
-		echo TEST_DATABASE=postgresql $(bin)/pytest -q -n 2 --dist worksteal -m journey tests/journeys; \
-		TEST_DATABASE=postgresql $(bin)/pytest -q -n 2 --dist worksteal -m journey tests/journeys; \
+		echo TEST_DATABASE=postgresql $(bin)/pytest -q -n 3 --dist worksteal -m journey tests/journeys; \
+		TEST_DATABASE=postgresql $(bin)/pytest -q -n 3 --dist worksteal -m journey tests/journeys; \
 	else \
 		echo "*** NOT TESTED: the journeys, because there is no Chromium. Install it (Debian: apt-get install chromium)," \
 			"so that the command chromium is found." >&2; \

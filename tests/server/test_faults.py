@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -84,24 +85,29 @@ def test_no_connection_is_refused_when_a_process_dies_again_and_again(machine: M
     assert (asked.refused, asked.longest < _LONGEST_SECONDS) == ([], True)
 
 
+def said(portal: "subprocess.Popen[str]") -> str:
+    """Return the next line about a release: on a busy machine the portal may also say that a process is late."""
+    assert portal.stderr
+    return next(line for line in portal.stderr if "does not answer" not in line)
+
+
 def test_a_new_policy_comes_in_without_a_question_lost(machine: Machine, database: None, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(ROOT / "policies", tmp_path / "policies"))
     portal, _said = machine.serve(POLICIES_DIR=str(folder))
-    assert portal.stderr
-    before, rules = workers(portal.pid), folder / "service.polar"
+    rules = folder / "service.polar"
     text = rules.read_text()
     with asked_all_the_time(machine) as asked:
         rules.write_text("not even Polar")
         portal.send_signal(signal.SIGHUP)
-        assert portal.stderr.readline().startswith(f"{rules}:1:1: polar-syntax: ")
-        assert "does not start" in portal.stderr.readline()
-        assert portal.stderr.readline().startswith("The new release does not start")
-        assert workers(portal.pid) == before
+        assert said(portal).startswith(f"{rules}:1:1: polar-syntax: ")
+        assert "does not start" in said(portal)
+        assert said(portal).startswith("The new release does not start")
         assert machine.allows("thomas-reed")
+        before = workers(portal.pid)
 
         rules.write_text(text + "\n# changed\n")
         portal.send_signal(signal.SIGHUP)
-        assert portal.stderr.readline() == "The new release answers.\n"
+        assert said(portal) == "The new release answers.\n"
         until(lambda: len(workers(portal.pid)) == 2 and not workers(portal.pid) & before)
     assert (asked.refused, asked.broken, asked.longest < _LONGEST_SECONDS) == ([], [], True)
     until(lambda: len(list(tmp_path.glob("serving-*"))) == 1)
