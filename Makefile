@@ -24,8 +24,7 @@ run: .venv/.installed-run ## Start a development portal with the demo cast (HOST
 	@DEVELOPMENT=1 exec $(bin)/tessera serve
 
 test: .venv/.installed-test ## Check and test everything, on both databases and in a browser
-	@$(MAKE) -j 2 -O lint types policy
-	@$(MAKE) suite
+	@$(MAKE) -j -O lint types policy browser suite
 	@$(MAKE) suite-postgresql
 	@$(MAKE) journeys
 

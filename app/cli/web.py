@@ -3,6 +3,8 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,6 +17,7 @@ from app.authz.lint.verify import verify_settings
 from app.config import Settings, read_settings
 from app.factory import create_app, start_sampling
 from app.kernel.errors import ProblemError
+from app.runtime import current
 from app.server import fork_server, worker
 from app.server.processes import end_with
 
@@ -44,7 +47,7 @@ def web(control: int, parent: int, policies: Path, pack: Path | None, is_to_migr
         socket.socket(fileno=control),
         parent,
         lambda listener, heartbeat: worker.serve(
-            listener, heartbeat, lambda: _load(settings, engine), proxies=settings.proxies
+            listener, heartbeat, partial(_load, settings, engine), proxies=settings.proxies
         ),
     )
 
@@ -62,9 +65,10 @@ def verified(settings: Settings, policies: Path, pack: Path | None) -> Engine:
         raise ProblemError("The server does not start, because its policy has the findings above.") from None
 
 
-def _load(settings: Settings, engine: Engine) -> Flask:
+def _load(settings: Settings, engine: Engine, hand_over: Callable[[], None]) -> Flask:
     """Make the application, in the web process itself."""
     app = create_app(settings, engine)
+    current().token_buckets.before_long = hand_over
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Old decisions are deleted even if no more requests come.
     decision_log.current().start()

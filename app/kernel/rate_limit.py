@@ -1,6 +1,6 @@
 """Limits how much each client may ask for, so that a program that runs wild does not keep others waiting."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
 from threading import Lock, RLock
@@ -45,6 +45,8 @@ class TokenBuckets:
         self._turns: dict[str, tuple[RLock, int]] = {}
         """For each client that is answered something long: whose turn it is, and how many wait for it or have it."""
         self._lock = Lock()
+        self.before_long: Callable[[], None] = lambda: None
+        """Called before something long is answered, so that the server has another thread answer what is quick."""
 
     def take(self, client: str, tokens: int) -> None:
         """Take a token for each evaluation that `client` (`client:ID`) asks for. Raises `RateLimitedError`."""
@@ -82,6 +84,7 @@ class TokenBuckets:
         Threads of a process share one interpreter: eight long answers at once would have everybody else wait for eight
         turns. Nests: a long body may hold a search. Raises `RateLimitedError` if too many wait, or for too long.
         """
+        self.before_long()
         if not self._rate:
             yield
             return

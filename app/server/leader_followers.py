@@ -88,6 +88,12 @@ class LeaderFollowers:
             self._jobs.append(job)
         return True
 
+    def hand_over(self) -> None:
+        """Have the next thread take the lead, if this one has it, because what it does now takes long."""
+        with self._lock:
+            if self._leader == get_native_id():
+                self._promote()
+
     @property
     def stuck_seconds(self) -> float:
         """For how long jobs have waited without any thread finishing one."""
@@ -118,6 +124,15 @@ class LeaderFollowers:
         self._leader = thread
         self._is_at_work = False
 
+    def _promote(self) -> None:
+        """Make a follower the leader in the place of one that is at work. The lock is held."""
+        self._busy += 1
+        # Without a follower, whoever brings the next event leads: granian starts another thread then.
+        follower, turn = self._followers.pop() if self._followers else (None, None)
+        self._lead(follower)
+        if turn is not None:
+            turn.release()
+
     def _look(self) -> None:
         """Look every few milliseconds, as long as there is work, whether the leader takes long."""
         seen = quiet = ticks = 0
@@ -129,12 +144,7 @@ class LeaderFollowers:
                     ticks = ticks + 1 if self._is_at_work and self._events == seen else 0
                     if ticks >= _COMPUTING_TICKS or (ticks and not thread_wants_processor(self._leader)):
                         ticks = 0
-                        self._busy += 1
-                        # Without a follower, whoever brings the next event leads: granian starts another thread then.
-                        follower, turn = self._followers.pop() if self._followers else (None, None)
-                        self._lead(follower)
-                        if turn is not None:
-                            turn.release()
+                        self._promote()
                     seen = self._events
                     quiet = 0 if self._is_at_work or self._busy else quiet + 1
                     self._clock_runs = quiet < _QUIET_TICKS

@@ -73,8 +73,12 @@ class _Loop:
         callback(*arguments)
 
 
-def serve(listener: socket.socket, heartbeat: int, load: "Callable[[], WSGIApplication]", *, proxies: int) -> None:
+def serve(
+    listener: socket.socket, heartbeat: int, load: "Callable[[Callable[[], None]], WSGIApplication]", *, proxies: int
+) -> None:
     """Answer what comes to `listener` with the application that `load` makes, until TERM; then finish what has begun.
+
+    `load` is given what the application calls before it does something that takes long.
 
     A byte is written to the file descriptor `heartbeat` several times a second as long as this process answers.
     """
@@ -82,7 +86,7 @@ def serve(listener: socket.socket, heartbeat: int, load: "Callable[[], WSGIAppli
     own_path = f"/{secrets.token_urlsafe()}"
     threads = LeaderFollowers(_THREADS, _WAITING)
     address = listener.getsockname()[:2]
-    front = Front(load(), threads, address=address, own_path=own_path, proxies=proxies)
+    front = Front(load(threads.hand_over), threads, address=address, own_path=own_path, proxies=proxies)
     loop, stop, stopped = _Loop(threads), _granian.WorkerSignal(), threading.Event()
     scheduler = _granian.CallbackScheduler(loop, None, None, None, None)
     scheduler._schedule_fn = partial(threads.take, front.receive)  # noqa: SLF001  (granian sets it so too)
