@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.accounts.retention import forget_old
 from app.cli.base import answer_list, as_json, examples, migrated_database
 from app.mail.models import Mail
 from app.mail.queries import unsent_mails
@@ -36,7 +37,7 @@ def mail(context: click.Context, parent: int | None) -> None:
         signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
     with migrated_database():
         pass
-    Worker().run(stop)
+    Worker(forget_old).run(stop)
 
 
 @mail.command(name="list", epilog=examples("tessera mail list", "tessera mail list --json"))

@@ -5,7 +5,7 @@ Any number of workers may run. Logs contain the Message-ID of a mail and the typ
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic
@@ -29,10 +29,12 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Sends mail over a connection that it keeps while there is more."""
+    """Sends mail over a connection that it keeps while there is more, and does the `tidies` of others between mails."""
 
-    def __init__(self) -> None:
+    def __init__(self, *tidies: Callable[[], int]) -> None:
         self.name = new_public_id()
+        self._tidies = (operations.forget_old, *tidies)
+        """What is done every hour: each deletes some of what is old, and returns how much."""
         self._delivery = Delivery()
         self._seen: dict[str, tuple[datetime, float]] = {}
         """The claims of other workers, and when by this machine's own count each was seen first."""
@@ -100,8 +102,9 @@ class Worker:
             return
         self._tidied = monotonic()
         with connected():
-            while operations.forget_old():
-                pass
+            for tidy in self._tidies:
+                while tidy():
+                    pass
 
 
 @contextmanager

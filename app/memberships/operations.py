@@ -137,13 +137,12 @@ def reactivate(membership: Membership, *, by: Person | None) -> None:
 @change
 def remove_person(membership: Membership, *, by: Person | None) -> None:
     """End a membership and take all its roles. The account stays."""
-    Grant.delete().where(Grant.membership == membership).execute()
     _end(membership, EventName.MEMBER_REMOVED, by)
 
 
 @change
 def cancel_invitation(membership: Membership, *, by: Person) -> None:
-    """End the membership of an invited person, whose link stops working."""
+    """End the membership of an invited person, whose link stops working, and take all its roles."""
     _end(membership, EventName.INVITATION_CANCELLED, by)
 
 
@@ -196,6 +195,7 @@ def _change_state(
 
 
 def _end(membership: Membership, event: EventName, by: Person | None) -> None:
+    Grant.delete().where(Grant.membership == membership).execute()
     cancel_invitations(membership.person, membership.organisation)
     membership.state = MembershipState.ENDED
     membership.save(only=[Membership.state])
