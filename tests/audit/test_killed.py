@@ -232,7 +232,8 @@ def test_a_full_disk_is_said_whether_or_not_anybody_asks_and_over_when_there_is_
             until(lambda: health(portal) == 200)
             until(lambda: asks(portal) == 200)
             assert asked == [200] * 3
-            for number in portal.answered:
+            # Each look is a process of its own.
+            for number in {*portal.answered[:3], *portal.answered[-3:]}:
                 assert portal.tessera("decision", number, "--json")["id"] == number
         finally:
             portal.stop()

@@ -25,10 +25,8 @@ PAGES_AND_CALLS = (
     "tests/api/test_records.py",
     "tests/console",
     "tests/manage/test_invitations.py",
-    "tests/manage/test_races.py",
     "tests/manage/test_roles.py",
     "tests/manage/test_twice.py",
-    "tests/manage/test_users.py",
     "tests/portal",
     "tests/signin",
 )
