@@ -167,6 +167,6 @@ threads = [threading.Thread(target=read) for _ in range(16)]
 
 @pytest.mark.slow
 def test_the_first_readers_of_a_process_do_not_crash_it() -> None:
-    for _ in range(6):
+    for _ in range(3):
         done = subprocess.run([sys.executable, "-c", FIRST_READERS], cwd=ROOT, capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (0, b"")
