@@ -14,11 +14,6 @@ from app.server.fork_server import READY, WorkerPipe
 
 _REST_SECONDS = 1.0
 """Between the end of a helper and its restart, so that one that ends at once does not keep the machine busy."""
-_LONGEST_REST_SECONDS = 10.0
-"""Between two workers that end before they have answered anything; it doubles up to here. One that has answered is
-replaced at once, because connections wait for it."""
-_SHUTDOWN_SECONDS = 6.0
-"""How long a process may take to stop, with what it has begun."""
 
 
 class Child:

@@ -23,67 +23,9 @@ _START_HANGS_SECONDS = 5.0
 """The same for a worker that starts, which may wait for a database."""
 _START_SECONDS = 60.0
 """How long a worker may take to start."""
-_REST_SECONDS = 1.0
-"""Between the end of a helper and its restart, so that one that ends at once does not keep the machine busy."""
 _LONGEST_REST_SECONDS = 10.0
 """Between two workers that end before they have answered anything; it doubles up to here. One that has answered is
 replaced at once, because connections wait for it."""
-_SHUTDOWN_SECONDS = 6.0
-"""How long a process may take to stop, with what it has begun."""
-
-
-_HANGS_SECONDS = 0.8
-"""After so much silence a worker that does not even want the processor is killed."""
-_LOST_SECONDS = 10.0
-"""After so much silence any worker is killed."""
-_START_HANGS_SECONDS = 5.0
-"""The same for a worker that starts, which may wait for a database."""
-_START_SECONDS = 60.0
-"""How long a worker may take to start."""
-_REST_SECONDS = 1.0
-"""Between the end of a helper and its restart, so that one that ends at once does not keep the machine busy."""
-_LONGEST_REST_SECONDS = 10.0
-"""Between two workers that end before they have answered anything; it doubles up to here. One that has answered is
-replaced at once, because connections wait for it."""
-_SHUTDOWN_SECONDS = 6.0
-"""How long a process may take to stop, with what it has begun."""
-
-
-_LOST_SECONDS = 10.0
-"""After so much silence any worker is killed."""
-_START_HANGS_SECONDS = 5.0
-"""The same for a worker that starts, which may wait for a database."""
-_START_SECONDS = 60.0
-"""How long a worker may take to start."""
-_REST_SECONDS = 1.0
-"""Between the end of a helper and its restart, so that one that ends at once does not keep the machine busy."""
-_LONGEST_REST_SECONDS = 10.0
-"""Between two workers that end before they have answered anything; it doubles up to here. One that has answered is
-replaced at once, because connections wait for it."""
-_SHUTDOWN_SECONDS = 6.0
-"""How long a process may take to stop, with what it has begun."""
-
-
-_START_HANGS_SECONDS = 5.0
-"""The same for a worker that starts, which may wait for a database."""
-_START_SECONDS = 60.0
-"""How long a worker may take to start."""
-_REST_SECONDS = 1.0
-"""Between the end of a helper and its restart, so that one that ends at once does not keep the machine busy."""
-_LONGEST_REST_SECONDS = 10.0
-"""Between two workers that end before they have answered anything; it doubles up to here. One that has answered is
-replaced at once, because connections wait for it."""
-_SHUTDOWN_SECONDS = 6.0
-"""How long a process may take to stop, with what it has begun."""
-
-
-_LONGEST_REST_SECONDS = 10.0
-"""Between two workers that end before they have answered anything; it doubles up to here. One that has answered is
-replaced at once, because connections wait for it."""
-_SHUTDOWN_SECONDS = 6.0
-"""How long a process may take to stop, with what it has begun."""
-
-
 SHUTDOWN_SECONDS = 6.0
 """How long a process may take to stop, with what it has begun."""
 

@@ -22,41 +22,6 @@ _LOOK_SECONDS = 0.05
 _LONGEST_LOOK_SECONDS = 0.2
 """What counts at most as time between two looks: when the machine is so busy that the supervisor does not get to look,
 the others do not get to do anything either, and are not silent."""
-_SILENT_SECONDS = 0.4
-"""After so much silence another worker is started. The silent one may go on: it finishes what it has begun."""
-_HANGS_SECONDS = 0.8
-"""After so much silence a worker that does not even want the processor is killed."""
-_LOST_SECONDS = 10.0
-"""After so much silence any worker is killed."""
-_START_SECONDS = 60.0
-"""How long a worker may take to start."""
-_REST_SECONDS = 1.0
-"""Between the end of a helper and its restart, so that one that ends at once does not keep the machine busy."""
-_LONGEST_REST_SECONDS = 10.0
-"""Between two workers that end before they have answered anything; it doubles up to here. One that has answered is
-replaced at once, because connections wait for it."""
-_SHUTDOWN_SECONDS = 6.0
-"""How long a process may take to stop, with what it has begun."""
-
-
-_LONGEST_LOOK_SECONDS = 0.2
-"""What counts at most as time between two looks: when the machine is so busy that the supervisor does not get to look,
-the others do not get to do anything either, and are not silent."""
-_SILENT_SECONDS = 0.4
-"""After so much silence another worker is started. The silent one may go on: it finishes what it has begun."""
-_HANGS_SECONDS = 0.8
-"""After so much silence a worker that does not even want the processor is killed."""
-_LOST_SECONDS = 10.0
-"""After so much silence any worker is killed."""
-_START_SECONDS = 60.0
-"""How long a worker may take to start."""
-_REST_SECONDS = 1.0
-"""Between the end of a helper and its restart, so that one that ends at once does not keep the machine busy."""
-_LONGEST_REST_SECONDS = 10.0
-"""Between two workers that end before they have answered anything; it doubles up to here. One that has answered is
-replaced at once, because connections wait for it."""
-_SHUTDOWN_SECONDS = 6.0
-"""How long a process may take to stop, with what it has begun."""
 
 
 class Supervisor:
