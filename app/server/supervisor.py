@@ -141,6 +141,9 @@ class Supervisor:
         click.echo("The new release does not start; what it said is above. The one of before goes on.", err=True)
 
     def _stop(self) -> None:
+        for slot in self._slots:
+            # Whoever comes now is refused at once, and can ask another machine; otherwise they would wait for nobody.
+            slot.listener.close()
         workers = [worker for slot in self._slots for worker in slot.all()]
         for worker in workers:
             worker.terminate()

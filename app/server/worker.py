@@ -92,6 +92,8 @@ def serve(
     scheduler._schedule_fn = partial(threads.take, front.receive)  # noqa: SLF001  (granian sets it so too)
     stop.add_cb(stopped.set)
     nobody = socket.create_server(("127.0.0.1", 0))
+    # Granian is told of what comes to the true listener for as long as that lives, and would wait for it here.
+    nobody.setblocking(False)  # noqa: FBT003  (the library takes it so)
 
     def leave(*_: object) -> None:
         front.leave()

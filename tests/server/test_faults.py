@@ -14,6 +14,7 @@ from urllib.error import URLError
 import pytest
 
 from app.config import ROOT
+from app.server.slot import SHUTDOWN_SECONDS
 from tests.machine import DEADLINE_SECONDS, Machine, children, free_port, living, until, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_database]
@@ -89,6 +90,20 @@ def said(portal: "subprocess.Popen[str]") -> str:
     """Return the next line about a release: on a busy machine the portal may also say that a process is late."""
     assert portal.stderr
     return next(line for line in portal.stderr if "does not answer" not in line)
+
+
+def test_a_portal_that_is_asked_all_the_time_ends_soon_and_leaves_nobody_waiting(
+    machine: Machine, database: None
+) -> None:
+    portal, _said = machine.serve()
+    with asked_all_the_time(machine) as asked:
+        until(lambda: asked.count > 100)
+        begun = time.monotonic()
+        portal.terminate()
+        portal.wait(DEADLINE_SECONDS)
+        took = time.monotonic() - begun
+    # None had to be killed, and whoever came too late was refused at once.
+    assert (took < SHUTDOWN_SECONDS, asked.longest < SHUTDOWN_SECONDS, bool(asked.refused)) == (True, True, True)
 
 
 def test_a_new_policy_comes_in_without_a_question_lost(machine: Machine, database: None, tmp_path: Path) -> None:
