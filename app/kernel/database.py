@@ -29,10 +29,10 @@ from peewee import (
     PostgresqlDatabase,
     SqliteDatabase,
 )
-from playhouse.db_url import parse as parse_url
 from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase
+from psycopg.conninfo import conninfo_to_dict
 
-from app.config import Settings
+from app.config import SettingError, Settings
 from app.kernel.metrics import database_seconds
 from app.runtime import Runtime, current, is_in_use, use
 
@@ -214,8 +214,18 @@ def open_sqlite(path: str) -> Database:
 
 
 def _open_postgresql(url: str) -> Database:
+    try:
+        # Read as `psql`, and what listens for changes, read it: a password may hold %40 for @.
+        parts: dict[str, Any] = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        # What the library says may repeat the password.
+        raise SettingError(
+            "DATABASE_URL is not an address of PostgreSQL. In its password, write % as %25, @ as %40, : as %3A and / as"
+            " %2F."
+        ) from error
     pool: Database = _PostgresqlPool(
-        **{**TIMEOUTS, **parse_url(url)},
+        parts.pop("dbname", None) or parts.get("user", ""),
+        **{**TIMEOUTS, **parts},
         prefer_psycopg3=True,
         autoconnect=False,
         max_connections=_CONNECTION_LIMIT,

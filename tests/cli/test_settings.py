@@ -133,6 +133,7 @@ BAD = [
     ("DATABASE_URL", "mysql://db/x", "DATABASE_URL must start with sqlite:/// or postgresql://, not mysql://."),
     ("DATABASE_URL", "postgresql://db:x/y", "DATABASE_URL is not an address: look at its host and port."),
     ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "DATABASE_URL says where it is."),
+    ("DATABASE_URL", "postgresql://nobody:50%@127.0.0.1:1/none", "In its password, write % as %25, @ as %40,"),
     ("DATABASE_URL", f"sqlite:///{__file__}/tessera.db", f"{__file__}: File exists."),
     ("DATA_DIR", __file__, f"DATA_DIR {__file__} cannot be used: File exists."),
     ("PORT", "abc", "PORT must be a whole number from 1 to 65535, not 'abc'."),

@@ -11,6 +11,7 @@ from app.kernel import database as kernel
 from app.kernel.database import UTCDateTimeField, changing, connected
 from app.kernel.schema import migrate
 from tests.conftest import ON_POSTGRESQL
+from tests.running import restored
 
 
 @pytest.mark.slow
@@ -24,6 +25,16 @@ def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     for number in range(100):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(open_first, [number] * 8))
+
+
+def test_an_address_may_hold_any_password() -> None:
+    url = "postgresql://o%40ne:p%25a%2Fs%3As@db.example.org:5433/the%20one?sslmode=require"
+    with restored():
+        opened = kernel.open_database(url)
+        # As the programs of PostgreSQL understand it, which make and read backups.
+        assert opened.database == "the one"
+        wanted = {"user": "o@ne", "password": "p%a/s:s", "host": "db.example.org", "port": "5433", "sslmode": "require"}
+        assert {name: opened.connect_params[name] for name in wanted} == wanted
 
 
 def test_a_naive_moment_is_refused(database: None) -> None:
