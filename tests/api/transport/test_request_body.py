@@ -1,5 +1,6 @@
 """Bodies from callers who are careless or hostile: each is refused with its own sentence, and nothing breaks."""
 
+import encodings
 import io
 import json
 import zlib
@@ -200,6 +201,16 @@ def test_another_charset_is_refused(send: Send, subtests: pytest.Subtests) -> No
         with subtests.test(charset):
             answer = send(GOOD, content_type=f"application/json; charset={charset}")
             assert (answer.status_code, answer.json) == (400, {"message": "The body must be UTF-8."})
+
+
+def test_a_charset_of_any_form_breaks_nothing_and_is_not_kept(send: Send) -> None:
+    # Python remembers every name under which it was asked for a codec.
+    known = len(encodings._cache)
+    for charset in ("*=utf-8''%00", "*=utf-8''utf-8%00", "=never-heard-of", "=" + "x" * 5_000):
+        answer = send(GOOD, content_type=f"application/json; charset{charset}")
+        assert answer.status_code == 400, charset
+        assert answer.json == {"message": "The body must be UTF-8."}
+    assert len(encodings._cache) == known
 
 
 @pytest.mark.parametrize("charset", ["utf8", "UTF8", "utf-8", '"UTF-8"', "utf_8", '"us-ascii"', " utf-8 "])
