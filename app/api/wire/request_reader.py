@@ -5,6 +5,7 @@ whatever is unusual in any way is left to the schemas, which also find the words
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, ValidationError, convert
@@ -26,7 +27,7 @@ from app.api.wire.requests import (
     named_organisation,
 )
 from app.api.wire.schemas.evaluation import EvaluationRequestSchema, EvaluationsRequestSchema
-from app.api.wire.schemas.fields import loaded
+from app.api.wire.schemas.fields import Read, loaded, read_part
 from app.api.wire.schemas.search import SEARCHES
 from app.vocabulary import DIRECTORY_KINDS
 
@@ -67,6 +68,54 @@ for _form in (_Evaluation, _Item):
     Decoder(_form)
 
 
+class _Slips:
+    """Looks for slips in objects, but once in each: a hundred questions may have one in common, of thousands of names.
+
+    Knows an object by its id, and so holds it.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[object, InvalidRequestError | None]] = {}
+
+    def check(self, resource: Entity, context: Mapping[str, Any] | None) -> None:
+        """Raise `InvalidRequestError` for a name that is nearly `organisation`, where that would mean something."""
+        if resource.type in DIRECTORY_KINDS:
+            for names, within in ((resource.properties, "resource.properties."), (context, "context.")):
+                if names:
+                    self._check(names, within)
+
+    def _check(self, names: Mapping[str, Any], within: str) -> None:
+        if id(names) not in self._seen:
+            slip = None
+            try:
+                check_names(names, ORGANISATION, within)
+            except InvalidRequestError as error:
+                slip = error
+            self._seen[id(names)] = names, slip
+        _names, slip = self._seen[id(names)]
+        if slip is not None:
+            raise InvalidRequestError(slip.message)
+
+
+class _Defaults:
+    """What stands at the top of a batch, for the questions that leave it out. Each part is read once, however many."""
+
+    def __init__(self, body: Body) -> None:
+        self._parts = {name: body[name] for name in _MEMBERS if body.get(name) is not None}
+        # One that is wrong matters only to the items that it is a part of.
+        self.usual = _Item(
+            _converted(self._parts.get("subject"), Entity),
+            _converted(self._parts.get("action"), RequestedAction),
+            _converted(self._parts.get("resource"), Entity),
+        )
+        self.context = self._parts.get("context")
+
+    @cached_property
+    def read(self) -> dict[str, Read]:
+        """The parts as the schemas read them."""
+        return {name: read_part(_REQUEST.fields[name], value) for name, value in self._parts.items()}
+
+
 def read_evaluation(body: Body) -> EvaluationRequest:
     """Return the one evaluation in `body`. Raises `InvalidRequestError` that names every member that is wrong."""
     if not body.keys() <= _USUAL_NAMES:
@@ -103,24 +152,15 @@ def read_search(target: SearchTarget, body: Body) -> SearchRequest:
     """Return the search for `target` in `body`. Raises `InvalidRequestError`."""
     check_names(body, TOP)
     request: SearchRequest = loaded(SEARCHES[target], body)
-    _check_slips(request.evaluation.resource, request.evaluation.context)
+    _Slips().check(request.evaluation.resource, request.evaluation.context)
     return request
 
 
-def read_by_schema(body: Any) -> EvaluationRequest:
+def read_by_schema(body: Any, slips: _Slips | None = None) -> EvaluationRequest:
     """Return the evaluation in `body` as its schema reads it. Raises `InvalidRequestError`."""
     request: EvaluationRequest = loaded(_REQUEST, body)
-    _check_slips(request.resource, request.context)
+    (slips or _Slips()).check(request.resource, request.context)
     return request
-
-
-def _check_slips(resource: Entity, context: Mapping[str, Any] | None) -> None:
-    """Raise `InvalidRequestError` for a name that is nearly `organisation`, where that would mean something."""
-    if resource.type in DIRECTORY_KINDS:
-        if resource.properties:
-            check_names(resource.properties, ORGANISATION, "resource.properties.")
-        if context:
-            check_names(context, ORGANISATION, "context.")
 
 
 def read_quickly(body: Body) -> EvaluationRequest | None:
@@ -147,38 +187,34 @@ def _check_options(options: Any) -> None:
 
 
 def _items(body: Body, evaluations: list[Any]) -> list[EvaluationRequest | FailedItem]:
-    defaults = {name: body[name] for name in _MEMBERS if body.get(name) is not None}
-    # A default that is wrong matters only to the items that it is a part of.
-    shared = _Item(
-        _converted(defaults.get("subject"), Entity),
-        _converted(defaults.get("action"), RequestedAction),
-        _converted(defaults.get("resource"), Entity),
-    )
-    context = defaults.get("context")
+    defaults, slips = _Defaults(body), _Slips()
     items: list[_Item] | list[_Item | None] | None = _converted(evaluations, list[_Item])
     if items is None:
         items = [_converted(one, _Item) for one in evaluations]
     return [
-        (item and _with_defaults(item, shared, context)) or _read_unusual(defaults, evaluation)
+        (item and _with_defaults(item, defaults, slips)) or _read_unusual(defaults, evaluation, slips)
         for item, evaluation in zip(items, evaluations, strict=True)
     ]
 
 
-def _with_defaults(item: _Item, shared: _Item, context: Any) -> EvaluationRequest | None:
+def _with_defaults(item: _Item, defaults: _Defaults, slips: _Slips) -> EvaluationRequest | None:
     # An item's own member takes the place of the whole one at the top; nothing is merged within.
+    shared = defaults.usual
     return _request(
         shared.subject if item.subject is None else item.subject,
         shared.action if item.action is None else item.action,
         shared.resource if item.resource is None else item.resource,
-        context if item.context is None else item.context,
+        defaults.context if item.context is None else item.context,
+        slips=slips,
     )
 
 
-def _read_unusual(defaults: dict[str, Any], item: Any) -> EvaluationRequest | FailedItem:
+def _read_unusual(defaults: _Defaults, item: Any, slips: _Slips) -> EvaluationRequest | FailedItem:
     if not isinstance(item, dict):
         return FailedItem(InvalidRequestError("An evaluation must be an object."))
+    own = {name: item[name] for name in _MEMBERS if item.get(name) is not None}
     try:
-        return read_by_schema(defaults | {name: item[name] for name in _MEMBERS if item.get(name) is not None})
+        return read_by_schema(defaults.read | own, slips)
     except RequestError as error:
         return FailedItem(error)
 
@@ -189,6 +225,7 @@ def _request(  # noqa: C901  (in one piece: a call for each part takes as long a
     resource: Entity | None,
     context: Any,
     at_least: int = 0,
+    slips: _Slips | None = None,
 ) -> EvaluationRequest | None:
     """Return the evaluation of these parts; None if one is missing, or anything about one is unusual."""
     if subject is None or action is None or resource is None:
@@ -211,7 +248,7 @@ def _request(  # noqa: C901  (in one piece: a call for each part takes as long a
         return EvaluationRequest(subject, action, resource, context, named, at_least)
     if resource.properties or context:
         try:
-            _check_slips(resource, context)
+            (slips or _Slips()).check(resource, context)
         except InvalidRequestError:
             return None
     organisation = again = None

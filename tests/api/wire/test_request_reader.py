@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -125,6 +126,28 @@ def test_the_questions_of_a_batch_share_what_stands_at_the_top() -> None:
     assert isinstance(second, EvaluationRequest)
     assert first.subject is second.subject
     assert batch.semantic is Semantic.EXECUTE_ALL
+
+
+NAMES = {f"organ{number}sation": number for number in range(2_000)}
+LARGE = {
+    "a context": {"context": NAMES},
+    "a context with a slip": {"context": {**NAMES, "organization": 1}},
+    "a resource": {"resource": {**question()["resource"], "properties": NAMES}},
+    "an unusual resource": {"resource": {**question()["resource"], "id": "\u2028", "properties": NAMES}},
+    "a context of what is unusual": {"context": NAMES, "action": {"name": "\u2028"}},
+    "a context of what is wrong": {"context": NAMES, "action": {"name": 1}},
+}
+
+
+@pytest.mark.parametrize("sort", LARGE)
+def test_what_a_hundred_questions_have_in_common_is_read_once(sort: str) -> None:
+    def seconds(size: int) -> float:
+        body, began = {**question(), **LARGE[sort], "evaluations": [{}] * size}, thread_time()
+        read_evaluations(body, limit=100)
+        return thread_time() - began
+
+    seconds(1)
+    assert seconds(100) < 20 * min(seconds(1) for _ in range(3))
 
 
 def test_an_answer_is_written_as_by_its_schema() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
@@ -70,9 +70,35 @@ def whole_number(largest: int, description: str) -> fields.Integer:
     )
 
 
+class Read(NamedTuple):
+    """A part of a message that was read before, with its field: what it is, or what is wrong with it."""
+
+    value: Any
+    problem: ValidationError | None = None
+
+
+def read_part(field: fields.Field, value: Any) -> Read:
+    """Read a part that several messages have in common, to be put into each of them."""
+    try:
+        return Read(field.deserialize(value))
+    except ValidationError as problem:
+        return Read(None, problem)
+
+
+class _Part(fields.Nested):
+    """An object within a message."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, Read):
+            return super()._deserialize(value, *args, **kwargs)
+        if value.problem is not None:
+            raise value.problem
+        return value.value
+
+
 def part(schema: type[Schema], description: str, *, required: bool = True) -> fields.Nested:
     """Return a field that holds an object."""
-    return fields.Nested(
+    return _Part(
         schema,
         required=required,
         allow_none=not required,
