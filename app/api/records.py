@@ -3,7 +3,6 @@
 import json
 import re
 from typing import Any
-from unicodedata import normalize
 
 from flask import request
 from flask.typing import ResponseReturnValue
@@ -22,7 +21,7 @@ from app.api.transport.request_body import check_content_type, check_encoding, r
 from app.api.transport.routing import json_response, json_route
 from app.api.wire.schemas.fields import loaded
 from app.api.wire.schemas.records import RecordAddressSchema, RecordRequestSchema, RecordSchema, RemovedSchema
-from app.api.wire.strict_json import parse_object
+from app.api.wire.strict_json import composed, parse_object
 from app.authz.decision_point import policy
 from app.authz.information.cache import Caller
 from app.config import CHANGE_COUNTS
@@ -48,7 +47,7 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
     # A change takes the writers' lock, and every process learns of it.
     current().token_buckets.take(caller.reference, 1 if request.method in ("GET", "HEAD") else CHANGE_COUNTS)
     _check_address()
-    record_id = normalize("NFC", record_id)
+    record_id = composed(record_id)
     loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
     match request.method:
         case "PUT":

@@ -170,7 +170,7 @@ def read_quickly(body: Body) -> EvaluationRequest | None:
     except ValidationError:
         return None
     at_least = 0 if message.options is None else message.options.at_least_revision
-    return _request(message.subject, message.action, message.resource, message.context, at_least)
+    return _request(message.subject, message.action, message.resource, message.context, at_least=at_least)
 
 
 def _converted(value: Any, form: type[T]) -> T | None:
@@ -224,6 +224,7 @@ def _request(  # noqa: C901  (in one piece: a call for each part takes as long a
     action: RequestedAction | None,
     resource: Entity | None,
     context: Any,
+    *,
     at_least: int = 0,
     slips: _Slips | None = None,
 ) -> EvaluationRequest | None:

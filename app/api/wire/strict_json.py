@@ -7,7 +7,7 @@ import json
 import math
 import re
 from typing import Any, NoReturn
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 import msgspec
 
@@ -19,6 +19,9 @@ _DIGITS = len(str(2**53 - 1))
 """A number with fewer digits is the same to every parser."""
 _MOST_DIGITS = 1_000
 """Of a whole number. Longer ones mean nothing, and Python takes long to read them."""
+_MOST_MARKS = 30
+"""How many accents one character may have, as in Stream-Safe Text Format (Unicode Standard Annex 15). No language has
+so many, and to sort thousands of them takes a second."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _WHITE_SPACE = b" \t\r\n"
@@ -68,13 +71,24 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return parse_carefully(raw)
 
 
+def composed(text: str) -> str:
+    """Return a text in NFC. Raises `InvalidRequestError` for one that would take long."""
+    marks = 0
+    if len(text) > _MOST_MARKS and not text.isascii():
+        for character in text:
+            marks = marks + 1 if combining(character) else 0
+            if marks > _MOST_MARKS:
+                _refuse(f"The request holds a character with more than {_MOST_MARKS} accents.")
+    return normalize("NFC", text)
+
+
 def _composed(value: Any) -> Any:
     if isinstance(value, str):
-        return normalize("NFC", value)
+        return composed(value)
     if isinstance(value, list):
         return [_composed(element) for element in value]
     if isinstance(value, dict):
-        return _object([(normalize("NFC", name), _composed(member)) for name, member in value.items()])
+        return _object([(composed(name), _composed(member)) for name, member in value.items()])
     return value
 
 

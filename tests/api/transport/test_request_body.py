@@ -5,6 +5,7 @@ import io
 import json
 import zlib
 from itertools import product
+from time import thread_time
 from typing import Any
 from urllib.parse import quote
 
@@ -411,6 +412,19 @@ def test_a_text_is_the_same_however_it_is_composed(
     for escaped in (False, True):
         sent = json.dumps(question_about, ensure_ascii=escaped).encode()
         assert send(sent).json["decision"] is True
+
+
+PILE = "a" + "\u0301" * 15_000 + "\u0327" * 15_000
+
+
+@pytest.mark.parametrize("body", [{"context": {"x": PILE}}, {"context": {PILE: 1}}], ids=["value", "name"])
+def test_a_character_with_thousands_of_accents_is_refused_at_once(send: Send, tell: Tell, body: dict[str, Any]) -> None:
+    began = thread_time()
+    answer = send(json.dumps(question(**body), ensure_ascii=False).encode())
+    assert thread_time() - began < 0.2
+    assert answer.status_code == 400
+    assert answer.json == {"message": "The request holds a character with more than 30 accents."}
+    assert tell(question(context={"x": "a" + "\u0301" * 30 + "b" + "\u0327" * 30})).status_code == 200
 
 
 def test_two_names_that_are_one_when_composed_are_refused(send: Send) -> None:

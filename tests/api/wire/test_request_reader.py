@@ -128,7 +128,7 @@ def test_the_questions_of_a_batch_share_what_stands_at_the_top() -> None:
     assert batch.semantic is Semantic.EXECUTE_ALL
 
 
-NAMES = {f"organ{number}sation": number for number in range(2_000)}
+NAMES = {f"organ{number:09}": number for number in range(2_000)}
 LARGE = {
     "a context": {"context": NAMES},
     "a context with a slip": {"context": {**NAMES, "organization": 1}},
@@ -141,13 +141,10 @@ LARGE = {
 
 @pytest.mark.parametrize("sort", LARGE)
 def test_what_a_hundred_questions_have_in_common_is_read_once(sort: str) -> None:
-    def seconds(size: int) -> float:
-        body, began = {**question(), **LARGE[sort], "evaluations": [{}] * size}, thread_time()
-        read_evaluations(body, limit=100)
-        return thread_time() - began
-
-    seconds(1)
-    assert seconds(100) < 20 * min(seconds(1) for _ in range(3))
+    body, began = {**question(), **LARGE[sort], "evaluations": [{}] * 100}, thread_time()
+    read_evaluations(body, limit=100)
+    # A hundred times it would take a second.
+    assert thread_time() - began < 0.2
 
 
 def test_an_answer_is_written_as_by_its_schema() -> None:

@@ -77,7 +77,7 @@ class Read(NamedTuple):
     problem: ValidationError | None = None
 
 
-def read_part(field: fields.Field, value: Any) -> Read:
+def read_part(field: "fields.Field[Any]", value: Any) -> Read:
     """Read a part that several messages have in common, to be put into each of them."""
     try:
         return Read(field.deserialize(value))
