@@ -1,9 +1,7 @@
 """From the body of a request to the body of its answer. Knows no HTTP."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from time import thread_time
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -17,14 +15,13 @@ from app.api.wire.responses import answer_json, answers_json, explained_json, fo
 from app.authz.information.cache import Caller
 from app.config import LONG_COUNTS
 from app.kernel import clock
-from app.kernel.rate_limit import FREE_SECONDS
 from app.runtime import current
 
 Request = TypeVar("Request", EvaluationRequest, Batch)
 
 Handler = Callable[[Caller, Body, str | None], bytes]
 """Takes an authenticated caller, the body of its request and the header `Tessera-At-Least` (None if it was not sent);
-returns the body of the answer. Raises `RequestError`."""
+returns the body of the answer. One question is paid for, what is more the handler takes. Raises `RequestError`."""
 
 
 def answer_evaluation(caller: Caller, body: Body, at_least: str | None = None) -> bytes:
@@ -48,13 +45,15 @@ def answer_authorize(caller: Caller, body: Body, at_least: str | None = None) ->
     if isinstance(request, Batch):
         raise InvalidRequestError("explain is for a single question. Leave it out, or ask without evaluations.")
     # One clock for the answer and its explanation.
-    with _paid(caller, LONG_COUNTS), current().token_buckets.in_turn(caller.reference), clock.pinned(clock.now()):
+    _take_more(caller, LONG_COUNTS)
+    with current().token_buckets.in_turn(caller.reference), clock.pinned(clock.now()):
         return explained_json(evaluate(caller, _with_revision(request, at_least), explain=True))
 
 
 def answer_search(target: SearchTarget, caller: Caller, body: Body, at_least: str | None = None) -> bytes:
     """Answer a search for `target`. A `Handler`, once the target is given."""
-    with _paid(caller, LONG_COUNTS), current().token_buckets.in_turn(caller.reference):
+    _take_more(caller, LONG_COUNTS)
+    with current().token_buckets.in_turn(caller.reference):
         request = read_search(target, body)
         request = replace(request, evaluation=_with_revision(request.evaluation, at_least))
         return found_json(request, search(caller, request))
@@ -88,28 +87,15 @@ def revision_of(at_least: str | None) -> int:
 
 def _answer(caller: Caller, request: EvaluationRequest | Batch, at_least: str | None) -> bytes:
     if isinstance(request, Batch):
-        with _paid(caller, len(request.items)), current().token_buckets.in_turn(caller.reference):
+        _take_more(caller, len(request.items))
+        with current().token_buckets.in_turn(caller.reference):
             return answers_json(evaluate_all(caller, _with_revision(request, at_least)))
-    # As `_paid` does, without its calls: this is what clients ask thousands of times a second.
-    buckets, started = current().token_buckets, thread_time()
-    buckets.take(caller.reference, 1)
-    try:
-        return answer_json(evaluate(caller, _with_revision(request, at_least)))
-    finally:
-        if thread_time() - started > FREE_SECONDS:
-            buckets.charge(caller.reference, thread_time() - started)
+    return answer_json(evaluate(caller, _with_revision(request, at_least)))
 
 
-@contextmanager
-def _paid(caller: Caller, tokens: int) -> Iterator[None]:
-    """Have the client pay for what is answered: the tokens at first, and afterwards what it took beyond them."""
-    buckets, started = current().token_buckets, thread_time()
-    buckets.take(caller.reference, tokens)
-    try:
-        yield
-    finally:
-        if thread_time() - started > FREE_SECONDS:
-            buckets.charge(caller.reference, thread_time() - started)
+def _take_more(caller: Caller, counts: int) -> None:
+    """Have the client pay for a request that counts as so many questions, of which it has paid for one."""
+    current().token_buckets.take(caller.reference, counts - 1)
 
 
 def _with_revision(request: Request, at_least: str | None) -> Request:

@@ -45,17 +45,18 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
     raw = read_body(request.environ) if request.method == "PUT" else b""
     caller = authenticate(request.headers.get("Authorization", ""))
     # A change takes the writers' lock, and every process learns of it.
-    current().token_buckets.take(caller.reference, 1 if request.method in ("GET", "HEAD") else CHANGE_COUNTS)
-    _check_address()
-    record_id = composed(record_id)
-    loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
-    match request.method:
-        case "PUT":
-            return _put(caller, kind, record_id, _properties(raw))
-        case "DELETE":
-            return _delete(caller, kind, record_id)
-        case _:
-            return _show(caller, kind, record_id)
+    counts = 1 if request.method in ("GET", "HEAD") else CHANGE_COUNTS
+    with current().token_buckets.paid(caller.reference, counts):
+        _check_address()
+        record_id = composed(record_id)
+        loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
+        match request.method:
+            case "PUT":
+                return _put(caller, kind, record_id, _properties(raw))
+            case "DELETE":
+                return _delete(caller, kind, record_id)
+            case _:
+                return _show(caller, kind, record_id)
 
 
 def _check_address() -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
-from threading import Lock, RLock
-from time import monotonic
+from threading import Lock, get_ident
+from time import monotonic, thread_time
 
 from app.config import BURST_SECONDS
 from app.kernel.metrics import rate_limited
@@ -42,8 +42,10 @@ class TokenBuckets:
         self._rate = rate
         self._capacity = rate * BURST_SECONDS
         self._buckets: dict[str, tuple[float, float]] = {}
-        self._turns: dict[str, tuple[RLock, int]] = {}
+        self._turns: dict[str, tuple[Lock, int]] = {}
         """For each client that is answered something long: whose turn it is, and how many wait for it or have it."""
+        self._having: dict[str, int] = {}
+        """The threads that have the turns."""
         self._lock = Lock()
         self.before_long: Callable[[], None] = lambda: None
         """Called before something long is answered, so that the server has another thread answer what is quick."""
@@ -67,6 +69,21 @@ class TokenBuckets:
                 max(1, ceil(missing / self._rate)),
             )
 
+    @contextmanager
+    def paid(self, client: str, tokens: int = 1) -> Iterator[None]:
+        """Have `client` pay for the block: the tokens at first, and afterwards what it took beyond them.
+
+        So it has to hold all that is done for a request, to read it included; also for one that is refused in the end.
+        """
+        started = thread_time()
+        self.take(client, tokens)
+        try:
+            yield
+        finally:
+            took = thread_time() - started
+            if took > FREE_SECONDS:
+                self.charge(client, took)
+
     def charge(self, client: str, seconds: float) -> None:
         """Take tokens for the processor time (in seconds) that something took, also those that are not there."""
         if not self._rate:
@@ -85,11 +102,11 @@ class TokenBuckets:
         turns. Nests: a long body may hold a search. Raises `RateLimitedError` if too many wait, or for too long.
         """
         self.before_long()
-        if not self._rate:
+        if not self._rate or self._having.get(client) == get_ident():
             yield
             return
         with self._lock:
-            turn, waiting = self._turns.get(client) or (RLock(), 0)
+            turn, waiting = self._turns.get(client) or (Lock(), 0)
             is_full = waiting >= _QUEUE
             if not is_full:
                 self._turns[client] = (turn, waiting + 1)
@@ -101,8 +118,10 @@ class TokenBuckets:
                 rate_limited.labels(client).inc()
                 raise RateLimitedError(_TOO_MANY, 1)
             try:
+                self._having[client] = get_ident()
                 yield
             finally:
+                del self._having[client]
                 turn.release()
         finally:
             with self._lock:

@@ -1,11 +1,11 @@
 """A program that runs wild is told to wait, and the others are not kept waiting."""
 
+import json
 from itertools import count
 from threading import Barrier, Event, Thread
 
 import pytest
 
-from app.api import handlers
 from app.config import Settings
 from app.kernel import rate_limit
 from app.kernel.rate_limit import RateLimitedError, TokenBuckets
@@ -21,6 +21,7 @@ SECONDS = "app.kernel.rate_limit.monotonic"
 def seconds(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(SECONDS, clock)
+    monkeypatch.setattr(rate_limit, "thread_time", lambda: 0.0)
     return clock
 
 
@@ -174,19 +175,50 @@ def test_who_waits_for_a_turn_gets_it_and_only_so_many_wait(monkeypatch: pytest.
     assert (most, refused, buckets._turns) == (1, 2, {})
 
 
-def test_processor_time_is_charged_for_every_sort_of_question(
-    tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: Settings
+SORTS = {
+    "a question": (json.dumps(question()), {}, 200),
+    "a batch": (json.dumps({**question(), "evaluations": [{}, {}]}), {}, 200),
+    "an explanation": (json.dumps(question(explain=True)), {}, 200),
+    "a search": (json.dumps(question()), {"path": "/access/v1/search/subject"}, 200),
+    "nonsense": ("nonsense", {}, 400),
+    "what is no question": ("{}", {}, 400),
+    "what a key may not ask": (json.dumps(question("x", "launch", "service", "access-to-scripts")), {}, 403),
+    "what is not in JSON": (json.dumps(question()), {"content_type": "text/plain"}, 400),
+    "a resource": ("", {"path": "/records/mark_scheme/x", "method": "GET"}, 404),
+    "a change": ("nonsense", {"path": "/records/mark_scheme/x", "method": "PUT"}, 400),
+}
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_processor_time_is_charged_for_every_sort_of_request(
+    send: Send, monkeypatch: pytest.MonkeyPatch, settings: Settings, sort: str
 ) -> None:
     charged: list[float] = []
     monkeypatch.setattr(TokenBuckets, "charge", lambda _self, _client, seconds: charged.append(seconds))
-    monkeypatch.setattr(handlers, "thread_time", iter(count(0, 0.1)).__next__)
-    tell(question())
-    tell({**question(), "evaluations": [{}, {}]})
-    tell(question(explain=True))
-    tell(question(), path="/access/v1/search/subject")
-    tell({"subject": {}})
-    assert len(charged) == 4
-    assert min(charged) > 0.05
+    monkeypatch.setattr(rate_limit, "thread_time", iter(count(0, 0.1)).__next__)
+    body, more, status = SORTS[sort]
+    assert send(body.encode(), **more).status_code == status
+    assert charged == [pytest.approx(0.1)]
+
+
+def test_who_owes_time_is_told_to_wait_before_anything_is_read(send: Send, settings: Settings, seconds: Clock) -> None:
+    change_settings(rate_limit=50)
+    current().token_buckets.charge("client:submit-for-assessment", 1)
+    assert send(b"nonsense").status_code == 429
+    assert send(b"nonsense", path="/records/mark_scheme/x", method="PUT").status_code == 429
+
+
+def test_what_cannot_be_read_counts_as_a_question(send: Send, settings: Settings, seconds: Clock) -> None:
+    change_settings(rate_limit=1)
+    assert [send(b"nonsense").status_code for _ in range(3)] == [400, 400, 429]
+
+
+def test_who_has_the_turn_keeps_it_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    buckets = TokenBuckets(100)
+    monkeypatch.setattr(rate_limit, "_QUEUE", 1)
+    with buckets.in_turn("client:a"), buckets.in_turn("client:a"):
+        pass
+    assert (buckets._turns, buckets._having) == ({}, {})
 
 
 def test_a_search_and_an_explanation_count_as_a_hundred_questions(

@@ -34,20 +34,19 @@ def answer(handler: Handler, environ: "WSGIEnvironment") -> bytes:
     """
     raw = read_body(environ)
     caller = authenticate(environ.get("HTTP_AUTHORIZATION", ""))
-    if "HTTP_CONTENT_ENCODING" in environ:
-        check_encoding(environ["HTTP_CONTENT_ENCODING"])
-    content_type = environ.get("CONTENT_TYPE")
-    if content_type != JSON:
-        check_content_type(content_type)
-    at_least = environ.get("HTTP_TESSERA_AT_LEAST")
-    if len(raw) <= _LONG_BODY:
-        return handler(caller, parse_object(raw), at_least)
-    with current().token_buckets.in_turn(caller.reference):
-        body = parse_object(raw)
-        # A batch takes its turn by itself.
-        if "evaluations" not in body:
-            return handler(caller, body, at_least)
-    return handler(caller, body, at_least)
+    buckets = current().token_buckets
+    # To read what is refused in the end costs as much.
+    with buckets.paid(caller.reference):
+        if "HTTP_CONTENT_ENCODING" in environ:
+            check_encoding(environ["HTTP_CONTENT_ENCODING"])
+        content_type = environ.get("CONTENT_TYPE")
+        if content_type != JSON:
+            check_content_type(content_type)
+        at_least = environ.get("HTTP_TESSERA_AT_LEAST")
+        if len(raw) <= _LONG_BODY:
+            return handler(caller, parse_object(raw), at_least)
+        with buckets.in_turn(caller.reference):
+            return handler(caller, parse_object(raw), at_least)
 
 
 def problem_response(error: Exception, address: str) -> tuple[int, bytes, Mapping[str, str]]:
