@@ -72,7 +72,7 @@ def _show(caller: Caller, kind: str, record_id: str) -> ResponseReturnValue:
         _check(scope, kind, record_id, Action.ASK)
     at_least = revision_of(request.headers.get("Tessera-At-Least"))
     # Read once that revision is known here, so the row includes it at least.
-    for resolver in resolvers(caller.client, at_least):
+    for resolver in resolvers(caller.client, at_least, [kind]):
         row, revision = record_named(kind, record_id), resolver.revision
     if row is None:
         raise NotFoundError(f"There is no {kind} {record_id}.")

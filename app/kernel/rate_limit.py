@@ -70,8 +70,8 @@ class TokenBuckets:
             )
 
     @contextmanager
-    def paid(self, client: str, tokens: int = 1) -> Iterator[None]:
-        """Have `client` pay for the block: the tokens at first, and afterwards what it took beyond them.
+    def paid(self, client: str, tokens: int) -> Iterator[None]:
+        """Have `client` pay for a block: the tokens at first, and afterwards what it took beyond them.
 
         So it has to hold all that is done for a request, to read it included; also for one that is refused in the end.
         """
@@ -80,9 +80,13 @@ class TokenBuckets:
         try:
             yield
         finally:
-            took = thread_time() - started
-            if took > FREE_SECONDS:
-                self.charge(client, took)
+            self.charge_since(started, client)
+
+    def charge_since(self, started: float, client: str) -> None:
+        """Charge `client` for the processor time since `started`, unless it is paid for by tokens."""
+        seconds = thread_time() - started
+        if seconds > FREE_SECONDS:
+            self.charge(client, seconds)
 
     def charge(self, client: str, seconds: float) -> None:
         """Take tokens for the processor time (in seconds) that something took, also those that are not there."""

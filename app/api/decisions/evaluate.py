@@ -44,7 +44,8 @@ def evaluate(caller: Caller, request: EvaluationRequest, *, explain: bool = Fals
     """
     with ClientScope(caller) as scope:
         # The client was authenticated by the same view, which looked for changes then.
-        for resolver in resolvers(caller.client, request.at_least_revision, is_fresh=True):
+        types = request.subject.type, request.resource.type
+        for resolver in resolvers(caller.client, request.at_least_revision, types, is_fresh=True):
             outcome = _outcome(scope, resolver, request)
     decision, revision = outcome.decision, resolver.revision
     explanation = explanation_message(caller.client, _asked(outcome), decision) if explain else None
@@ -65,9 +66,11 @@ def evaluate_all(caller: Caller, batch: Batch) -> list[Answer | FailedItem]:
     deny. Raises `NotFreshError`, `TimedOutError`, `NotLoggedError`, and whatever else goes wrong with all of them.
     """
     deadline = monotonic() + settings().time_limit
+    asked = [one for one in batch.items if isinstance(one, EvaluationRequest)]
+    types = {one.subject.type for one in asked} | {one.resource.type for one in asked}
     # One clock for all: midnight may fall between two of them.
     with ClientScope(caller) as scope, clock.pinned(clock.now()):
-        for resolver in resolvers(caller.client, batch.at_least_revision, is_fresh=True):
+        for resolver in resolvers(caller.client, batch.at_least_revision, types, is_fresh=True):
             scope.begin_again()
             outcomes = _batch_outcomes(scope, resolver, batch, deadline)
     revision = resolver.revision

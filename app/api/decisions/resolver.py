@@ -1,6 +1,6 @@
 """Resolves the names in a request to facts: as the caller describes them, and all of one revision."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
@@ -195,13 +195,16 @@ class Resolver(Struct):
         return None if resource.properties is None else kind(resource.id, facts.Properties(resource.properties))
 
 
-def resolvers(client: facts.Client, at_least: int, *, is_fresh: bool = False) -> Iterator[Resolver]:
+def resolvers(
+    client: facts.Client, at_least: int, types: Collection[str], *, is_fresh: bool = False
+) -> Iterator[Resolver]:
     """Yield a resolver for the loop's body, and a new one until all that it resolved is of one revision.
 
-    `at_least` and `is_fresh` as for `DirectoryView.snapshots`, which also says what is raised.
+    `types` are those of the subjects and resources that the body asks for. `at_least` and `is_fresh` as for
+    `DirectoryView.snapshots`, which also says what is raised.
     """
     view = current().view
-    for revision in view.snapshots(at_least, is_fresh=is_fresh):
+    for revision in view.snapshots(at_least, types, is_fresh=is_fresh):
         yield Resolver(view, client, revision)
 
 

@@ -73,10 +73,7 @@ class _Search:
         self._target = request.target
         self._evaluation = request.evaluation
         self._is_in_scope = is_in_scope
-        is_of_records = (
-            request.target is SearchTarget.RESOURCE and request.evaluation.resource.type not in DIRECTORY_KINDS
-        )
-        self._at_once = RECORDS_LIMIT if is_of_records else CANDIDATES_LIMIT
+        self._at_once = RECORDS_LIMIT if _looks_at_records(request) else CANDIDATES_LIMIT
         self._deadline = time.perf_counter() + BUDGET_SECONDS
 
     def page(self, start: PageStart) -> tuple[_Stretch, int]:
@@ -96,7 +93,8 @@ class _Search:
         return stretch._replace(allowed=allowed, after=after, is_end=False), revision
 
     def _next(self, after: str, wanted: int) -> tuple[_Stretch, int]:
-        for resolver in resolvers(self._client, self._evaluation.at_least_revision):
+        types = self._evaluation.subject.type, self._evaluation.resource.type
+        for resolver in resolvers(self._client, self._evaluation.at_least_revision, types):
             stretch = self._examine(resolver, after, wanted)
         return stretch, resolver.revision
 

@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
+from time import thread_time
 from typing import TYPE_CHECKING
 
 from app.api.handlers import Handler
@@ -34,9 +35,11 @@ def answer(handler: Handler, environ: "WSGIEnvironment") -> bytes:
     """
     raw = read_body(environ)
     caller = authenticate(environ.get("HTTP_AUTHORIZATION", ""))
-    buckets = current().token_buckets
-    # To read what is refused in the end costs as much.
-    with buckets.paid(caller.reference):
+    # As `paid` does, with fewer calls: this is what clients ask thousands of times a second. To read what is refused in
+    # the end costs as much.
+    buckets, started = current().token_buckets, thread_time()
+    buckets.take(caller.reference, 1)
+    try:
         if "HTTP_CONTENT_ENCODING" in environ:
             check_encoding(environ["HTTP_CONTENT_ENCODING"])
         content_type = environ.get("CONTENT_TYPE")
@@ -47,6 +50,8 @@ def answer(handler: Handler, environ: "WSGIEnvironment") -> bytes:
             return handler(caller, parse_object(raw), at_least)
         with buckets.in_turn(caller.reference):
             return handler(caller, parse_object(raw), at_least)
+    finally:
+        buckets.charge_since(started, caller.reference)
 
 
 def problem_response(error: Exception, address: str) -> tuple[int, bytes, Mapping[str, str]]:

@@ -12,7 +12,7 @@ import gc
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
@@ -24,6 +24,7 @@ from app.audit.queries import changes, events_after, is_recorded
 from app.authz import facts
 from app.authz.information import directory
 from app.authz.information.freshness import Freshness
+from app.authz.information.invalidations import DIRECTORY, Invalidations
 from app.authz.information.people import LoadedPerson
 from app.authz.information.record_cache import RecordCache
 from app.authz.information.relevance import IRRELEVANT_EVENTS
@@ -65,6 +66,7 @@ class DirectoryView:
     def __init__(self, people_capacity: int) -> None:
         self._seen = (-1, -1)
         """The newest revision that everything in this view includes, and how many changes without an event it does."""
+        self._invalidations = Invalidations()
         self._included: dict[int, None] = {}
         """Revisions that this view is known to include; others may be of another history."""
         self._people_capacity = people_capacity
@@ -108,19 +110,21 @@ class DirectoryView:
         """Stop watching the database."""
         self.freshness.close()
 
-    def snapshots(self, at_least: int = 0, *, is_fresh: bool = False) -> Iterator[int]:
+    def snapshots(self, at_least: int = 0, types: Collection[str] = (), *, is_fresh: bool = False) -> Iterator[int]:
         """Yield the revision at which the loop's body reads this view, again until all that it read is of one revision.
 
-        The revision is not older than `at_least`. `is_fresh` says that `fresh` was called since the request arrived and
-        need not be again: what was changed after that was changed while the request was under way. Nearly always one
-        pass is enough; another one follows if a change invalidated entries meanwhile. Raises `NotFreshError`.
+        Of registered resources it reads those of `types` alone. The revision is not older than `at_least`. `is_fresh`
+        says that `fresh` was called since the request arrived and need not be again: what was changed after that was
+        changed while the request was under way. Nearly always one pass is enough; another one follows if a change
+        invalidated entries meanwhile. Raises `NotFreshError`.
         """
         while True:
             if not is_fresh or (at_least and (self.freshness.is_stale or at_least not in self._included)):
                 self.fresh(at_least)
-            seen = self._seen
-            yield seen[0]
-            if self._seen == seen:
+            count = self._invalidations.count
+            yield self._seen[0]
+            # Compared here first, as this is asked of every answer.
+            if self._invalidations.count == count or not self._invalidations.since(count, types):
                 return
 
     def fresh(self, at_least: int = 0) -> int:
@@ -188,12 +192,14 @@ class DirectoryView:
 
     def record(self, kind: type[facts.Record], type_name: str, public_id: str) -> facts.Record | None:
         """Return the registered resource of a `kind`, which messages call `type_name`."""
-        cached = self._records.get((type_name, public_id))
-        return cached or self._load(lambda: self._load_record(kind, type_name, public_id))
+        cached = self._records.get(type_name, public_id)
+        return cached.record if cached else self._load(lambda: self._load_record(kind, type_name, public_id))
 
     def records_after(self, kind: type[facts.Record], type_name: str, public_id: str, limit: int) -> list[facts.Record]:
         """Return up to `limit` registered resources whose ids follow `public_id`, in order; they are not cached."""
-        return self._read(lambda: [directory.record(kind, row) for row in records_after(type_name, public_id, limit)])
+        return self._read(
+            lambda: [directory.record(kind, row) for row in records_after(type_name, public_id, limit)], [type_name]
+        )
 
     def caller(self, key: str) -> Caller | None:
         """Return the client with this key. A key that has ended takes as long as one that never existed."""
@@ -224,15 +230,18 @@ class DirectoryView:
             self._apply_events()
             return load()
 
-    def _read(self, read: Callable[[], T]) -> T:
-        """Return what `read` reads, of the revision of everything else here. Nobody waits, and nothing is cached."""
+    def _read(self, read: Callable[[], T], types: Collection[str] = ()) -> T:
+        """Return what `read` reads, at the revision of everything else here; of records, only those of `types`."""
+        # Nobody waits for it, and nothing is cached.
         while True:
+            count = self._invalidations.count
             with staying_connected(), reading():
                 as_of = changes()
                 found = read()
-            if as_of == self._seen:
+            if as_of != self._seen:
+                self._catch_up()
+            if not self._invalidations.since(count, types):
                 return found
-            self._catch_up()
 
     def _apply_events(self) -> None:
         """Invalidate what has changed since `revision`. Called in a snapshot, whose newest revision becomes ours."""
@@ -241,16 +250,18 @@ class DirectoryView:
             return
         events = list(islice(events_after(self.revision), _EVENT_LIMIT)) if self.revision >= 0 else []
         is_other_history = self.revision >= 0 and not is_recorded(self.revision)
+        sorts: set[str] = set()
         if is_other_history or len(events) == _EVENT_LIMIT or now[1] != self._seen[1]:
             self._invalidate_all()
-        for name, subject, person in events:
-            if name not in IRRELEVANT_EVENTS:
-                self._invalidate(subject, person)
+            sorts.add(DIRECTORY)
+        sorts.update(self._invalidate(*event[1:]) for event in events if event[0] not in IRRELEVANT_EVENTS)
         # Before anything of the new revision comes in: a thread that reads several entries looks at this last.
+        self._invalidations.note(sorts)
         self._seen = now
         self._include(now[0])
 
-    def _invalidate(self, subject: str, person: str) -> None:
+    def _invalidate(self, subject: str, person: str) -> str:
+        """Forget what an event was about, and return which sort of entries that is."""
         kind, _, public_id = subject.partition(":")
         if person:
             # They may have come, or have another address.
@@ -260,11 +271,13 @@ class DirectoryView:
             self._invalidate_organisation(public_id)
         elif kind == "record":
             type_name, _, record_id = public_id.partition(":")
-            self._records.pop((type_name, record_id))
+            self._records.pop(type_name, record_id)
+            return type_name
         elif kind == "client":
             self._callers.clear()
         else:
             self._invalidate_all()
+        return DIRECTORY
 
     def _evict_person(self, public_id: str) -> None:
         self._evicted += 1
@@ -290,15 +303,10 @@ class DirectoryView:
     def _invalidate_all(self) -> None:
         self._catalogue = None
         self._evicted += len(self._people)
-        self._people.clear()
-        self._nobody.clear()
-        self._ids_by_address.clear()
-        self._addresses_by_id.clear()
-        self._organisations.clear()
-        self._roles_at.clear()
+        people = (self._people, self._nobody, self._ids_by_address, self._addresses_by_id)
+        for entries in (*people, self._organisations, self._roles_at, self._callers, self._included):
+            entries.clear()
         self._records.clear()
-        self._callers.clear()
-        self._included.clear()
 
     def _load_catalogue(self) -> directory.Catalogue:
         return self._load(self._read_catalogue)
@@ -350,10 +358,8 @@ class DirectoryView:
 
     def _load_record(self, kind: type[facts.Record], type_name: str, public_id: str) -> facts.Record | None:
         row = record_named(type_name, public_id)
-        if row is None:
-            return None
-        found = directory.record(kind, row)
-        self._records.put((type_name, public_id), found, len(json.dumps(row.properties)))
+        found = None if row is None else directory.record(kind, row)
+        self._records.put(type_name, public_id, found, 0 if row is None else len(json.dumps(row.properties)))
         return found
 
     def _load_caller(self, digest: bytes, key_hash: str) -> Caller | None:

@@ -51,7 +51,7 @@ def test_nobody_can_tell_a_stranger_from_nobody(ask: Ask, monkeypatch: pytest.Mo
             assert told(ask("nobody@example.org", action, resource=resource, **more)) == nobody
             assert nobody["decision"] is False
             for person in Person.select():
-                for resolver in resolvers(caller.client, 0):
+                for resolver in resolvers(caller.client, 0, []):
                     fact = resolver.view.person(person.public_id)
                     organisation = None if at is None else resolver.view.organisation(at)
                 assert fact is not None

@@ -409,6 +409,70 @@ def test_facts_that_are_gathered_together_are_of_one_revision(view: DirectoryVie
     assert seen[0] == (True, "live")
 
 
+NOTE = facts.declared_kind("Note")
+
+
+def put_elsewhere(view: DirectoryView, type_name: str, public_id: str) -> None:
+    """Register a resource in another process, and have another thread of this one learn of it."""
+
+    def put() -> None:
+        put_record(type_name, public_id, {"x": 1}, by="operator")
+        view.fresh(revision())
+
+    elsewhere(put)
+
+
+@pytest.mark.parametrize(("changed", "passes"), [("paper", 1), ("note", 2)])
+def test_what_reads_the_view_goes_again_for_its_own_sort_of_resources_alone(
+    view: DirectoryView, changed: str, passes: int
+) -> None:
+    names = iter("abcdefgh")
+    made = []
+    for _revision in view.snapshots(types=["note", "service"]):
+        made.append(view.record(NOTE, "note", "a"))
+        # However often another service registers something.
+        if changed == "paper" or len(made) == 1:
+            put_elsewhere(view, changed, next(names))
+        made[-1] = view.record(NOTE, "note", "a")
+    assert len(made) == passes
+    assert (made[-1] is None) == (changed == "paper")
+
+
+def test_a_page_is_read_again_for_its_own_sort_of_resources_alone(
+    view: DirectoryView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    read = cache.records_after
+
+    def read_slowly(type_name: str, public_id: str, limit: int) -> object:
+        reads.append(type_name)
+        found = read(type_name, public_id, limit)
+        put_elsewhere(view, "paper", str(len(reads)))
+        if len(reads) == 1:
+            put_elsewhere(view, "note", "a")
+        return found
+
+    now_of(view)
+    monkeypatch.setattr(cache, "records_after", read_slowly)
+    assert [one.id for one in view.records_after(NOTE, "note", "", 9)] == ["a"]
+    assert reads == ["note", "note"]
+
+
+def test_that_nothing_is_registered_is_known_until_something_is(view: DirectoryView) -> None:
+    assert view.record(NOTE, "note", "a") is None
+    with count_queries() as counter:
+        assert view.record(NOTE, "note", "a") is None
+    assert counter.count == 0
+    elsewhere(lambda: put_record("note", "a", {"x": 1}, by="operator"))
+    now_of(view)
+    found = view.record(NOTE, "note", "a")
+    assert found is not None
+    assert found.properties.get("x") == 1
+    elsewhere(lambda: delete_record("note", "a", by="operator"))
+    now_of(view)
+    assert view.record(NOTE, "note", "a") is None
+
+
 def test_eight_threads_share_one_view(view: DirectoryView) -> None:
     names = [person.public_id for person in Person.select()]
     wrong: list[object] = []
