@@ -52,9 +52,11 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
         loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
         match request.method:
             case "PUT":
-                return _put(caller, kind, record_id, _properties(raw))
+                with current().token_buckets.in_turn(caller.reference):
+                    return _put(caller, kind, record_id, _properties(raw))
             case "DELETE":
-                return _delete(caller, kind, record_id)
+                with current().token_buckets.in_turn(caller.reference):
+                    return _delete(caller, kind, record_id)
             case _:
                 return _show(caller, kind, record_id)
 
