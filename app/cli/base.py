@@ -1,11 +1,12 @@
 """What every command shares: real errors in one sentence, the database, and answers for programs."""
 
 import json
+import logging
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 from peewee import PeeweeException
@@ -14,13 +15,15 @@ from app import config
 from app.authz.engine.errors import PolicyError
 from app.cli.parameters import REASON
 from app.config import SettingError, Settings
-from app.kernel import database
+from app.kernel import database, log
 from app.kernel.errors import ProblemError
 from app.kernel.schema import pending_migrations, refuse_later_schema
 from app.runtime import Runtime, use
 from app.seeding.fixtures import FixtureError
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 with_reason = click.option(
@@ -52,6 +55,22 @@ COMMANDS = (
 _HIDDEN = ("metrics", "web")
 
 
+class _Failure(click.ClickException):
+    """Ends a command with one sentence, which is a line of the log where programs read that."""
+
+    def __init__(self, sentence: str, code: int = 1) -> None:
+        super().__init__(sentence)
+        self.exit_code = code  # type: ignore[misc]  # click's own errors do it too
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the sentence to standard error."""
+        if log.is_for_programs():
+            log.configure()
+            _log.error("%s", self.message)
+        else:
+            super().show(file)
+
+
 class Commands(click.Group):
     """The commands of `app.cli`, which end with one sentence on stderr and exit code 1 where something goes wrong."""
 
@@ -70,15 +89,19 @@ class Commands(click.Group):
         """Run the command. Raises ClickException with the sentence."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            if not log.is_for_programs():
+                raise
+            raise _Failure(error.format_message(), error.exit_code) from error
         except (SettingError, ProblemError, PolicyError, FixtureError) as error:
-            raise click.ClickException(str(error)) from error
+            raise _Failure(str(error)) from error
         except PeeweeException as error:
-            raise click.ClickException(
+            raise _Failure(
                 f"The database cannot be used: {_first_line(error)}. DATABASE_URL says where it is."
             ) from error
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{where}{error.strerror or error}.") from error
+            raise _Failure(f"{where}{error.strerror or error}.") from error
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`tessera serve`: web server and mail worker, as one command."""
 
 import errno
+import logging
 import os
 import shutil
 import socket
@@ -17,7 +18,7 @@ from app.cli.web import verified
 from app.config import SettingError, Settings
 from app.demo.leftovers import refuse_demo
 from app.demo.welcome import load_cast_if_empty, sign_in_hints
-from app.kernel import database
+from app.kernel import database, log
 from app.kernel.errors import ProblemError
 from app.kernel.metrics import FOLDER as METRICS_FOLDER
 from app.kernel.schema import migrate
@@ -27,6 +28,8 @@ from app.seeding.fixtures import digest as fixtures_digest
 from app.server.listeners import open_listeners
 from app.server.release import Release
 from app.server.supervisor import Supervisor
+
+_log = logging.getLogger(__name__)
 
 _LOADED = "fixtures-loaded"
 """The file in the data of a pack that says which fixtures it was filled from."""
@@ -78,9 +81,17 @@ def serve(pack: Path | None) -> None:
             load=lambda: _release(settings),
             reload=lambda: _release(settings, "--migrate"),
         )
-        code = supervisor.run(lambda: click.echo(words))
+        code = supervisor.run(lambda: _announce(words))
         settle()
         sys.exit(code)
+
+
+def _announce(words: str) -> None:
+    if log.is_for_programs():
+        # Containers mix the outputs, and whoever reads them expects lines of the log alone.
+        _log.info("%s", words.partition("\n")[0])
+    else:
+        click.echo(words)
 
 
 def _helpers(settings: Settings) -> dict[str, list[str]]:

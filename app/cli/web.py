@@ -1,5 +1,6 @@
 """`tessera web`: the fork server of the portal, which `tessera serve` looks after."""
 
+import logging
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from app.authz.lint.findings import PolicyRejectedError
 from app.authz.lint.verify import verify_settings
 from app.config import Settings, read_settings
 from app.factory import create_app, start_sampling
+from app.kernel import log
 from app.kernel.errors import ProblemError
 from app.runtime import current
 from app.server import fork_server, worker
@@ -24,6 +26,8 @@ from app.server.processes import end_with
 _SWITCH_SECONDS = 0.001
 """How long one thread may keep the others from running: a fifth of what Python gives it, because most answers take less
 and would wait for each long one. `make bench PART=hostile` measures what that does."""
+
+_log = logging.getLogger(__name__)
 
 
 @click.command(hidden=True)
@@ -42,7 +46,9 @@ def web(control: int, parent: int, policies: Path, pack: Path | None, is_to_migr
     engine = verified(settings, policies, pack)
     if is_to_migrate:
         # In a process of its own: what is forked must never have had a connection.
-        subprocess.run([sys.executable, "-P", "-m", "app.cli", "migrate"], stdout=subprocess.DEVNULL, check=True)
+        migration = [sys.executable, "-P", "-m", "app.cli", "migrate"]
+        if subprocess.run(migration, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise ProblemError("The database was not brought up to date; what was in the way is above.")
     fork_server.run(
         socket.socket(fileno=control),
         parent,
@@ -61,7 +67,12 @@ def verified(settings: Settings, policies: Path, pack: Path | None) -> Engine:
         return verify_settings(settings)
     except PolicyRejectedError as rejected:
         for finding in rejected.findings:
-            click.echo(finding.as_text(policies, pack), err=True)
+            text = finding.as_text(policies, pack)
+            if log.is_for_programs():
+                _log.error("%s", text)
+            else:
+                # As compilers write it, so that editors find the place.
+                click.echo(text, err=True)
         raise ProblemError("The server does not start, because its policy has the findings above.") from None
 
 

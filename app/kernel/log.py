@@ -5,10 +5,12 @@ import logging
 import os
 import re
 import secrets
+import sys
+import threading
 import time
 from contextvars import ContextVar
-from threading import Lock
 from time import monotonic
+from types import TracebackType
 from typing import Any
 
 from app.config import LogFormat
@@ -18,6 +20,8 @@ _DATE_FORMAT = "%Y-%m-%dT%H:%M:%S"
 _INTERVAL_SECONDS = 10
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _OWN_ID = "tessera.request_id"
+
+_log = logging.getLogger(__name__)
 
 request: ContextVar[dict[str, Any] | None] = ContextVar("request", default=None)
 """The WSGI environment of the request that this thread answers, or has answered last."""
@@ -69,9 +73,24 @@ def configure() -> None:
     somebody else, such as another web server, has said how lines look.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if os.environ.get("LOG_FORMAT") == LogFormat.JSON else _Text())
+    handler.setFormatter(_Json() if is_for_programs() else _Text())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("app").setLevel(logging.INFO)
+    if is_for_programs():
+        # What Python would write as it is: a program that reads line by line would stumble.
+        logging.captureWarnings(capture=True)
+        sys.excepthook = _log_uncaught
+        threading.excepthook = lambda caught: _log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
+        sys.unraisablehook = lambda caught: _log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
+
+
+def is_for_programs() -> bool:
+    """Return whether programs read what processes write to standard error, so that each line has to be JSON."""
+    return os.environ.get("LOG_FORMAT") == LogFormat.JSON
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    _log.critical("an error that nothing caught: %s", kind.__name__, exc_info=(kind, error or kind(), traceback))
 
 
 def _request_id() -> str:
@@ -90,7 +109,7 @@ class Throttle:
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self._next_at = 0.0
         self._left_out = 0
 

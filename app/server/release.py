@@ -1,5 +1,6 @@
 """What is served: an application as it was loaded at one moment. And the processes that are started from a command."""
 
+import logging
 import os
 import signal
 import socket
@@ -8,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import click
-
 from app.server.fork_server import READY, WorkerPipe
+
+_log = logging.getLogger(__name__)
 
 _REST_SECONDS = 1.0
 """Between the end of a helper and its restart, so that one that ends at once does not keep the machine busy."""
@@ -50,7 +51,7 @@ class Child:
             return True
         if self._ended_at is None:
             self._ended_at = time.monotonic()
-            click.echo(f"The {self.name} ended by itself and is started again.", err=True)
+            _log.warning("The %s ended by itself and is started again.", self.name)
         return time.monotonic() - self._ended_at >= _REST_SECONDS
 
     def terminate(self) -> None:

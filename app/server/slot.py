@@ -1,5 +1,6 @@
 """The place of one worker at one listener: whoever answers there is watched, and replaced when it dies or hangs."""
 
+import logging
 import os
 import signal
 import socket
@@ -7,11 +8,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import click
-
 from app.server.fork_server import WorkerPipe
 from app.server.processes import wants_processor
 from app.server.release import Release
+
+_log = logging.getLogger(__name__)
 
 _SILENT_SECONDS = 0.4
 """After so much silence another worker is started. The silent one may go on: it finishes what it has begun."""
@@ -117,7 +118,7 @@ class Slot:
                 self.worker = self.start(release)
         elif self.worker.answers and self.worker.silent_seconds > _SILENT_SECONDS:
             self.successor = self.start(release)
-            click.echo("A web process does not answer. Another one takes its place.", err=True)
+            _log.warning("A web process does not answer. Another one takes its place.")
 
     def start(self, release: Release) -> WebProcess | None:
         """Return a worker of a release that is being started for this place, if that is possible now."""
@@ -145,7 +146,7 @@ class Slot:
         if worker in self.retired:
             self.retired.remove(worker)
             return
-        click.echo("A web process ended by itself. Another one takes its place.", err=True)
+        _log.warning("A web process ended by itself. Another one takes its place.")
         if worker is self.successor:
             self.successor = None
             return

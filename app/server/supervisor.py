@@ -4,6 +4,7 @@ It holds the listening sockets, so that whatever happens to a worker, connection
 refused. Opens no thread.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -12,11 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-import click
-
 from app.server.processes import adopt_orphans
 from app.server.release import Child, Release
 from app.server.slot import SHUTDOWN_SECONDS, Slot
+
+_log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.05
 _LONGEST_LOOK_SECONDS = 0.2
@@ -84,7 +85,7 @@ class Supervisor:
 
         self._look_until(lambda: self._stopping or answers() or has_failed())
         if not answers() and not self._stopping:
-            click.echo("Error: The web server did not start; what it said is above.", err=True)
+            _log.error("The web server did not start; what it said is above.")
         return answers()
 
     def _look_until(self, is_over: Callable[[], object]) -> None:
@@ -130,7 +131,7 @@ class Supervisor:
             self._release, self._next = following, None
             for helper in self._helpers:
                 helper.restart(following.environ)
-            click.echo("The new release answers.", err=True)
+            _log.info("The new release answers.")
 
     def _give_up(self, following: Release) -> None:
         for slot in self._slots:
@@ -138,7 +139,7 @@ class Supervisor:
                 slot.withdraw()
         following.close()
         self._next = None
-        click.echo("The new release does not start; what it said is above. The one of before goes on.", err=True)
+        _log.error("The new release does not start; what it said is above. The one of before goes on.")
 
     def _stop(self) -> None:
         for slot in self._slots:

@@ -62,3 +62,35 @@ except OSError as error:
     assert "OSError: x" in failed["traceback"]
     assert failed["request_id"] == again["request_id"]
     assert re.fullmatch("[0-9a-f]{16}", failed["request_id"])
+
+
+def test_what_python_writes_by_itself_is_json_too() -> None:
+    program = """
+import threading, warnings
+from app.kernel import log
+log.configure()
+warnings.warn("old")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+
+class Unwilling:
+    def __del__(self):
+        raise KeyError("x")
+
+Unwilling()
+raise OSError("at the end")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"LOG_FORMAT": "json"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 1
+    assert [line["level"] for line in lines] == ["warning", "critical", "critical", "critical"]
+    kinds = ["ZeroDivisionError", "KeyError", "OSError"]
+    assert [line["message"] for line in lines[1:]] == [f"an error that nothing caught: {kind}" for kind in kinds]
+    assert "at the end" in lines[-1]["traceback"]

@@ -1,11 +1,13 @@
 """Web processes that die or hang, and policies that change, while a portal is asked all the time."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,13 +118,13 @@ def test_a_new_policy_comes_in_without_a_question_lost(machine: Machine, databas
         portal.send_signal(signal.SIGHUP)
         assert said(portal).startswith(f"{rules}:1:1: polar-syntax: ")
         assert "does not start" in said(portal)
-        assert said(portal).startswith("The new release does not start")
+        assert " ERROR app.server.supervisor: The new release does not start" in said(portal)
         assert machine.allows("thomas-reed")
         before = workers(portal.pid)
 
         rules.write_text(text + "\n# changed\n")
         portal.send_signal(signal.SIGHUP)
-        assert said(portal) == "The new release answers.\n"
+        assert said(portal).endswith(" INFO app.server.supervisor: The new release answers.\n")
         until(lambda: len(workers(portal.pid)) == 2 and not workers(portal.pid) & before)
     assert (asked.refused, asked.broken, asked.longest < _LONGEST_SECONDS) == ([], [], True)
     until(lambda: len(list(tmp_path.glob("serving-*"))) == 1)
@@ -131,6 +133,62 @@ def test_a_new_policy_comes_in_without_a_question_lost(machine: Machine, databas
     for process in (*workers(portal.pid), *children(portal.pid, "web")):
         os.kill(process, signal.SIGKILL)
     until(machine.answers)
+
+
+def test_a_program_can_read_every_line_of_the_log(machine: Machine, database: None, tmp_path: Path) -> None:
+    machine.environ["LOG_FORMAT"] = "json"
+    folder = Path(shutil.copytree(ROOT / "policies", tmp_path / "policies"))
+    portal = machine.start("serve", POLICIES_DIR=str(folder))
+    lines = LinesOfLog(portal)
+    until(lambda: machine.answers() and len(workers(portal.pid)) == 2)
+    os.kill(min(workers(portal.pid)), signal.SIGKILL)
+    lines.until("A web process ended by itself. ")
+    os.kill(children(portal.pid, "mail")[0], signal.SIGKILL)
+    lines.until("The mail worker ended by itself ")
+    rules = folder / "service.polar"
+    text = rules.read_text()
+    rules.write_text("not even Polar")
+    portal.send_signal(signal.SIGHUP)
+    lines.until(f"{rules}:1:1: polar-syntax: ")
+    lines.until("The new release does not start; ")
+    rules.write_text(text)
+    portal.send_signal(signal.SIGHUP)
+    lines.until("The new release answers.")
+    # A second one finds the port taken, and a third is called by a name that does not exist.
+    for words, wanted in ((("serve",), "is in use"), (("serve", "--nothing"), "No such option")):
+        refused = machine.start(*words)
+        said, complaint = refused.communicate(timeout=DEADLINE_SECONDS)
+        assert (refused.returncode > 0, said) == (True, "")
+        assert wanted in json.loads(complaint)["message"]
+    portal.terminate()
+    assert lines.portal.stdout
+    assert lines.portal.stdout.read() == ""
+    assert lines.rest()[0].startswith("Tessera is at ")
+
+
+class LinesOfLog:
+    """The lines of a portal, each of which has to be JSON."""
+
+    def __init__(self, portal: "subprocess.Popen[str]") -> None:
+        self.portal = portal
+        self._messages: list[str] = []
+
+    def until(self, beginning: str) -> None:
+        """Read as far as a message that begins so."""
+        assert any(message.startswith(beginning) for message in self._following()), beginning
+
+    def rest(self) -> list[str]:
+        """Read to the end, and return all messages."""
+        deque(self._following(), maxlen=0)
+        return self._messages
+
+    def _following(self) -> Iterator[str]:
+        assert self.portal.stderr
+        for text in self.portal.stderr:
+            line = json.loads(text)
+            assert {"time", "level", "logger", "message", "process"} <= set(line)
+            self._messages.append(line["message"])
+            yield line["message"]
 
 
 def test_nothing_is_left_of_a_portal_that_was_killed(machine: Machine, database: None, tmp_path: Path) -> None:
