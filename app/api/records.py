@@ -47,7 +47,7 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
     # A change takes the writers' lock, and every process learns of it.
     counts = 1 if request.method in ("GET", "HEAD") else CHANGE_COUNTS
     with current().token_buckets.paid(caller.reference, counts):
-        _check_address()
+        _check_address(kind, record_id)
         record_id = composed(record_id)
         loaded(RecordAddressSchema(), {"type": kind, "id": record_id})
         match request.method:
@@ -61,12 +61,10 @@ def record(kind: str, record_id: str) -> ResponseReturnValue:
                 return _show(caller, kind, record_id)
 
 
-def _check_address() -> None:
-    # Bytes that are not UTF-8 arrive as replacement characters, so that different names would be the same one.
-    try:
-        request.environ["PATH_INFO"].encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        raise InvalidRequestError("The address must be UTF-8.") from None
+def _check_address(kind: str, record_id: str) -> None:
+    # For bytes that are not UTF-8 a server hands over this character, so that different names would be the same one.
+    if "\ufffd" in kind + record_id:
+        raise InvalidRequestError("The address must be UTF-8.")
 
 
 def _show(caller: Caller, kind: str, record_id: str) -> ResponseReturnValue:

@@ -278,6 +278,12 @@ def test_an_address_is_utf_8(tell: Tell, path: str) -> None:
     assert Record.select().count() == 0
 
 
+def test_what_a_server_makes_of_other_bytes_is_no_name(put: Put) -> None:
+    # Any two of such names would be one.
+    answer = put("/records/mark_scheme/%EF%BF%BD")
+    assert (answer.status_code, answer.json) == (400, {"message": "The address must be UTF-8."})
+
+
 @pytest.mark.parametrize("name", ["", "x" * 256, "a%1Bb", "a%00b", "a%0Ab", "a%0A", "%0A"])
 def test_a_name_that_no_question_could_ask_about_is_refused(put: Put, name: str) -> None:
     answer = put(f"/records/mark_scheme/{name}")

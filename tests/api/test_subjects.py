@@ -86,6 +86,7 @@ def test_agents_are_searched_for_among_the_registered_ones(tell: Tell) -> None:
     }
     found = tell(body, path="/access/v1/search/subject").json["results"]
     assert found == [{"type": "agent", "id": "a-1"}, {"type": "agent", "id": "a-3"}]
+    assert logged()[-1].subject == "agent:*"
     body["subject"] = {"type": "agent", "id": "exporter"}
     del body["action"]
     assert tell(body, path="/access/v1/search/action").json["results"] == [{"name": "export"}]

@@ -54,9 +54,7 @@ def evaluate(caller: Caller, request: EvaluationRequest, *, explain: bool = Fals
     kind = request.resource.type
     # As `count_decisions` does, without its call.
     metrics.decided[decision.reason, kind if kind in DIRECTORY_KINDS else "other"].inc()
-    freshness = resolver.view.freshness
-    stale = freshness.stale_seconds() if freshness.is_stale else None
-    return Answer(answer_id, decision, revision, explanation, stale)
+    return Answer(answer_id, decision, revision, explanation, resolver.stale_seconds)
 
 
 def evaluate_all(caller: Caller, batch: Batch) -> list[Answer | FailedItem]:
@@ -77,8 +75,7 @@ def evaluate_all(caller: Caller, batch: Batch) -> list[Answer | FailedItem]:
     items = [_logged_decision(one) for one in outcomes if isinstance(one, _Outcome)]
     ids = iter(current().decision_log.write_all(clock.timestamp(), caller.reference, revision, items))
     _count(outcomes)
-    freshness = resolver.view.freshness
-    stale = freshness.stale_seconds() if freshness.is_stale else None
+    stale = resolver.stale_seconds
     return [
         one if isinstance(one, FailedItem) else Answer(next(ids), one.decision, revision, stale_seconds=stale)
         for one in outcomes

@@ -49,6 +49,8 @@ class Resolver(Struct):
     view: cache.DirectoryView
     client: facts.Client
     revision: int
+    stale_seconds: int | None = None
+    """How old at most the facts are, if the database was away when they began to be looked up."""
     _described: dict[int, facts.Person | None] = msgspec.field(default_factory=dict)
 
     def resolve(self, request: EvaluationRequest) -> Resolved:
@@ -205,7 +207,9 @@ def resolvers(
     """
     view = current().view
     for revision in view.snapshots(at_least, types, is_fresh=is_fresh):
-        yield Resolver(view, client, revision)
+        # Before anything is looked up: what is found out meanwhile is not in what was looked up.
+        freshness = view.freshness
+        yield Resolver(view, client, revision, freshness.stale_seconds() if freshness.is_stale else None)
 
 
 def questions_about(engine: Engine, resource: facts.Fact) -> frozenset[str]:

@@ -43,6 +43,8 @@ class _Stretch(NamedTuple):
     is_end: bool
     subject: str = "unknown"
     """Whom the evaluations were about, as the log names them."""
+    organisation: str = ""
+    """The public id of the organisation that was asked about, if one was."""
     has_failed: bool = False
     """Whether the policy could not decide about a candidate."""
 
@@ -119,7 +121,8 @@ class _Search:
             if len(allowed) == wanted or time.perf_counter() >= self._deadline:
                 break
         is_end = examined == len(candidates) < at_once
-        return _Stretch(allowed, after, is_end, self._subject(resolver), has_failed)
+        at = "" if organisation is None else organisation.public_id
+        return _Stretch(allowed, after, is_end, self._subject(resolver), at, has_failed)
 
     def _may_be_found(self, subject: facts.Fact, context: facts.Context) -> bool:
         """Return whether the client may learn about a person whom it did not name itself."""
@@ -128,9 +131,10 @@ class _Search:
         return decide(self._client, Action.LEARN_ABOUT, subject, context).allowed
 
     def _subject(self, resolver: Resolver) -> str:
-        """Return how the log names whom the search is about; a star is everybody."""
+        """Return how the log names whom the search is about; a star is everybody, or all of a type."""
         if self._target is SearchTarget.SUBJECT:
-            return "person:*"
+            named = self._evaluation.subject.type
+            return f"{named}:*" if named in policy().subject_kinds else "person:*"
         subject = resolver.subject(self._evaluation.subject)
         if isinstance(subject, facts.Person):
             return f"person:{subject.public_id}"
@@ -207,7 +211,7 @@ def _logged_decision(request: SearchRequest, page: _Stretch, digest: str, nanose
         page.subject,
         "*" if target is SearchTarget.ACTION else evaluation.action.name,
         f"{evaluation.resource.type}:{'*' if target is SearchTarget.RESOURCE else evaluation.resource.id}",
-        "",
+        page.organisation,
         bool(page.allowed),
         reason,
         digest,

@@ -137,6 +137,14 @@ def test_a_record_of_a_search_says_about_whom_and_never_by_address(find: Any) ->
 
 
 @every_search
+def test_a_record_of_a_search_says_at_which_organisation(find: Any, sought: str) -> None:
+    for name in ("90101", "nowhere"):
+        find(sought, context={"organisation": name})
+    find(sought)
+    assert [one.organisation for one in logged()] == ["northfield", "", ""]
+
+
+@every_search
 def test_the_id_of_what_is_looked_for_is_not_looked_at(find: Any, sought: str) -> None:
     if sought == "action":
         answer = find(sought, action={"name": 7})

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from app.authz import facts
 from app.authz.information import freshness
 from app.authz.information.cache import DirectoryView
 from app.kernel import outage
@@ -42,6 +44,23 @@ def test_what_is_known_counts_for_as_long_as_is_set_and_no_longer(away: Director
     away.freshness._fresh_at -= 30
     answer = ask("olivia-marsh")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+@pytest.mark.parametrize("more", [{}, {"evaluations": [{}]}, {"explain": True}])
+def test_an_answer_says_that_it_is_old_although_the_database_is_back_when_it_is_given(
+    away: DirectoryView, ask: Ask, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    person = DirectoryView.person
+
+    def person_while_it_comes_back(self: DirectoryView, name: str) -> facts.Person | None:
+        found = person(self, name)
+        self.freshness.is_stale = False
+        return found
+
+    monkeypatch.setattr(DirectoryView, "person", person_while_it_comes_back)
+    answer = ask("olivia-marsh", **more).json
+    (answer,) = answer.get("evaluations", [answer])
+    assert answer["context"]["stale_seconds"] >= 1
 
 
 def test_a_database_that_does_not_respond_counts_as_away(
