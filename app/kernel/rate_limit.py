@@ -18,6 +18,8 @@ _TURN_SECONDS = 2.0
 _TOO_MANY = "This key asks for too many long answers at once. Take it as a no, and ask for one after the other."
 _SECONDS_FOR_ONE = 4
 """How many seconds' worth of tokens a second of processor time takes."""
+_DEBT_SECONDS = 20
+"""How many seconds' worth of tokens a client may owe: what a batch takes that goes on until its time is over."""
 
 
 class RateLimitedError(Exception):
@@ -96,7 +98,7 @@ class TokenBuckets:
         with self._lock:
             left, since = self._buckets.get(client, (self._capacity, now))
             debt = left + (now - since) * self._rate - seconds * self._rate * _SECONDS_FOR_ONE
-            self._buckets[client] = (min(self._capacity, max(debt, -self._capacity)), now)
+            self._buckets[client] = (min(self._capacity, max(debt, -self._rate * _DEBT_SECONDS)), now)
 
     @contextmanager
     def in_turn(self, client: str) -> Iterator[None]:
