@@ -344,7 +344,15 @@ class _Text(str):
     __slots__ = ()
 
 
+class _Large(int):
+    """A whole number that Polar cannot hold. It equals itself alone; to order it, or calculate with it, is an error."""
+
+    __slots__ = ()
+
+
 def _opaque(value: Any) -> Any:
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        return _Large(value)
     return _Text(value) if isinstance(value, str) else value
 
 

@@ -246,14 +246,14 @@ def leaves(tree: object) -> list[Leaf]:
     return [leaf for branch in tree.branches.values() for leaf in leaves(branch)]  # type: ignore[attr-defined]
 
 
-VALUES: list[object] = [None, True, False, 0, 3, -0.0, 10.0, 2.5, "3", "", [3]]
+VALUES: list[object] = [None, True, False, 0, 3, 10**30, -0.0, 10.0, 2.5, "3", "", [3]]
 
 
 @pytest.mark.parametrize("rule", ["record.properties.x matches {kind}", "is_one(record.properties.x)"])
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("Integer", [0, 3, -0.0, 10.0]),
+        ("Integer", [0, 3, 10**30, -0.0, 10.0]),
         ("Float", [-0.0, 10.0, 2.5]),
         ("Boolean", [True, False]),
         ("String", ["3", ""]),
@@ -271,6 +271,32 @@ def test_values_have_the_types_that_json_gives_them(
         record = facts.declared_kind("Record")("r", facts.Properties({"x": value}))
         answer = engine.answer(facts.Guest(), "x", record, facts.Context(), 0.0).allowed
         assert answer == (repr(value) in map(repr, expected)), value
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ('"a" in record.properties.x', True),
+        ("record.properties.y in record.properties.x", True),
+        ("record.properties.y = 7", False),
+        ("record.properties.y = 9223372036854775807", False),
+        ("record.properties.y != 7", None),
+        ('record.properties.y != "7"', None),
+        ("record.properties.y < 7", None),
+        ("record.properties.y > 7", None),
+        ("record.properties.y + 1 > 7", None),
+    ],
+)
+def test_a_whole_number_that_is_too_large_for_polar_is_another_one_than_any_other(
+    tmp_path: Path, rule: str, expected: bool | None
+) -> None:
+    (tmp_path / "main.polar").write_text(f'type allow(_a, _b, _c, _d);\nallow(_p, "x", record, _c) if {rule};')
+    engine = Engine.load(tmp_path)
+    for large in (2**63, -(2**63) - 1, 10**999):
+        record = facts.declared_kind("Record")("r", facts.Properties({"x": [large - 1, large, "a"], "y": large}))
+        for _ in range(3):
+            said = outcome(engine, facts.Guest(), "x", record, facts.Context(), 0.0)
+            assert (None if isinstance(said, str) else said) is expected
 
 
 MISSING: dict[str, tuple[object, ...]] = {
