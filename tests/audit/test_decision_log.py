@@ -192,7 +192,12 @@ def test_a_long_row_is_divided(log: DecisionLog) -> None:
 
 
 @pytest.mark.slow
-def test_threads_that_write_at_once_lose_nothing_and_share_no_id(log: DecisionLog) -> None:
+def test_threads_that_write_at_once_lose_nothing_and_share_no_id(
+    log: DecisionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Eight threads that do nothing else may keep the one that writes from its work for longer than an answer waits.
+    monkeypatch.setattr(decision_log, "_PATIENCE_SECONDS", {DecisionLogging.REQUIRED: 60})
+    monkeypatch.setattr(decision_log, "_SYNC_SECONDS", 60)
     given: dict[str, int] = {}
 
     def write(thread: int) -> None:
