@@ -21,6 +21,7 @@ from app.kernel.metrics import FOLDER
 from app.mail.queries import waiting_since
 from app.server.processes import end_with
 
+_SIGNAL_SECONDS = 0.5
 _PROCESS = re.compile(r"gauge_live.*_(\d+)\.db")
 
 
@@ -35,7 +36,9 @@ def metrics(parent: int) -> None:
     with own_database() as settings:
         pass
     server, thread = start_http_server(settings.metrics_port, settings.metrics_host, _registry())
-    stop.wait()
+    # The system may hand a signal to another thread. Python sees to it in this one, which has to wake for that.
+    while not stop.wait(_SIGNAL_SECONDS):
+        pass
     server.shutdown()
     thread.join()
 

@@ -37,6 +37,8 @@ class WebProcess:
     def __init__(self, pipe: WorkerPipe) -> None:
         self._pipe = pipe
         self._terminated_at: float | None = None
+        self._is_signalled = False
+        """Whether it knows that it is to end: one that is being forked has no number yet for a signal to go to."""
         self.answers = False
         """Whether it has answered yet."""
         self.silent_seconds = 0.0
@@ -48,6 +50,8 @@ class WebProcess:
         if self._pipe.beats():
             self.answers = True
             self.silent_seconds = 0.0
+        if self._terminated_at is not None:
+            self._tell()
         if self._pipe.has_ended and not self.has_ended:
             self.has_ended = self._is_gone()
         elif self._hangs():
@@ -57,7 +61,7 @@ class WebProcess:
         """Ask it to finish what it has begun, and to end."""
         if self._terminated_at is None:
             self._terminated_at = time.monotonic()
-            self._signal(signal.SIGTERM)
+            self._tell()
 
     def close(self) -> None:
         """Let go of the pipe to it."""
@@ -71,6 +75,11 @@ class WebProcess:
             return True
         pid = self._pipe.pid
         return self.silent_seconds > hangs and pid is not None and not wants_processor(pid)
+
+    def _tell(self) -> None:
+        if not self._is_signalled and self._pipe.pid is not None:
+            self._is_signalled = True
+            self._signal(signal.SIGTERM)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._pipe.pid is not None and not self.has_ended:

@@ -41,6 +41,8 @@ _HEADER_BYTES = 64 * 1024
 """How large the headers of a request may be."""
 _BEAT_SECONDS = 0.1
 """Between two signs of life."""
+_SIGNAL_SECONDS = 0.1
+"""How long a signal may stay unnoticed."""
 _ANSWER_SECONDS = 0.4
 """How long an answer of its own may take until a process is silent. The supervisor decides what that means."""
 _BEATS_PER_LOOK = 3
@@ -120,7 +122,9 @@ def serve(
         target=_beat, args=(address, own_path, heartbeat, look_after), daemon=True, name="heartbeat"
     )
     beat.start()
-    stopped.wait()
+    # The system may hand a signal to a thread of granian. Python sees to it in this thread, which has to wake for that.
+    while not stopped.wait(_SIGNAL_SECONDS):
+        pass
 
 
 def _allow_connections() -> int:
