@@ -20,7 +20,7 @@ from app.config import ROOT
 from app.server.slot import SHUTDOWN_SECONDS
 from tests.machine import DEADLINE_SECONDS, Machine, children, free_port, living, until, workers
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_database]
+pytestmark = pytest.mark.slow
 
 _LONGEST_SECONDS = 5
 """How long a question may take while something is being replaced. On a quiet machine it takes less than one."""
