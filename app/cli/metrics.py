@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 import click
 from peewee import PeeweeException
@@ -22,6 +24,8 @@ from app.mail.queries import waiting_since
 from app.server.processes import end_with
 
 _SIGNAL_SECONDS = 0.5
+_TRIES = 10
+_RETRY_SECONDS = 0.05
 _PROCESS = re.compile(r"gauge_live.*_(\d+)\.db")
 
 
@@ -45,7 +49,7 @@ def metrics(parent: int) -> None:
 
 def _registry() -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(_Processes(Path(os.environ[FOLDER]), registry))
+    registry.register(_Processes(Path(os.environ[FOLDER])))
     registry.register(_Queue())
     return registry
 
@@ -53,19 +57,32 @@ def _registry() -> CollectorRegistry:
 class _Processes(Collector):
     """What the processes have written down. Nothing says when one is killed, so that is looked for first."""
 
-    def __init__(self, folder: Path, registry: CollectorRegistry) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         # It registers itself, and is asked through this one all the same.
         self._all = MultiProcessCollector(CollectorRegistry(), str(folder))  # type: ignore[no-untyped-call]
-        self._registry = registry
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the sums over all processes; gauges over those that live."""
+        """Yield the sums over all processes; gauges over those that live.
+
+        A process that begins makes its files while they are read here, and another reader may take away those of one
+        that has ended: what cannot be read is read again a few times, and then raises.
+        """
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                yield from self._read()
+                return
+            except (OSError, ValueError, struct.error):
+                if not tries_left:
+                    raise
+                sleep(_RETRY_SECONDS)
+
+    def _read(self) -> list[Metric]:
         present = {int(found[1]) for path in self._folder.iterdir() if (found := _PROCESS.fullmatch(path.name))}
         for process in present:
             if not Path(f"/proc/{process}").exists():
                 mark_process_dead(process, str(self._folder))  # type: ignore[no-untyped-call]
-        yield from self._all.collect()  # type: ignore[no-untyped-call]
+        return list(self._all.collect())  # type: ignore[no-untyped-call]
 
 
 class _Queue(Collector):
