@@ -5,23 +5,16 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 from app.config import ROOT
+from tests.waiting import until
 
 DEADLINE_SECONDS = 60
-
-
-def until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def living() -> Iterator[tuple[int, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 
 
-def wait_until(is_so: Callable[[], object], seconds: float = 60) -> None:
+def until(is_so: Callable[[], object], seconds: float = 60) -> None:
     """Return once `is_so`. Fails after `seconds`."""
     end = monotonic() + seconds
     while not is_so():

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from app import runtime
 from app.audit.decision_codec import NamedPath, PathReference
+from app.kernel.files import sync_folder
 
 _HEADER = struct.Struct("<IIIqqdd")
 """Length and checksum of the rest; and of the decisions in it: how many, numbers and times of first and last."""
@@ -84,7 +85,7 @@ class Segment:
         if length > self._synced and not self._is_closed:
             os.fdatasync(self._file)
             if not self._is_named:
-                _sync_folder()
+                sync_folder(folder())
                 self._is_named = True
             self._synced = length
 
@@ -168,11 +169,3 @@ def _is_locked_now(file: int) -> bool:
     except BlockingIOError:
         return False
     return os.fstat(file).st_nlink > 0
-
-
-def _sync_folder() -> None:
-    file = os.open(folder(), os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct, convert, to_builtins
 
 from app.kernel.errors import ProblemError
+from app.kernel.files import sync_folder
 
 MANIFEST = "manifest.json"
 JOURNAL = "journal/"
@@ -86,15 +87,6 @@ def extract(archive: zipfile.ZipFile, name: str, target: Path) -> None:
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in `folder` survive the loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _manifest(members: Mapping[str, Any]) -> Manifest:

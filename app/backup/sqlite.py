@@ -7,9 +7,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from zipfile import ZipFile
 
-from app.backup.archive import extract, sync_folder
+from app.backup.archive import extract
 from app.kernel.database import unshared
 from app.kernel.errors import ProblemError
+from app.kernel.files import sync_folder
 
 _BUSY_SECONDS = 15
 

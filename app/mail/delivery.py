@@ -12,6 +12,7 @@ from email.utils import format_datetime, parseaddr
 from time import monotonic
 from urllib.parse import unquote, urlsplit
 
+from app.kernel.files import sync_folder
 from app.mail.models import Mail
 from app.mail.queries import outbox_path
 from app.runtime import settings
@@ -179,8 +180,4 @@ def _write_file(message: EmailMessage, message_id: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

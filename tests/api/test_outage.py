@@ -1,8 +1,7 @@
 """A database that is away: what programs and people are answered meanwhile, and that it is over when it is back."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from tests.api.conftest import KEY, question
 from tests.conftest import ON_POSTGRESQL
 from tests.journeys.portal import Portal
 from tests.postgresql import Server, running_server
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,13 +48,6 @@ def fetch(request: Request | str) -> Reply:
             return Reply(
                 error.code, {name.title(): value for name, value in error.headers.items()}, error.read().decode()
             )
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 @pytest.fixture

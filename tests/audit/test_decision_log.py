@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from app.kernel.database import connected
 from app.vocabulary import EventName, Reason
 from tests.api.conftest import KEY, question
 from tests.conftest import ON_POSTGRESQL
+from tests.waiting import until
 
 # They wait for other threads and processes.
 pytestmark = pytest.mark.slow
@@ -40,13 +41,6 @@ def item(
 ) -> LoggedDecision:
     reason = Reason.ALLOWED if allowed else Reason.ROLE_ENDED
     return (f"person:{number}", "launch", "service:training", "northfield", allowed, reason, policy, 1_250_000, leaf)
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
-    end = monotonic() + seconds
-    while not is_so():
-        assert monotonic() < end, "it did not happen"
-        sleep(0.02)
 
 
 @pytest.fixture
@@ -163,7 +157,7 @@ def test_two_logs_give_no_id_twice(new_log: NewLog) -> None:
 
 def test_a_decision_is_kept_without_anybody_waiting_for_it(log: DecisionLog) -> None:
     given = log.write(AT, CLIENT, 1, item())
-    wait_until(lambda: find(given) is not None)
+    until(lambda: find(given) is not None)
 
 
 def test_keeping_decisions_changes_nothing(log: DecisionLog) -> None:
@@ -237,7 +231,7 @@ def test_a_disk_that_takes_nothing_for_a_while_loses_nothing(
 ) -> None:
     ids = [log.write(AT, CLIENT, 1, item()) for _ in range(3)]
     rounds = log._rounds_begun
-    wait_until(lambda: log._rounds_begun > rounds + 1)
+    until(lambda: log._rounds_begun > rounds + 1)
     come_back()
     log.flush()
     assert all(map(find, ids))
@@ -250,7 +244,7 @@ def test_nothing_is_answered_when_the_buffer_is_full(new_log: NewLog, away: None
     log = new_log(capacity=100)
     ids = [log.write(AT, CLIENT, 1, item()) for _ in range(50)]
     ids += log.write_all(AT, CLIENT, 1, [item()] * 49)
-    wait_until(lambda: not log._entries)
+    until(lambda: not log._entries)
     with pytest.raises(NotLoggedError):
         log.write_all(AT, CLIENT, 1, [item()] * 2)
     ids.append(log.write(AT, CLIENT, 1, item()))
@@ -312,10 +306,10 @@ def test_a_log_says_whether_what_is_answered_now_can_be_kept(
     with suppress(NotLoggedError):
         log.write(AT, CLIENT, 1, item())
     monkeypatch.setattr(decision_log, "_SYNC_SECONDS", 0.2)
-    wait_until(lambda: monotonic() - log._written_until > 0.2)
+    until(lambda: monotonic() - log._written_until > 0.2)
     assert log.keeps_up is said
     come_back()
-    wait_until(lambda: log.keeps_up)
+    until(lambda: log.keeps_up)
 
 
 def test_with_best_effort_everything_is_answered_and_what_is_not_kept_is_counted(
@@ -323,14 +317,14 @@ def test_with_best_effort_everything_is_answered_and_what_is_not_kept_is_counted
 ) -> None:
     log = new_log("best_effort", capacity=100)
     kept = [log.write(AT, CLIENT, 1, item()) for _ in range(100)]
-    wait_until(lambda: not log._entries)
+    until(lambda: not log._entries)
     lost = [*log.write_all(AT, CLIENT, 1, [item()] * 2), log.write(AT, CLIENT, 1, item())]
     assert log.dropped == 3
     come_back()
     log.flush()
     assert all(map(find, kept))
     assert not any(map(find, lost))
-    wait_until(lambda: "has dropped 3 decisions" in caplog.text)
+    until(lambda: "has dropped 3 decisions" in caplog.text)
     after = log.write(AT, CLIENT, 1, item())
     log.flush()
     assert find(after)
@@ -345,7 +339,7 @@ def test_a_buffer_that_is_half_full_does_not_wait_for_its_time(
     log.write(AT, CLIENT, 1, item())
     log.flush()
     ids = [log.write(AT, CLIENT, 1, item()) for _ in range(60)]
-    wait_until(lambda: find(ids[0]) is not None)
+    until(lambda: find(ids[0]) is not None)
 
 
 def test_a_durable_log_keeps_before_it_answers(new_log: NewLog) -> None:
@@ -477,7 +471,7 @@ def test_what_a_request_pins_its_clock_to_does_not_stop_the_clock_of_the_log(
     (journal.folder() / "retention").unlink(missing_ok=True)
     with clock.pinned(MOMENT - timedelta(days=400)):
         new_log().write(AT, CLIENT, 1, item())
-    wait_until(lambda: bool(limits))
+    until(lambda: bool(limits))
     assert limits[0] > MOMENT - timedelta(days=1)
 
 
@@ -595,4 +589,4 @@ def test_the_log_deletes_old_events_too(new_log: NewLog, monkeypatch: pytest.Mon
     monkeypatch.setattr(decision_mover, "_FIRST_RETENTION_SECONDS", 0)
     log = new_log(event_days=30)
     log.write(clock.timestamp(), CLIENT, 1, item())
-    wait_until(lambda: [event.revision for event in Event.select()] == [newest])
+    until(lambda: [event.revision for event in Event.select()] == [newest])

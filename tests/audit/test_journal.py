@@ -19,7 +19,7 @@ from app.audit.models import DecisionBatch
 from app.audit.queries import find
 from app.config import DecisionLogging
 from app.vocabulary import Reason
-from tests.audit.test_decision_log import wait_until
+from tests.waiting import until
 
 NOW = datetime(2027, 5, 3, 12, tzinfo=UTC)
 ITEM: LoggedDecision = ("person:7", "launch", "service:training", "", True, Reason.ALLOWED, "0123456789ab", 1, None)
@@ -161,7 +161,7 @@ def test_a_disk_that_keeps_nothing_at_all_ends_the_answers_until_it_does(
         answer_on()
     assert not log.keeps_up
     stuck.set()
-    wait_until(lambda: log.keeps_up)
+    until(lambda: log.keeps_up)
     given.append(log.write(NOW.timestamp(), "client:training", 1, ITEM))
     assert len(given) > 1
     log.close()

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from app.audit.queries import find
 from tests.conftest import ON_POSTGRESQL
 from tests.journeys.portal import Portal
 from tests.logged import logged
+from tests.waiting import until
 
 PROGRAM = Path(__file__).with_name("answering.py")
 FOR_EVER = 10**9
@@ -253,10 +253,3 @@ def health(portal: Portal) -> int:
     except HTTPError as error:
         error.close()
         return error.code
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ON_POSTGRESQL
-from tests.machine import Machine, until
+from tests.machine import Machine
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(ON_POSTGRESQL, reason="files of SQLite")]
 

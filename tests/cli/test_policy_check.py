@@ -23,7 +23,8 @@ from app.config import ROOT, Settings
 from app.factory import create_app
 from app.vocabulary import PERMISSIONS
 from tests.cli.conftest import CommandLine
-from tests.machine import below, until
+from tests.machine import below
+from tests.waiting import until
 
 # Each check is a process of its own, with a database of its own.
 pytestmark = [pytest.mark.slow, pytest.mark.one_database]

@@ -19,7 +19,8 @@ from app.mail.operations import queue
 from app.organisations.models import Organisation
 from tests.cli.conftest import CommandLine
 from tests.cli.test_adding import organisation
-from tests.machine import DEADLINE_SECONDS, Machine, below, children, free_port, living, until, workers
+from tests.machine import DEADLINE_SECONDS, Machine, below, children, free_port, living, workers
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.slow,

@@ -25,7 +25,7 @@ from app.staff.models import StaffGrant
 from app.vocabulary import Action, EventName
 from tests.browsing import Browser, mails_to
 from tests.cli.conftest import CommandLine
-from tests.waiting import wait_until
+from tests.waiting import until
 
 KEY = "demo-key-submit-for-assessment"
 AT_NORTHFIELD = ("--organisation", "90101")
@@ -130,11 +130,11 @@ def test_an_ended_key_and_a_replaced_one_open_nothing(tessera: CommandLine, app:
     assert status(KEY) == 400
     key = tessera.tells("client", "rotate", "submit-for-assessment")["key"]
     # PostgreSQL announces it within milliseconds, but not before the command ends.
-    wait_until(lambda: status(KEY) == 401)
+    until(lambda: status(KEY) == 401)
     assert status(key) == 400
     assert newest() == (EventName.CLIENT_KEY_ROTATED, "operator", "client:submit-for-assessment")
     tessera.does("client", "end", "submit-for-assessment")
-    wait_until(lambda: status(key) == 401)
+    until(lambda: status(key) == 401)
     assert newest() == (EventName.CLIENT_ENDED, "operator", "client:submit-for-assessment")
     assert tessera.refuses("client", "end", "submit-for-assessment").endswith("has ended already.")
     assert tessera.refuses("client", "rotate", "submit-for-assessment").endswith("has ended: add another one.")

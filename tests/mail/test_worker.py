@@ -23,7 +23,7 @@ from app.mail.worker import Worker
 from app.vocabulary import EventName
 from tests.mail.conftest import MailServer
 from tests.running import change_settings
-from tests.waiting import wait_until
+from tests.waiting import until
 
 ADDRESS = "ada@example.org"
 MOMENT = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
@@ -209,9 +209,9 @@ def test_trouble_with_the_database_does_not_end_the_worker(
     stop = threading.Event()
     thread = threading.Thread(target=Worker().run, args=(stop,))
     thread.start()
-    wait_until(lambda: "waits after an error" in caplog.text)
+    until(lambda: "waits after an error" in caplog.text)
     bound.execute_sql("alter table mail_away rename to mail")
-    wait_until(lambda: only_mail().state == MailState.SENT)
+    until(lambda: only_mail().state == MailState.SENT)
     stop.set()
     thread.join()
 
@@ -256,7 +256,7 @@ def test_no_mail_is_lost_when_workers_are_killed_in_the_middle(
         by_smtp.go_on.clear()
     # Within seconds, without anybody's help, it is clear that the three are dead.
     workers = [start_worker() for _ in range(3)]
-    wait_until(lambda: not Mail.select().where(Mail.state != MailState.SENT).exists())
+    until(lambda: not Mail.select().where(Mail.state != MailState.SENT).exists())
     for process in workers:
         process.send_signal(signal.SIGTERM)
     assert [process.wait(30) for process in workers] == [0, 0, 0]

@@ -18,7 +18,8 @@ import pytest
 
 from app.config import ROOT
 from app.server.slot import SHUTDOWN_SECONDS
-from tests.machine import DEADLINE_SECONDS, Machine, children, free_port, living, until, workers
+from tests.machine import DEADLINE_SECONDS, Machine, children, free_port, living, workers
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

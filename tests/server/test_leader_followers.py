@@ -7,7 +7,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from app.server.leader_followers import LeaderFollowers
-from tests.machine import until
+from tests.waiting import until
 
 Event = Callable[[], bool]
 

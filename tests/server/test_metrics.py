@@ -7,7 +7,8 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.machine import Machine, free_port, until, workers
+from tests.machine import Machine, free_port, workers
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_database]
 
